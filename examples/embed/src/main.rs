@@ -1,0 +1,3 @@
+//! Under construction in this slice.
+
+fn main() {}

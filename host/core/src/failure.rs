@@ -1,0 +1,72 @@
+//! What a step or a run fails with: the same five fields everywhere.
+
+use crate::payload::Payload;
+use serde::Serialize;
+
+/// Dotted error types that Jackfield itself produces.
+pub mod kind {
+    /// A method answered with an error that names no type of its own.
+    pub const PLUGIN_ERROR: &str = "plugin.error";
+    /// A method panicked; the panic was caught inside the plugin.
+    pub const PLUGIN_PANIC: &str = "plugin.panic";
+    /// The worker process of the plugin ended during the call.
+    pub const PLUGIN_CRASH: &str = "plugin.crash";
+    /// The plugin cannot be called at the moment.
+    pub const PLUGIN_UNAVAILABLE: &str = "plugin.unavailable";
+    /// An attempt, a step or a run took longer than its limit.
+    pub const TIMEOUT: &str = "timeout";
+    /// A step was stopped from outside.
+    pub const CANCELLED: &str = "cancelled";
+    /// An expression or a template could not be evaluated.
+    pub const EXPRESSION: &str = "expression";
+    /// A value does not fit its schema, or is no JSON.
+    pub const VALIDATION: &str = "validation";
+    /// A value is larger than the limit.
+    pub const PAYLOAD_TOO_LARGE: &str = "payload.too_large";
+    /// More items of a `foreach` failed than it tolerates.
+    pub const FOREACH_TOO_MANY_FAILURES: &str = "foreach.too_many_failures";
+    /// A `repeat` reached `max_iterations` without meeting its condition.
+    pub const REPEAT_TOO_MANY_ITERATIONS: &str = "repeat.too_many_iterations";
+    /// A defect of Jackfield.
+    pub const INTERNAL: &str = "internal";
+}
+
+/// An error as it is stored, shown and read by expressions: `{type, message, details, step, attempts}`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Failure {
+    /// Dotted type, such as `timeout` or `http.503`.
+    #[serde(rename = "type")]
+    pub kind: Box<str>,
+    /// One sentence for people.
+    pub message: Box<str>,
+    /// Whatever the producer adds; `null` if nothing.
+    pub details: Payload,
+    /// Path of the step that failed, such as `probe[3].fetch`; empty for the run itself.
+    pub step: Box<str>,
+    /// Attempts made, counting the first; 0 for the run itself.
+    pub attempts: u32,
+    /// Whether the producer thinks that trying again may help; it is no part of the JSON form.
+    #[serde(skip)]
+    pub retryable: bool,
+}
+
+impl Failure {
+    /// A failure that is worth a retry, with no details and no step yet.
+    #[must_use]
+    pub fn new(kind: &str, message: impl Into<Box<str>>) -> Self {
+        Self {
+            kind: kind.into(),
+            message: message.into(),
+            details: Payload::null(),
+            step: "".into(),
+            attempts: 0,
+            retryable: true,
+        }
+    }
+
+    /// The failure as JSON, as `error` in expressions sees it.
+    #[must_use]
+    pub fn to_payload(&self) -> Payload {
+        Payload::encode(self)
+    }
+}

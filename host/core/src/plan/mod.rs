@@ -1,0 +1,457 @@
+//! An immutable, index-based plan: what a document says, checked and resolved, in the shape that runs need.
+//!
+//! All steps of all bodies stand in one table; the steps of one body (a scope) are contiguous and in list order.
+//! Successors and declared dependencies are CSR arrays over that table. Nothing here is changed by a run.
+
+use crate::catalog::MethodKind;
+pub use crate::expr::RefIx;
+use crate::expr::{Expression, Template};
+pub use crate::model::{Backoff, LogLevel, Mode, Rollback, Tolerance, TriggerRule};
+use crate::payload::Payload;
+use semver::Version;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Index of a step in [`Plan::steps`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepIx(pub u32);
+
+/// Index of a scope in [`Plan::scopes`]; 0 is the document's own body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeIx(pub u32);
+
+/// Index of a method in [`Plan::methods`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MethodIx(pub u32);
+
+/// Index of a retry policy in [`Plan::retries`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RetryIx(pub u32);
+
+impl ScopeIx {
+    /// The document's own body.
+    pub const ROOT: Self = Self(0);
+}
+
+/// A workflow, ready to run.
+#[derive(Debug)]
+pub struct Plan {
+    /// Workflow id.
+    pub id: Box<str>,
+    /// Workflow version.
+    pub version: Version,
+    /// Shown name.
+    pub name: Box<str>,
+    /// All scopes; parents stand before their children.
+    pub scopes: Vec<Scope>,
+    /// All steps.
+    pub steps: Vec<Step>,
+    /// Start of each step's range in `successors`; one more entry than steps.
+    pub successor_starts: Vec<u32>,
+    /// What waits for each step.
+    pub successors: Vec<Edge>,
+    /// Start of each step's range in `declared`; one more entry than steps.
+    pub declared_starts: Vec<u32>,
+    /// Declared dependencies of each step: those that trigger rules count.
+    pub declared: Vec<StepIx>,
+    /// How many edges lead to each step: it is looked at when so many have been settled. In sequential and
+    /// pipeline scopes the list predecessor is the one edge, whatever is declared.
+    pub in_degree: Vec<u32>,
+    /// References of all expressions and templates.
+    pub refs: Vec<Ref>,
+    /// Methods that calls use, resolved to one version each.
+    pub methods: Vec<MethodUse>,
+    /// Retry policies, defaults filled in.
+    pub retries: Vec<Retry>,
+    /// Initial variables of the root scope, by slot: `None` for those that only `set` steps give a value.
+    pub variables: Vec<Option<Template>>,
+    /// JSON Schema of the input; `null` accepts anything.
+    pub input_schema: Payload,
+    /// Limit of the run, clean-up not counted.
+    pub timeout: Option<Duration>,
+    /// Whether compensations run.
+    pub rollback: Rollback,
+    /// Steps after a failure.
+    pub on_failure: Option<ScopeIx>,
+    /// Steps at every end.
+    pub finally: Option<ScopeIx>,
+    /// Limit of all clean-up together.
+    pub cleanup_timeout: Duration,
+    /// Attempts of call steps at a time; `None` = the host's limit.
+    pub max_concurrency: Option<u32>,
+}
+
+impl Plan {
+    /// What waits for `step`, in list order.
+    #[must_use]
+    pub fn successors(&self, step: StepIx) -> &[Edge] {
+        let ix = step.0 as usize;
+        &self.successors[self.successor_starts[ix] as usize..self.successor_starts[ix + 1] as usize]
+    }
+
+    /// The dependencies that `step` declares.
+    #[must_use]
+    pub fn declared(&self, step: StepIx) -> &[StepIx] {
+        let ix = step.0 as usize;
+        &self.declared[self.declared_starts[ix] as usize..self.declared_starts[ix + 1] as usize]
+    }
+
+    /// The step at `ix`.
+    #[must_use]
+    pub fn step(&self, ix: StepIx) -> &Step {
+        &self.steps[ix.0 as usize]
+    }
+
+    /// The scope at `ix`.
+    #[must_use]
+    pub fn scope(&self, ix: ScopeIx) -> &Scope {
+        &self.scopes[ix.0 as usize]
+    }
+}
+
+/// An edge to a step that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The step that waits.
+    pub to: StepIx,
+    /// It declares the dependency: trigger rules count it.
+    pub declared: bool,
+    /// It must be settled before the step starts, whatever the trigger rule says: a reference, or every
+    /// dependency of a rule that waits for all.
+    pub awaited: bool,
+}
+
+/// A body: the document's, a structured step's, a case's, a catch's, `on_failure` or `finally`.
+#[derive(Debug)]
+pub struct Scope {
+    /// The structured step that owns it; `None` for the document's body, `on_failure` and `finally`.
+    pub owner: Option<StepIx>,
+    /// The scope that `owner` stands in.
+    pub parent: Option<ScopeIx>,
+    /// What kind of body it is.
+    pub role: ScopeRole,
+    /// Its steps.
+    pub steps: Range<u32>,
+    /// How they relate.
+    pub mode: Mode,
+    /// Call attempts at a time inside this scope, at any depth; `None` = no limit of its own. (For a foreach body
+    /// the limit on items stands in [`Foreach`].)
+    pub max_concurrency: Option<u32>,
+    /// Template of the body output; `None` = by mode. In a catch: the catch's output.
+    pub output: Option<Template>,
+    /// Variables that live in instances of this scope, by slot: names for display.
+    pub variables: Vec<Box<str>>,
+}
+
+/// What a scope is the body of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeRole {
+    /// The document.
+    Root,
+    /// A group.
+    Group,
+    /// A case of a switch, by position; the default case is one past the last.
+    Case(u32),
+    /// An item of a foreach.
+    Item,
+    /// An iteration of a repeat.
+    Iteration,
+    /// The contestants of a race.
+    Contest,
+    /// A catch of a step, by position; may have no steps.
+    Catch(u32),
+    /// `on_failure` of the document.
+    OnFailure,
+    /// `finally` of the document.
+    Finally,
+}
+
+/// One step. What few steps have stands behind one pointer.
+#[derive(Debug)]
+pub struct Step {
+    /// Id as in the document.
+    pub id: Box<str>,
+    /// The scope it stands in.
+    pub scope: ScopeIx,
+    /// Failure fails the scope.
+    pub critical: bool,
+    /// When dependencies let it go; the mode's default is filled in.
+    pub rule: TriggerRule,
+    /// Limit of an attempt.
+    pub timeout: Option<Duration>,
+    /// Retries; `None` = one attempt.
+    pub retry: Option<RetryIx>,
+    /// Condition.
+    pub when: Option<Box<Expression>>,
+    /// What it does.
+    pub action: Action,
+    /// What few steps have.
+    pub extras: Option<Box<Extras>>,
+}
+
+/// What few steps have.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// Catches in order.
+    pub catch: Vec<Catch>,
+    /// Undo.
+    pub compensate: Option<Compensate>,
+    /// Template over `result`.
+    pub output: Option<Template>,
+    /// Custom status of the run, set when the step starts.
+    pub status: Option<Template>,
+}
+
+/// A catch. Its steps and output are a scope, which may have no steps; the error is bound in that scope.
+#[derive(Debug)]
+pub struct Catch {
+    /// Patterns of error types.
+    pub errors: Vec<Box<str>>,
+    /// Condition; sees the error as [`Ref::LocalError`].
+    pub when: Option<Expression>,
+    /// Steps and output.
+    pub body: ScopeIx,
+}
+
+/// An undo.
+#[derive(Debug)]
+pub struct Compensate {
+    /// What is called.
+    pub call: Call,
+    /// Limit of an attempt.
+    pub timeout: Option<Duration>,
+    /// Retries.
+    pub retry: Option<RetryIx>,
+}
+
+/// A call.
+#[derive(Debug)]
+pub struct Call {
+    /// What is called.
+    pub method: MethodIx,
+    /// Its parameters.
+    pub parameters: Template,
+}
+
+/// A method resolved to one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodUse {
+    /// Plugin id.
+    pub plugin: Box<str>,
+    /// The version that this plan uses.
+    pub version: Version,
+    /// Method name.
+    pub method: Box<str>,
+    /// How it is called.
+    pub kind: MethodKind,
+    /// Declared free of side effects.
+    pub pure: bool,
+}
+
+/// What a step does. Structured and rare ones stand behind a pointer.
+#[derive(Debug)]
+pub enum Action {
+    /// Calls a method.
+    Call(Call),
+    /// Runs a body.
+    Group(ScopeIx),
+    /// Runs bodies by conditions.
+    Switch(Box<Switch>),
+    /// Runs a body for every item.
+    Foreach(Box<Foreach>),
+    /// Runs a body again and again.
+    Repeat(Box<Repeat>),
+    /// Lets the steps of a scope compete.
+    Race { body: ScopeIx, winners: u32 },
+    /// Writes variables.
+    Set(Vec<Assignment>),
+    /// Writes a line.
+    Log(Box<Log>),
+    /// Waits so long: a template that yields a duration.
+    WaitFor(Box<Template>),
+    /// Waits until then: a template that yields a point in time.
+    WaitUntil(Box<Template>),
+    /// Fails.
+    Fail(Box<Fail>),
+    /// Ends the run as completed with this output.
+    Return(Box<Template>),
+}
+
+/// `switch`.
+#[derive(Debug)]
+pub struct Switch {
+    /// Cases in order.
+    pub cases: Vec<Case>,
+    /// What runs if none holds.
+    pub default: Option<ScopeIx>,
+    /// Run every case that holds, not only the first.
+    pub match_all: bool,
+}
+
+/// One case.
+#[derive(Debug)]
+pub struct Case {
+    /// Name.
+    pub name: Box<str>,
+    /// Condition.
+    pub when: Expression,
+    /// Body.
+    pub body: ScopeIx,
+}
+
+/// `foreach`.
+#[derive(Debug)]
+pub struct Foreach {
+    /// Where items come from.
+    pub items: Items,
+    /// Bodies at a time; `None` = the host's limit.
+    pub max_concurrency: Option<u32>,
+    /// Items in a batch; 1 = the item itself is bound.
+    pub batch_size: u32,
+    /// Failures tolerated.
+    pub tolerated: Tolerance,
+    /// Checked before each start; sees item and index of the candidate as [`Ref::LocalItem`] and [`Ref::LocalIndex`].
+    pub while_: Option<Expression>,
+    /// Body.
+    pub body: ScopeIx,
+}
+
+/// `items`.
+#[derive(Debug)]
+pub enum Items {
+    /// An expression.
+    Expression(Expression),
+    /// A literal array with templates in it.
+    Literal(Template),
+}
+
+/// `repeat`. The conditions are evaluated in the body instance that has just ended, so the body runs at least once.
+#[derive(Debug)]
+pub struct Repeat {
+    /// Go on while this holds.
+    pub while_: Option<Expression>,
+    /// Go on until this holds.
+    pub until: Option<Expression>,
+    /// More than this fails the step.
+    pub max_iterations: u32,
+    /// Between two iterations.
+    pub delay: Duration,
+    /// Body.
+    pub body: ScopeIx,
+}
+
+/// One variable written.
+#[derive(Debug)]
+pub struct Assignment {
+    /// Name.
+    pub name: Box<str>,
+    /// The scope in whose instances it lives: that of the `set` or one around it.
+    pub scope: ScopeIx,
+    /// Slot in that scope.
+    pub slot: u32,
+    /// Value.
+    pub value: Template,
+}
+
+/// `log`.
+#[derive(Debug)]
+pub struct Log {
+    /// Text.
+    pub message: Template,
+    /// Severity.
+    pub level: LogLevel,
+    /// Fields.
+    pub data: Option<Template>,
+}
+
+/// `fail`.
+#[derive(Debug)]
+pub struct Fail {
+    /// Type; `workflow.fail` if absent.
+    pub kind: Option<Template>,
+    /// Message.
+    pub message: Option<Template>,
+    /// Details.
+    pub details: Option<Template>,
+}
+
+/// A retry policy with defaults filled in.
+#[derive(Debug)]
+pub struct Retry {
+    /// Counting the first.
+    pub max_attempts: u32,
+    /// Before the second attempt.
+    pub delay: Duration,
+    /// Growth.
+    pub backoff: Backoff,
+    /// For exponential growth.
+    pub multiplier: f64,
+    /// Longest delay.
+    pub max_delay: Duration,
+    /// 0 to 1: a delay is shortened by up to this share of itself.
+    pub jitter: f64,
+    /// Over all attempts and delays.
+    pub total_timeout: Option<Duration>,
+    /// Patterns of error types.
+    pub errors: Vec<Box<str>>,
+    /// Condition; sees the error as [`Ref::LocalError`].
+    pub when: Option<Expression>,
+}
+
+/// What an expression can refer to. Scopes are found from where the expression is evaluated by going outwards.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Ref {
+    /// `input`
+    Input,
+    /// `vars.x`: a slot of an enclosing scope.
+    Variable { scope: ScopeIx, slot: u32 },
+    /// `steps.x.<attribute>`: a step of this or an enclosing scope, or of the structured step's own body.
+    Step { step: StepIx, attribute: StepAttribute },
+    /// `result`: the raw result of the step whose `output` is evaluated.
+    LocalResult,
+    /// The error in `retry.when` and `catch.when`.
+    LocalError,
+    /// The item in `while` of a foreach.
+    LocalItem,
+    /// The index in `while` of a foreach.
+    LocalIndex,
+    /// The error bound by a catch scope, or `error` of `on_failure`.
+    Error(ScopeIx),
+    /// The item of a foreach body.
+    Item(ScopeIx),
+    /// The index of a foreach body.
+    Index(ScopeIx),
+    /// `iteration` of a repeat body, counted from 1.
+    Iteration(ScopeIx),
+    /// `prev` in a pipeline scope: the former stage's output, or the input before the first stage.
+    Previous(ScopeIx),
+    /// `workflow.id`
+    WorkflowId,
+    /// `workflow.version`
+    WorkflowVersion,
+    /// `workflow.run_id`
+    RunId,
+    /// `workflow.started_at`, RFC 3339
+    StartedAt,
+    /// `config.<key>`
+    Config(Box<str>),
+}
+
+/// What of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StepAttribute {
+    /// Its output; `null` until it completed.
+    Output,
+    /// Its status as a word.
+    Status,
+    /// Its error object; `null` if it did not fail.
+    Error,
+    /// Attempts made.
+    Attempts,
+    /// The case that a switch took.
+    Case,
+}
+
+/// A plan that many runs share.
+pub type SharedPlan = Arc<Plan>;

@@ -1,0 +1,135 @@
+//! What the engines need from outside: methods to call, and where they come from.
+
+use crate::catalog::{Catalog, MethodKind};
+use crate::failure::Failure;
+use crate::payload::Payload;
+use crate::time::Timestamp;
+use semver::Version;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// What one attempt of a call ended with.
+pub type Outcome = Result<Payload, Failure>;
+
+/// Called exactly once with the outcome of an asynchronous call, from any thread.
+pub type Completion = Box<dyn FnOnce(Outcome) + Send>;
+
+/// One attempt of one call step.
+pub struct Call {
+    /// Parameters as JSON.
+    pub parameters: Payload,
+    /// Id of the run.
+    pub run_id: Arc<str>,
+    /// Path of the step in the run, such as `probe[3].fetch`.
+    pub step: Arc<str>,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// When the attempt is given up; `None` if it may take for ever.
+    pub deadline: Option<Instant>,
+    /// Affinity key; empty if none.
+    pub session: Arc<str>,
+    /// Set once when the attempt is to stop.
+    pub cancelled: Arc<AtomicBool>,
+    /// Where log lines, progress and output of the method go.
+    pub listener: Arc<dyn CallListener>,
+}
+
+impl Call {
+    /// Stable over attempts and restarts: `run_id/step_path`.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        format!("{}/{}", self.run_id, self.step)
+    }
+
+    /// Whether the attempt is to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// Severity of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Of interest to people who debug the method.
+    Trace,
+    /// Of interest to people who debug the workflow.
+    Debug,
+    /// Normal course of events.
+    Info,
+    /// Worth a look.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+/// Receives what a method says while it runs. Calls may come from any thread, also after the attempt was given up.
+pub trait CallListener: Send + Sync {
+    /// A log line with fields as a JSON object (or `null`).
+    fn log(&self, level: LogLevel, message: &str, fields: &str);
+    /// Fraction done, 0 to 1, and what is being done.
+    fn progress(&self, fraction: f64, message: &str);
+    /// A line that the method's work printed; `is_stderr` tells which stream.
+    fn output_line(&self, is_stderr: bool, line: &str);
+}
+
+/// A listener that drops everything.
+#[derive(Debug, Default)]
+pub struct Silent;
+
+impl CallListener for Silent {
+    fn log(&self, _: LogLevel, _: &str, _: &str) {}
+    fn progress(&self, _: f64, _: &str) {}
+    fn output_line(&self, _: bool, _: &str) {}
+}
+
+/// A method that can be called, bound to one version of its plugin.
+pub trait Method: Send + Sync {
+    /// How it wants to be called.
+    fn kind(&self) -> MethodKind;
+
+    /// Performs one attempt on this thread (kinds inline, blocking).
+    ///
+    /// # Errors
+    /// Whatever the method failed with, as a failure with a dotted type.
+    fn call(&self, call: &Call) -> Outcome;
+
+    /// Begins one attempt and returns at once (kind async); `done` is called exactly once.
+    fn start(&self, call: Arc<Call>, done: Completion);
+
+    /// The engine gave this attempt up while it still runs. Until `returned` is called for it, the method may
+    /// refuse new calls or serve them from a fresh instance.
+    fn abandoned(&self, call: &Call);
+
+    /// An attempt that had been abandoned came back.
+    fn returned(&self, call: &Call);
+}
+
+/// Where methods come from: the loader's registry, or closures of the host application.
+pub trait Methods: Send + Sync {
+    /// Everything that can be called at the moment.
+    fn catalog(&self) -> Arc<Catalog>;
+
+    /// The method of exactly this version.
+    ///
+    /// # Errors
+    /// `plugin.unavailable` if it is gone or refused, naming why.
+    fn bind(&self, plugin: &str, version: &Version, method: &str) -> Result<Arc<dyn Method>, Failure>;
+}
+
+/// Gives time.
+pub trait Clock: Send + Sync {
+    /// Wall time.
+    fn now(&self) -> Timestamp;
+}
+
+/// Resolves `secret('name')`.
+pub trait Secrets: Send + Sync {
+    /// The secret called `name`.
+    ///
+    /// # Errors
+    /// A sentence that says where it was looked for.
+    fn get(&self, name: &str) -> Result<Arc<str>, String>;
+}

@@ -1,0 +1,1 @@
+//! Checks a model against the rules of the format and the catalog.
