@@ -15,6 +15,8 @@ use std::sync::{Arc, OnceLock};
 const SHARED_PART_LEN_MIN: usize = 1024;
 /// A part shares the memory of its whole only if that is at most so many times as large.
 const SHARED_PART_RATIO_MAX: usize = 16;
+/// Deepest nesting of arrays and objects.
+const DEPTH_MAX: usize = 127;
 /// After so many scans of a text it is parsed; parsing costs about as much as ten scans.
 const SCANS_BEFORE_PARSING: u8 = 8;
 /// Longer texts are cut short by `Debug`.
@@ -182,7 +184,7 @@ impl Payload {
     pub fn path(&self, path: &[Segment]) -> Option<Self> {
         match scan::find(self.as_bytes(), path) {
             scan::Found::At(range) => Some(self.part(range)),
-            scan::Found::MissingAt(_) => None,
+            scan::Found::Missing => None,
         }
     }
 
@@ -273,7 +275,12 @@ impl Payload {
 
 /// One JSON value in UTF-8 with a bounded depth.
 fn check(bytes: &[u8]) -> Result<(), serde_json::Error> {
-    serde_json::from_slice::<&serde_json::value::RawValue>(bytes).map(drop)
+    serde_json::from_slice::<&serde_json::value::RawValue>(bytes)?;
+    let may_be_deep = memchr::memchr2_iter(b'[', b'{', bytes).nth(DEPTH_MAX).is_some();
+    if may_be_deep && scan::depth(bytes) > DEPTH_MAX {
+        return Err(serde::de::Error::custom(format_args!("nested deeper than {DEPTH_MAX} levels")));
+    }
+    Ok(())
 }
 
 /// Appends `content` as a JSON string.

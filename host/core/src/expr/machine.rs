@@ -74,7 +74,9 @@ impl<'a> Machine<'a> {
         match self.budget.work.checked_sub(amount as u64) {
             Some(left) => self.budget.work = left,
             None => {
-                return Err(EvalError::limit(format!("the expression does more than {WORK_MAX} comparisons")));
+                return Err(EvalError::limit(format!(
+                    "the expression does more than {WORK_MAX} comparisons"
+                )));
             }
         }
         Ok(())

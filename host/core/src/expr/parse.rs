@@ -8,8 +8,12 @@ use std::sync::LazyLock;
 
 /// Longest source of one expression, in bytes.
 pub const SOURCE_LEN_MAX: usize = 64 * 1024;
-/// Deepest nesting of one expression; every bracket, operator and selection that stands inside another counts.
+/// Deepest nesting of one expression: every bracket counts two levels; every operator, selection and conditional that
+/// stands inside another counts one.
 pub const DEPTH_MAX: usize = 64;
+
+/// How the parser begins its messages about syntax.
+const SYNTAX_ERROR: &str = "Syntax error: ";
 
 /// A tree and where its nodes stand.
 pub(super) struct Parsed {
@@ -20,6 +24,10 @@ pub(super) struct Parsed {
 /// # Errors
 /// If `source` is too large, too deep, or no CEL.
 pub(super) fn parse(source: &str) -> Result<Parsed, Vec<Fault>> {
+    if source.trim().is_empty() {
+        let message = "the expression is empty".to_owned();
+        return Err(vec![Fault { offset: 0, kind: FaultKind::Syntax, message, hint: String::new() }]);
+    }
     check_limits(source).map_err(|fault| vec![fault])?;
     static ENVIRONMENT: LazyLock<cel::Env> =
         LazyLock::new(|| cel::Env::default().with_optional_support(true));
@@ -28,7 +36,12 @@ pub(super) fn parse(source: &str) -> Result<Parsed, Vec<Fault>> {
     let parser = ENVIRONMENT.parser().enable_ident_escape_syntax(true).max_recursion_depth(depth);
     match parser.parse_with_source_info(source) {
         Ok((root, info)) => Ok(Parsed { root, info }),
-        Err(errors) => Err(errors.errors.iter().take(1).map(|error| syntax_fault(source, error)).collect()),
+        Err(errors) => {
+            // What follows the first syntax error is mostly its echo.
+            let is_syntax = |error: &&cel::ParseError| error.msg.starts_with(SYNTAX_ERROR);
+            let first = errors.errors.iter().find(is_syntax).or(errors.errors.first());
+            Err(first.map(|error| syntax_fault(source, error)).into_iter().collect())
+        }
     }
 }
 
@@ -48,10 +61,10 @@ fn syntax_fault(source: &str, error: &cel::ParseError) -> Fault {
 
 /// Turns the parser's words into ours.
 fn explain(message: &str) -> (String, String) {
-    let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
+    let message = message.strip_prefix(SYNTAX_ERROR).unwrap_or(message);
     let quoted = |text: &str| {
         let text = text.split(" expecting ").next().unwrap_or(text);
-        text.trim().trim_matches('\'').to_owned()
+        text.trim().trim_matches('\'').trim().to_owned()
     };
     for start in [
         "mismatched input ",

@@ -9,14 +9,14 @@ use std::ops::Range;
 pub(crate) enum Found {
     /// The value stands here.
     At(Range<usize>),
-    /// The path ends before this segment: there is no such key or index, or nothing to look into.
-    MissingAt(usize),
+    /// There is no such key or index, or nothing to look into.
+    Missing,
 }
 
 /// Follows `path` from the value at the start of `text`.
 pub(crate) fn find(text: &[u8], path: &[Segment]) -> Found {
     let mut at = skip_space(text, 0);
-    for (depth, segment) in path.iter().enumerate() {
+    for segment in path {
         let next = match (segment, text.get(at)) {
             (Segment::Key(key), Some(b'{')) => member(text, at, key.as_bytes()),
             (Segment::Index(index), Some(b'[')) => element(text, at, *index),
@@ -24,7 +24,7 @@ pub(crate) fn find(text: &[u8], path: &[Segment]) -> Found {
         };
         match next {
             Some(start) => at = start,
-            None => return Found::MissingAt(depth),
+            None => return Found::Missing,
         }
     }
     Found::At(at..skip_value(text, at))
@@ -126,7 +126,7 @@ fn skip_container(text: &[u8], mut at: usize) -> usize {
             }
             b'{' | b'[' => depth += 1,
             b'}' | b']' => {
-                depth -= 1;
+                depth = depth.saturating_sub(1);
                 if depth == 0 {
                     return at + 1;
                 }
@@ -136,4 +136,25 @@ fn skip_container(text: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     text.len()
+}
+
+/// How deep arrays and objects nest.
+pub(super) fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut at) = (0_usize, 0, 0);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => {
+                at = skip_string(text, at);
+                continue;
+            }
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    deepest
 }

@@ -7,6 +7,8 @@ use crate::payload::scan::{self, Found};
 use crate::payload::{Payload, Segment};
 use serde_json::Value as Json;
 
+/// A string up to this many bytes is written again rather than searched for in the text, to share it.
+const COPIED_LEN_MAX: usize = 1024;
 /// So many keys are named when one is missing.
 const KEYS_SHOWN_MAX: usize = 8;
 
@@ -27,7 +29,7 @@ pub(super) fn path_value<'a>(path: &'a Path, env: &'a dyn Env) -> Result<Value<'
             Some(value) => Ok(value),
             None => walk(path, payload.value()),
         },
-        Found::MissingAt(_) => walk(path, payload.value()),
+        Found::Missing => walk(path, payload.value()),
     }
 }
 
@@ -45,13 +47,15 @@ pub(in crate::expr) fn path_payload(path: &Path, env: &dyn Env) -> Result<Payloa
     }
     if let Some(tree) = payload.parsed() {
         let value = walk(path, tree)?;
-        if !matches!(value, Value::Json(_)) {
+        let is_large =
+            matches!(value, Value::Json(_)) || value.as_str().is_some_and(|text| text.len() > COPIED_LEN_MAX);
+        if !is_large {
             return super::to_payload(&value);
         }
     }
     match scan::find(payload.as_bytes(), &path.segments) {
         Found::At(range) => Ok(payload.part(range)),
-        Found::MissingAt(_) => walk(path, payload.value()).and_then(|value| super::to_payload(&value)),
+        Found::Missing => walk(path, payload.value()).and_then(|value| super::to_payload(&value)),
     }
 }
 

@@ -155,6 +155,9 @@ impl<'a> Machine<'a> {
         if let Some(error) = failed {
             return Err(error);
         }
+        if keyed.iter().any(|(key, _)| matches!(key, Value::Double(double) if double.is_nan())) {
+            return Err(EvalError::new("cannot sort by NaN"));
+        }
         keyed.sort_by(|(a, _), (b, _)| number::order(a, b).ok().flatten().unwrap_or(Ordering::Equal));
         Ok(())
     }
