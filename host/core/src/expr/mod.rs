@@ -1,5 +1,29 @@
 //! CEL expressions and templates over JSON: compiled once, evaluated on values where they stand.
 
+mod compile;
+mod duration;
+mod expression;
+mod fault;
+mod functions;
+mod interpolate;
+mod machine;
+mod node;
+mod number;
+mod parse;
+mod path;
+mod program;
+mod template;
+#[cfg(test)]
+mod tests;
+mod value;
+mod write;
+
+pub use expression::{Expression, ITEMS_MAX};
+pub use fault::{EvalError, Fault, FaultKind};
+pub use machine::{BUILT_BYTES_MAX, ITERATIONS_MAX};
+pub use parse::{DEPTH_MAX, SOURCE_LEN_MAX};
+pub use template::{Hole, HoleKind, Template};
+
 use crate::payload::Payload;
 use crate::time::Timestamp;
 use std::sync::Arc;
