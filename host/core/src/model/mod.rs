@@ -46,8 +46,8 @@ pub struct Workflow {
     pub dsl: Option<Box<str>>,
     /// Id.
     pub id: At<Box<str>>,
-    /// Version; 0.0.0 if absent.
-    pub version: Version,
+    /// Version; 0.0.0 if absent, see [`Workflow::version`].
+    pub version: Option<Version>,
     /// Shown; the id if absent.
     pub name: Option<Box<str>>,
     /// Shown.
@@ -72,8 +72,8 @@ pub struct Workflow {
     pub output: Option<Json>,
     /// Limit of the whole run, clean-up not counted.
     pub timeout: Option<Duration>,
-    /// Whether compensations run; the default is on failure.
-    pub rollback: Rollback,
+    /// Whether compensations run; on failure if absent.
+    pub rollback: Option<Rollback>,
     /// Steps after a failure.
     pub on_failure: Vec<Step>,
     /// Steps at every end.
@@ -86,6 +86,14 @@ pub struct Workflow {
     pub concurrency: Option<Concurrency>,
     /// Performed by the durable engine.
     pub priority: Option<At<u8>>,
+}
+
+impl Workflow {
+    /// The version, 0.0.0 if the document gives none.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version.clone().unwrap_or(Version::new(0, 0, 0))
+    }
 }
 
 /// When compensations run.
@@ -112,7 +120,7 @@ pub struct Body {
 /// `defaults`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Defaults {
-    /// For call steps at any depth.
+    /// For call steps at any depth; zero is no limit.
     pub timeout: Option<Duration>,
     /// For call steps at any depth.
     pub retry: Option<RetryField>,
@@ -326,7 +334,7 @@ pub enum Action {
     /// A body of its own.
     Group(Body),
     /// The first or all of the cases whose condition holds.
-    Switch { cases: Vec<Case>, default: Option<Body>, match_all: bool },
+    Switch { cases: Vec<Case>, default: Option<Body>, match_all: Option<bool> },
     /// A body for every item.
     Foreach(Box<Foreach>),
     /// A body again and again.
@@ -336,7 +344,7 @@ pub enum Action {
     /// Writes variables.
     Set { variables: IndexMap<Box<str>, Json> },
     /// A line in the run's log.
-    Log { message: Json, level: LogLevel, data: Option<Json> },
+    Log { message: Json, level: Option<LogLevel>, data: Option<Json> },
     /// Time passes.
     Wait(Wait),
     /// Fails.
