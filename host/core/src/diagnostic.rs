@@ -97,3 +97,9 @@ pub struct Finding {
     /// What to do, as a sentence; empty if there is nothing to say.
     pub hint: String,
 }
+
+/// The candidate most like `word`, if one is like enough to be a slip of the pen.
+#[must_use]
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    None
+}
