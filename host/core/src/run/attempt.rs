@@ -206,7 +206,7 @@ impl Turn<'_> {
     }
 
     fn fail_on_purpose(&mut self, at: InstanceIx, step: StepIx, fail: &Fail) {
-        let mut field = |name: &str, template: &Option<Template>| -> Fallible<Option<Payload>> {
+        let field = |name: &str, template: &Option<Template>| -> Fallible<Option<Payload>> {
             let Some(template) = template else { return Ok(None) };
             self.render(at, Some(step), template)
                 .map(Some)
@@ -255,7 +255,7 @@ impl Turn<'_> {
         match &self.plan.step(step).action {
             Action::WaitFor(template) => {
                 let value = render(template, "duration")?;
-                let length = duration::of_json(value.value()).map_err(|problem| {
+                let length = length_of(&value).map_err(|problem| {
                     Failure::new(kind::EXPRESSION, format!("`duration` is {value:?}: {problem}"))
                 })?;
                 Ok(self.now.after(length))
@@ -378,6 +378,18 @@ pub(crate) fn render(
     call.parameters.render(&env).map_err(|error| expression_failure("parameters", &error))
 }
 
+/// A duration as a document writes it: whole milliseconds or text such as `1h30m`.
+fn length_of(value: &Payload) -> Result<Duration, String> {
+    match value.value() {
+        serde_json::Value::String(text) => duration::parse(text),
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(millis) => duration::from_millis(millis),
+            None => Err("expected whole milliseconds".into()),
+        },
+        _ => Err("expected whole milliseconds or a duration such as `1h30m`".into()),
+    }
+}
+
 /// A failure of type `expression` that names the field.
 pub(crate) fn expression_failure(field: &str, error: &EvalError) -> Failure {
     Failure::new(kind::EXPRESSION, format!("`{field}`: {error}"))
@@ -385,7 +397,7 @@ pub(crate) fn expression_failure(field: &str, error: &EvalError) -> Failure {
 
 /// A failure of type `timeout`.
 pub(crate) fn timeout_failure(limit: Duration) -> Failure {
-    Failure::new(kind::TIMEOUT, format!("took longer than {}", duration::display(limit)))
+    Failure::new(kind::TIMEOUT, format!("took longer than {}", duration::format(limit)))
 }
 
 /// A JSON string as its text, anything else as compact JSON.
