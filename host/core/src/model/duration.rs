@@ -39,7 +39,9 @@ pub fn parse(text: &str) -> Result<Duration, String> {
 /// A lower-case fragment if it is negative or too long.
 pub fn from_millis(millis: i64) -> Result<Duration, String> {
     let millis = u64::try_from(millis).map_err(|_| "is negative".to_owned())?;
-    Some(Duration::from_millis(millis)).filter(|it| *it <= MAX).ok_or_else(|| "is longer than 36,500 days".to_owned())
+    Some(Duration::from_millis(millis))
+        .filter(|it| *it <= MAX)
+        .ok_or_else(|| "is longer than 36,500 days".to_owned())
 }
 
 /// The shortest text that [`parse`] reads as `duration`, such as `1h30m`; `0s` for zero.
