@@ -81,7 +81,7 @@ impl<'a> Members<'a> {
     }
 
     fn duration(&mut self, key: &str, value: Option<Duration>) {
-        self.put_some(key, value.map(|it| Node::text(&duration::format(it))));
+        self.put_some(key, value.map(|it| Node::text(&duration::display(it))));
     }
 
     fn json(&mut self, key: &str, value: Option<&'a Json>) {
@@ -140,7 +140,7 @@ impl<'a> Members<'a> {
             "timeout",
             timeout.map(|it| match it {
                 None => Node::plain(0),
-                Some(it) => Node::text(&duration::format(it)),
+                Some(it) => Node::text(&duration::display(it)),
             }),
         );
     }

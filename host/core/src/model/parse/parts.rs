@@ -8,7 +8,7 @@ use crate::model::fields::TYPES;
 use crate::model::fields::{CASE, CASE_DEFAULT, FAILURE, Field, STAGE_FIELDS};
 use crate::model::{
     Action, At, Body, CallFields, Case, Catch, Compensate, Foreach, Items, Json, LaterKind, LogLevel,
-    RateLimit, Repeat, RetryField, Step, Tolerance, TriggerRule, Wait,
+    RateLimit, Repeat, RetryField, Step, Tolerance, TriggerRule, Wait, duration,
 };
 use indexmap::IndexMap;
 use smallvec::SmallVec;
@@ -318,14 +318,11 @@ fn check_wait(reader: &mut Reader<'_>, name: &str, written: &Json) {
     let Ok(value) = value else { return };
     let problem = match (&value, name) {
         (serde_json::Value::String(text), _) if text.contains("${") => return,
-        (serde_json::Value::String(text), "duration") => crate::model::duration::parse(text).err(),
+        (serde_json::Value::String(text), "duration") => duration::parse(text).err(),
         (serde_json::Value::String(text), _) => chrono::DateTime::parse_from_rfc3339(text)
             .err()
             .map(|error| format!("is no RFC 3339 time: {error}")),
-        (serde_json::Value::Number(number), "duration") => match number.as_i64() {
-            Some(millis) => crate::model::duration::from_millis(millis).err(),
-            None => Some("is no whole number of milliseconds".to_owned()),
-        },
+        (serde_json::Value::Number(_), "duration") => duration::of_json(&value).err(),
         _ => {
             reader.report(Code::WrongType, written.at, format!("`{name}` has the wrong type"), "Write text.");
             return;
