@@ -15,7 +15,8 @@ pub(super) fn blank(text: &str) -> Result<Cow<'_, str>, Finding> {
         match (bytes[at], bytes.get(at + 1)) {
             (b'"', _) => at = string_end(bytes, at),
             (b'/', Some(b'/')) => {
-                let end = bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |len| at + len);
+                let end =
+                    bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |len| at + len);
                 comments.push(at..end);
                 at = end;
             }

@@ -39,12 +39,29 @@ pub fn parse(text: &str) -> Result<Duration, String> {
 /// A lower-case fragment if it is negative or too long.
 pub fn from_millis(millis: i64) -> Result<Duration, String> {
     let millis = u64::try_from(millis).map_err(|_| "is negative".to_owned())?;
-    Some(Duration::from_millis(millis)).filter(|it| *it <= MAX).ok_or_else(|| "is longer than 36,500 days".to_owned())
+    Some(Duration::from_millis(millis))
+        .filter(|it| *it <= MAX)
+        .ok_or_else(|| "is longer than 36,500 days".to_owned())
+}
+
+/// Reads a duration from a JSON value: whole milliseconds, or text as [`parse`] takes it.
+///
+/// # Errors
+/// A lower-case fragment that says what is wrong with `value`.
+pub fn of_json(value: &serde_json::Value) -> Result<Duration, String> {
+    match value {
+        serde_json::Value::String(text) => parse(text),
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(millis) => from_millis(millis),
+            None => Err("is no whole number of milliseconds".to_owned()),
+        },
+        _ => Err("is no duration".to_owned()),
+    }
 }
 
 /// The shortest text that [`parse`] reads as `duration`, such as `1h30m`; `0s` for zero.
 #[must_use]
-pub fn format(duration: Duration) -> String {
+pub fn display(duration: Duration) -> String {
     let mut rest = duration.as_nanos();
     let mut text = String::new();
     for (unit, nanos) in UNITS.into_iter().skip(1) {
@@ -188,15 +205,18 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap_err(), reason, "{text}");
         }
+        assert_eq!(of_json(&serde_json::json!(1.5)).unwrap_err(), "is no whole number of milliseconds");
+        assert_eq!(of_json(&serde_json::json!(null)).unwrap_err(), "is no duration");
+        assert_eq!(of_json(&serde_json::json!(250)), Ok(Duration::from_millis(250)));
         assert!(from_millis(-1).is_err() && from_millis(i64::MAX).is_err());
     }
 
     #[test]
-    fn formatting_is_the_inverse_of_parsing() {
+    fn displaying_is_the_inverse_of_parsing() {
         for nanos in [0, 1, 999, 1_000, 1_500_000_000, 90_061_001_002_003, 3_600_000_000_000] {
             let duration = Duration::from_nanos(nanos);
-            assert_eq!(parse(&format(duration)), Ok(duration));
+            assert_eq!(parse(&display(duration)), Ok(duration));
         }
-        assert_eq!(format(Duration::from_secs(5400)), "1h30m");
+        assert_eq!(display(Duration::from_secs(5400)), "1h30m");
     }
 }

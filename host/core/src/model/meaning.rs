@@ -86,7 +86,9 @@ impl Check<'_> {
             && count as usize > step.dependencies.len()
         {
             let count_of = step.dependencies.len();
-            let message = format!("`trigger_rule` asks for {count} completed steps, but there are {count_of} dependencies");
+            let message = format!(
+                "`trigger_rule` asks for {count} completed steps, but there are {count_of} dependencies"
+            );
             self.findings.push(Finding { code: Code::NeverFires, at: rule.at, message, hint: String::new() });
         }
     }
@@ -112,7 +114,8 @@ impl Check<'_> {
                 }
             }
             Action::Foreach(foreach) => {
-                self.concurrent |= foreach.body.max_concurrency.as_ref().is_some_and(|limit| limit.value != 1);
+                self.concurrent |=
+                    foreach.body.max_concurrency.as_ref().is_some_and(|limit| limit.value != 1);
                 if let (Some(item), Some(index)) = (&foreach.bind, &foreach.index_bind)
                     && item.value == index.value
                 {
@@ -126,7 +129,8 @@ impl Check<'_> {
             Action::Race { steps, winners } => {
                 self.concurrent |= steps.len() > 1;
                 if let Some(winners) = winners.as_ref().filter(|it| it.value as usize > steps.len()) {
-                    let message = format!("`winners` is {} but the race has {} steps", winners.value, steps.len());
+                    let message =
+                        format!("`winners` is {} but the race has {} steps", winners.value, steps.len());
                     let hint = "At most as many can win as take part.".to_owned();
                     self.findings.push(Finding { code: Code::BadValue, at: winners.at, message, hint });
                 }

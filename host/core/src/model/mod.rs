@@ -4,20 +4,28 @@
 mod comments;
 pub mod duration;
 mod fields;
+mod format;
+mod layout;
 mod meaning;
 mod parse;
+mod schema;
+mod serialize;
 mod step;
 mod support;
+#[cfg(test)]
+mod tests;
 mod workflow;
 
-pub use parse::{Dialect, Parsed, parse};
+pub(crate) use comments::string_end;
+pub use format::format;
+pub use parse::{Dialect, Parsed, SOURCE_MAX, parse};
+pub use schema::schema;
+pub use serialize::to_json;
 pub use step::{
-    Action, CallFields, Case, Catch, Compensate, Delivery, Foreach, Isolation, Items, LaterKind, LogLevel, RateLimit,
-    Repeat, Step, Tolerance, TriggerRule, Wait,
+    Action, CallFields, Case, Catch, Compensate, Delivery, Foreach, Isolation, Items, LaterKind, LogLevel,
+    RateLimit, Repeat, Step, Tolerance, TriggerRule, Wait,
 };
-pub use workflow::{
-    Backoff, Body, Concurrency, Defaults, Retry, RetryField, Rollback, Schedule, Workflow,
-};
+pub use workflow::{Backoff, Body, Concurrency, Defaults, Retry, RetryField, Rollback, Schedule, Workflow};
 
 /// A value and the byte offset in the document where it stands.
 #[derive(Clone, Debug, Default, PartialEq)]

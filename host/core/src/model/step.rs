@@ -170,25 +170,64 @@ pub enum Action {
     /// A body of its own.
     Group(Body),
     /// The first or all of the cases whose condition holds.
-    Switch { cases: Vec<Case>, default: Option<Body>, match_all: Option<bool> },
+    Switch {
+        /// In order.
+        cases: Vec<Case>,
+        /// What runs when no case holds.
+        default: Option<Body>,
+        /// Whether all cases that hold are taken; absent: the first.
+        match_all: Option<bool>,
+    },
     /// A body for every item.
     Foreach(Box<Foreach>),
     /// A body again and again.
     Repeat(Box<Repeat>),
     /// The first of its steps to complete wins.
-    Race { steps: Vec<Step>, winners: Option<At<u32>> },
+    Race {
+        /// The contestants.
+        steps: Vec<Step>,
+        /// How many win; 1 if absent.
+        winners: Option<At<u32>>,
+    },
     /// Writes variables.
-    Set { variables: IndexMap<Box<str>, Json> },
+    Set {
+        /// Templates by name.
+        variables: IndexMap<Box<str>, Json>,
+    },
     /// A line in the run's log.
-    Log { message: Json, level: Option<LogLevel>, data: Option<Json> },
+    Log {
+        /// The line.
+        message: Json,
+        /// Info if absent.
+        level: Option<LogLevel>,
+        /// Data that goes with it.
+        data: Option<Json>,
+    },
     /// Time passes.
     Wait(Wait),
     /// Fails.
-    Fail { kind: Option<Json>, message: Option<Json>, details: Option<Json>, at: u32 },
+    Fail {
+        /// Dotted type of the error, `type` in the document.
+        kind: Option<Json>,
+        /// What is wrong.
+        message: Option<Json>,
+        /// Data that goes with it.
+        details: Option<Json>,
+        /// Byte offset of the error's opening brace.
+        at: u32,
+    },
     /// Ends the run as completed.
-    Return { value: Option<Json> },
+    Return {
+        /// Output of the run; null if absent.
+        value: Option<Json>,
+    },
     /// A type that a later engine performs; its fields as written, all of them known to the format.
-    Later { kind: At<LaterKind>, fields: Vec<(At<Box<str>>, Json)> },
+    Later {
+        /// Which type.
+        kind: At<LaterKind>,
+        /// Name and value.
+        fields: Vec<(At<Box<str>>, Json)>,
+    },
 }
 
 /// Types of format 1 that need the durable engine.

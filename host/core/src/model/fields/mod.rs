@@ -4,7 +4,7 @@
 mod document;
 mod step;
 
-pub(crate) use document::{CONCURRENCY, DEFAULTS, DOCUMENT, RETRY, SCHEDULE};
+pub(crate) use document::{CONCURRENCY, DEFAULTS, DOCUMENT, RETRY, SCHEDULE, SCHEMA_ID};
 pub(crate) use step::{
     CALL, CASE, CASE_DEFAULT, CATCH, COMPENSATE, FAILURE, RATE_LIMIT, STAGE_FIELDS, STEP, TYPES,
 };
@@ -92,9 +92,12 @@ pub(crate) struct Field {
 /// How many fields of a [`Choice`] may be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    AtMostOne,
-    ExactlyOne,
-    AtLeastOne,
+    /// At most one.
+    AtMost,
+    /// Exactly one.
+    Exactly,
+    /// At least one.
+    AtLeast,
 }
 
 /// Fields that depend on each other.
@@ -158,14 +161,27 @@ mod tests {
     #[test]
     fn no_record_lists_a_field_twice_or_chooses_among_fields_it_does_not_have() {
         let mut records = vec![
-            &DOCUMENT, &DEFAULTS, &RETRY, &SCHEDULE, &CONCURRENCY, &STEP, &CASE, &CASE_DEFAULT, &CATCH, &COMPENSATE,
-            &FAILURE, &RATE_LIMIT,
+            &DOCUMENT,
+            &DEFAULTS,
+            &RETRY,
+            &SCHEDULE,
+            &CONCURRENCY,
+            &STEP,
+            &CASE,
+            &CASE_DEFAULT,
+            &CATCH,
+            &COMPENSATE,
+            &FAILURE,
+            &RATE_LIMIT,
         ];
         records.extend(TYPES.iter().copied());
         for record in records {
             for (position, field) in record.fields.iter().enumerate() {
                 assert_eq!(record.field(field.name).unwrap().0, position, "{}.{}", record.name, field.name);
-                assert!(field.default.is_empty() || serde_json::from_str::<serde_json::Value>(field.default).is_ok());
+                assert!(
+                    field.default.is_empty()
+                        || serde_json::from_str::<serde_json::Value>(field.default).is_ok()
+                );
             }
             for name in record.choices.iter().flat_map(|choice| choice.of) {
                 assert!(record.field(name).is_some(), "{}.{name}", record.name);

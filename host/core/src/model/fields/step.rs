@@ -15,17 +15,26 @@ pub(crate) static STEP: Record = Record {
         field("description", Kind::Text, "Shown to people."),
         field("metadata", Kind::Object, "The user's own data, never interpreted."),
         field("dependencies", Kind::Ids, "Sibling steps to wait for.").default("[]"),
-        field("trigger_rule", Kind::Trigger, "When the dependencies let the step go; `all_completed` in conditional mode.")
-            .default("\"none_failed\""),
+        field(
+            "trigger_rule",
+            Kind::Trigger,
+            "When the dependencies let the step go; `all_completed` in conditional mode.",
+        )
+        .default("\"none_failed\""),
         field("when", Kind::Condition, "Condition; if false the step is skipped.").default("\"true\""),
         field("timeout", Kind::Duration, "Limit of an attempt; 0 is none; 60 seconds for calls if absent."),
         field("max_retries", count(0), "Retries after the first attempt, one second apart.").default("0"),
         field("retry", Kind::Retry, "Retry policy, or the name of one."),
         field("critical", Kind::Bool, "Whether a failure fails what contains the step.").default("true"),
-        field("catch", Kind::Records { record: &CATCH, min: 0 }, "What happens instead of a failure; first match.")
-            .default("[]"),
+        field(
+            "catch",
+            Kind::Records { record: &CATCH, min: 0 },
+            "What happens instead of a failure; first match.",
+        )
+        .default("[]"),
         field("compensate", Kind::Record(&COMPENSATE), "The call that undoes the step."),
-        field("output", Kind::Template, "Output of the step, a template over `result`.").default("\"${result}\""),
+        field("output", Kind::Template, "Output of the step, a template over `result`.")
+            .default("\"${result}\""),
         field("status", Kind::Template, "Custom status of the run, set when the step starts."),
         field("priority", Kind::Int { min: 0, max: 9 }, "Order among ready steps, 9 first."),
         field("rate_limit", Kind::Record(&RATE_LIMIT), "Starts per time."),
@@ -34,34 +43,66 @@ pub(crate) static STEP: Record = Record {
 
 /// Words for step types, in the order of [`TYPES`].
 pub(crate) const TYPE_NAMES: &[&str] = &[
-    "call", "group", "switch", "foreach", "repeat", "race", "wait", "wait_for_event", "receive", "emit", "workflow",
-    "set", "log", "fail", "return", "continue_as_new",
+    "call",
+    "group",
+    "switch",
+    "foreach",
+    "repeat",
+    "race",
+    "wait",
+    "wait_for_event",
+    "receive",
+    "emit",
+    "workflow",
+    "set",
+    "log",
+    "fail",
+    "return",
+    "continue_as_new",
 ];
 
 /// The step types with the fields that only they have.
 pub(crate) static TYPES: &[&Record] = &[
-    &CALL, &GROUP, &SWITCH, &FOREACH, &REPEAT, &RACE, &WAIT, &WAIT_FOR_EVENT, &RECEIVE, &EMIT, &WORKFLOW, &SET, &LOG,
-    &FAIL, &RETURN, &CONTINUE_AS_NEW,
+    &CALL,
+    &GROUP,
+    &SWITCH,
+    &FOREACH,
+    &REPEAT,
+    &RACE,
+    &WAIT,
+    &WAIT_FOR_EVENT,
+    &RECEIVE,
+    &EMIT,
+    &WORKFLOW,
+    &SET,
+    &LOG,
+    &FAIL,
+    &RETURN,
+    &CONTINUE_AS_NEW,
 ];
 
 /// Fields of a call that have a meaning only in a stage of a pipeline.
-pub(crate) const STAGE_FIELDS: &[&str] = &[
-    "concurrency", "buffer", "batch", "batch_timeout", "ordered", "flatten", "from", "activation", "merge",
-];
+pub(crate) const STAGE_FIELDS: &[&str] =
+    &["concurrency", "buffer", "batch", "batch_timeout", "ordered", "flatten", "from", "activation", "merge"];
 
 const PLUGIN: Field = field("plugin", Kind::Name, "Plugin id.").required();
 const METHOD: Field = field("method", Kind::Name, "Method of the plugin.").required();
 const PLUGIN_VERSION: Field = field("plugin_version", Kind::Range, "Range of plugin versions.");
 const PARAMETERS: Field = field("parameters", Kind::Parameters, "Parameters of the call.").default("{}");
-const SESSION: Field = field("session", Kind::Template, "Affinity key; an empty string clears an inherited one.");
+const SESSION: Field =
+    field("session", Kind::Template, "Affinity key; an empty string clears an inherited one.");
 const POOL: Field = field("pool", Kind::Name, "Pool that limits the call.");
-const ISOLATION: Field =
-    field("isolation", Kind::OneOf(&["in_process", "worker"]), "Where the call runs.").default("\"in_process\"");
-const DETACHED: Field = field("detached", Kind::Bool, "Whether the step completes without waiting.").default("false");
+const ISOLATION: Field = field("isolation", Kind::OneOf(&["in_process", "worker"]), "Where the call runs.")
+    .default("\"in_process\"");
+const DETACHED: Field =
+    field("detached", Kind::Bool, "Whether the step completes without waiting.").default("false");
 const HEARTBEAT: Field = field("heartbeat_timeout", Kind::PositiveDuration, "Longest silence of the method.");
-const DELIVERY: Field =
-    field("delivery", Kind::OneOf(&["at_least_once", "at_most_once"]), "What a crash in the middle of the call means.")
-        .default("\"at_least_once\"");
+const DELIVERY: Field = field(
+    "delivery",
+    Kind::OneOf(&["at_least_once", "at_most_once"]),
+    "What a crash in the middle of the call means.",
+)
+.default("\"at_least_once\"");
 
 pub(crate) static CALL: Record = Record {
     name: "call",
@@ -82,11 +123,16 @@ pub(crate) static CALL: Record = Record {
         field("buffer", count(1), "Items between this pipeline stage and the next.").default("64"),
         field("batch", count(1), "Items that a pipeline stage takes at once.").default("1"),
         field("batch_timeout", Kind::PositiveDuration, "Longest wait for a full batch."),
-        field("ordered", Kind::Bool, "Whether workers of a pipeline stage keep the order of items.").default("true"),
+        field("ordered", Kind::Bool, "Whether workers of a pipeline stage keep the order of items.")
+            .default("true"),
         field("flatten", Kind::Bool, "Whether the results of a batch are items again.").default("false"),
         field("from", Kind::Ids, "Upstream stages; the former stage if absent."),
         field("activation", Kind::Activation, "When a stage with several upstream stages fires."),
-        field("merge", Kind::OneOf(&["override", "append", "collect"]), "How items of several stages become one."),
+        field(
+            "merge",
+            Kind::OneOf(&["override", "append", "collect"]),
+            "How items of several stages become one.",
+        ),
     ],
 };
 
@@ -96,8 +142,12 @@ static GROUP: Record = Record {
     choices: &[],
     fields: &[
         mode(),
-        field("max_concurrency", count(0), "Attempts of call steps in this body at a time; 0 is the host's limit.")
-            .default("0"),
+        field(
+            "max_concurrency",
+            count(0),
+            "Attempts of call steps in this body at a time; 0 is the host's limit.",
+        )
+        .default("0"),
         steps(),
     ],
 };
@@ -128,21 +178,30 @@ pub(crate) static CASE: Record = Record {
 };
 
 /// `default` of a switch.
-pub(crate) static CASE_DEFAULT: Record =
-    Record { name: "default", doc: "What runs when no case holds.", choices: &[], fields: &[mode(), steps()] };
+pub(crate) static CASE_DEFAULT: Record = Record {
+    name: "default",
+    doc: "What runs when no case holds.",
+    choices: &[],
+    fields: &[mode(), steps()],
+};
 
 static FOREACH: Record = Record {
     name: "foreach",
     doc: "Runs its steps for every item.",
     choices: &[],
     fields: &[
-        field("items", Kind::Items, "An expression that yields an array, or an array of templates.").required(),
+        field("items", Kind::Items, "An expression that yields an array, or an array of templates.")
+            .required(),
         field("as", Kind::Id, "Name of the item in the body.").default("\"item\""),
         field("index_as", Kind::Id, "Name of the index in the body.").default("\"index\""),
         field("max_concurrency", count(0), "Items at a time; 0 is the host's limit.").default("1"),
         field("batch_size", count(1), "Items per body; above 1 the item is an array.").default("1"),
-        field("tolerated_failures", Kind::Tolerance, "Failed items that do not fail the step: a count or \"5%\".")
-            .default("0"),
+        field(
+            "tolerated_failures",
+            Kind::Tolerance,
+            "Failed items that do not fail the step: a count or \"5%\".",
+        )
+        .default("0"),
         field("while", Kind::Condition, "Condition; once false no more items start."),
         mode(),
         steps(),
@@ -152,7 +211,7 @@ static FOREACH: Record = Record {
 static REPEAT: Record = Record {
     name: "repeat",
     doc: "Runs its steps again and again.",
-    choices: &[Choice { of: &["while", "until"], rule: Rule::ExactlyOne }],
+    choices: &[Choice { of: &["while", "until"], rule: Rule::Exactly }],
     fields: &[
         field("while", Kind::Condition, "Goes on as long as this holds."),
         field("until", Kind::Condition, "Goes on until this holds."),
@@ -173,7 +232,7 @@ static RACE: Record = Record {
 static WAIT: Record = Record {
     name: "wait",
     doc: "Lets time pass.",
-    choices: &[Choice { of: &["duration", "until"], rule: Rule::ExactlyOne }],
+    choices: &[Choice { of: &["duration", "until"], rule: Rule::Exactly }],
     fields: &[
         field("duration", Kind::Template, "How long: a duration or a template that yields one."),
         field("until", Kind::Template, "Until when (RFC 3339), or a template that yields it."),
@@ -203,7 +262,7 @@ static RECEIVE: Record = Record {
 static EMIT: Record = Record {
     name: "emit",
     doc: "Sends an event or a message.",
-    choices: &[Choice { of: &["event", "queue"], rule: Rule::ExactlyOne }],
+    choices: &[Choice { of: &["event", "queue"], rule: Rule::Exactly }],
     fields: &[
         field("event", Kind::Name, "Name of the event."),
         field("queue", Kind::Name, "Name of the queue."),
@@ -222,7 +281,11 @@ static WORKFLOW: Record = Record {
         field("run_id", Kind::Template, "Id of the run."),
         field("input", Kind::Template, "Input of the run."),
         DETACHED,
-        field("on_parent_close", Kind::OneOf(&["cancel", "abandon"]), "What becomes of it when this run ends first."),
+        field(
+            "on_parent_close",
+            Kind::OneOf(&["cancel", "abandon"]),
+            "What becomes of it when this run ends first.",
+        ),
     ],
 };
 
@@ -239,7 +302,8 @@ static LOG: Record = Record {
     choices: &[],
     fields: &[
         field("message", Kind::Template, "The line.").required(),
-        field("level", Kind::OneOf(&["trace", "debug", "info", "warn", "error"]), "Severity.").default("\"info\""),
+        field("level", Kind::OneOf(&["trace", "debug", "info", "warn", "error"]), "Severity.")
+            .default("\"info\""),
         field("data", Kind::Template, "Data that goes with it."),
     ],
 };
@@ -284,7 +348,7 @@ static CONTINUE_AS_NEW: Record = Record {
 pub(crate) static CATCH: Record = Record {
     name: "catch",
     doc: "What happens instead of a failure: steps, an output, or both.",
-    choices: &[Choice { of: &["steps", "output"], rule: Rule::AtLeastOne }],
+    choices: &[Choice { of: &["steps", "output"], rule: Rule::AtLeast }],
     fields: &[
         field("errors", Kind::Patterns, "Patterns of error types; `*` matches any text.").default("[\"*\"]"),
         field("when", Kind::Condition, "Condition over the error."),

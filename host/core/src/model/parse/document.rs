@@ -3,15 +3,9 @@
 use super::object::{Object, check, map, object, shaped, templates};
 use super::reader::{Read, Reader, Stop};
 use super::{retry, step};
-use crate::diagnostic::Code;
-use crate::model::fields::{CONCURRENCY, DEFAULTS, DOCUMENT, Field, RATE_LIMIT, SCHEDULE};
-use crate::model::{
-    At, Body, Concurrency, Defaults, Json, RateLimit, Rollback, Schedule, Workflow,
-};
+use crate::model::fields::{CONCURRENCY, DEFAULTS, DOCUMENT, Field, RATE_LIMIT, SCHEDULE, SCHEMA_ID};
+use crate::model::{At, Body, Concurrency, Defaults, Json, RateLimit, Rollback, Schedule, Workflow};
 use std::time::Duration;
-
-/// `$schema` of the format.
-pub(crate) const SCHEMA_ID: &str = "urn:jackfield:workflow:1";
 
 /// Reads the document and nothing behind it.
 pub(super) fn document(reader: &mut Reader<'_>) -> Read<Workflow> {
@@ -53,12 +47,14 @@ fn empty() -> Workflow {
 
 fn member(reader: &mut Reader<'_>, workflow: &mut Workflow, field: &'static Field) -> Result<(), Stop> {
     match field.name {
-        "$schema" => workflow.schema = format_name(reader)?,
+        "$schema" => workflow.schema = reader.word(field)?.map(|_| SCHEMA_ID.into()),
         "dsl" => workflow.dsl = reader.word(field)?.map(|_| "1".into()),
         "id" => workflow.id = reader.id(field.name)?.unwrap_or_default(),
         "version" => workflow.version = reader.version(field.name)?,
         "name" => workflow.name = reader.text_at(field.name, "a string")?.map(|text| text.value),
-        "description" => workflow.description = reader.text_at(field.name, "a string")?.map(|text| text.value),
+        "description" => {
+            workflow.description = reader.text_at(field.name, "a string")?.map(|text| text.value)
+        }
         "metadata" => workflow.metadata = shaped(reader, field)?,
         "mode" => workflow.body.mode = step::mode(reader, field)?,
         "max_concurrency" => workflow.body.max_concurrency = reader.count(field)?,
@@ -91,16 +87,6 @@ fn member(reader: &mut Reader<'_>, workflow: &mut Workflow, field: &'static Fiel
         _ => workflow.priority = priority(reader, field)?,
     }
     Ok(())
-}
-
-/// `$schema`.
-fn format_name(reader: &mut Reader<'_>) -> Result<Option<Box<str>>, Stop> {
-    let Some(name) = reader.text_at("$schema", "a string")? else { return Ok(None) };
-    if &*name.value != SCHEMA_ID {
-        let message = format!("`$schema` names `{}`, which this version does not know", name.value);
-        reader.report(Code::UnknownFormat, name.at, message, format!("Write \"{SCHEMA_ID}\", or nothing."));
-    }
-    Ok(Some(name.value))
 }
 
 /// The value that begins at `at` and has just been read, as it stands.

@@ -8,8 +8,10 @@ mod reader;
 mod retry;
 mod step;
 
-pub(crate) use object::TRIGGER_RULES;
-pub(crate) use step::ITEMS_MAX;
+pub(super) use object::{ACTIVATIONS, TRIGGER_RULES, WINDOW};
+pub(super) use reader::NESTING_MAX;
+pub(super) use retry::IDLE_FIELDS;
+pub(super) use step::ITEMS_MAX;
 
 use super::{Workflow, comments, meaning};
 use crate::diagnostic::{Code, Finding};
@@ -75,7 +77,12 @@ pub(super) fn checked_text(source: &[u8]) -> Result<&str, Finding> {
         return Err(finding(Code::TooLarge, 0, "the document is larger than 256 MiB"));
     }
     if source.starts_with(b"\xef\xbb\xbf") {
-        return Err(finding(Code::Syntax, 0, "the text begins with a byte order mark, which JSON does not allow"));
+        return Err(finding(
+            Code::Syntax,
+            0,
+            "the text begins with a byte order mark, which JSON does not allow",
+        ));
     }
-    std::str::from_utf8(source).map_err(|error| finding(Code::Syntax, error.valid_up_to(), "the text is no UTF-8"))
+    std::str::from_utf8(source)
+        .map_err(|error| finding(Code::Syntax, error.valid_up_to(), "the text is no UTF-8"))
 }

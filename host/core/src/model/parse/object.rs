@@ -77,7 +77,12 @@ pub(super) fn check_extra(reader: &mut Reader<'_>, extra: &[(Box<str>, Json)]) {
 }
 
 pub(super) fn report_twin(reader: &mut Reader<'_>, key: &str, at: u32) {
-    reader.report(Code::DuplicateKey, at, format!("the key `{key}` stands twice in one object"), "Remove one of them.");
+    reader.report(
+        Code::DuplicateKey,
+        at,
+        format!("the key `{key}` stands twice in one object"),
+        "Remove one of them.",
+    );
 }
 
 pub(super) fn report_unknown<'n>(
@@ -107,13 +112,14 @@ pub(super) fn check_choices(
     place: impl Fn(&str) -> Option<u32>,
 ) {
     for choice in choices {
-        let present: Vec<(&str, u32)> = choice.of.iter().filter_map(|name| Some((*name, place(name)?))).collect();
-        if present.is_empty() && choice.rule != Rule::AtMostOne {
+        let present: Vec<(&str, u32)> =
+            choice.of.iter().filter_map(|name| Some((*name, place(name)?))).collect();
+        if present.is_empty() && choice.rule != Rule::AtMost {
             let message = format!("`{owner}` has none of {}", listed(choice.of));
-            let many = if choice.rule == Rule::AtLeastOne { "at least" } else { "exactly" };
+            let many = if choice.rule == Rule::AtLeast { "at least" } else { "exactly" };
             reader.report(Code::MissingField, at, message, format!("Add {many} one of them."));
         }
-        if present.len() > 1 && choice.rule != Rule::AtLeastOne {
+        if present.len() > 1 && choice.rule != Rule::AtLeast {
             let last = present.iter().max_by_key(|(_, at)| *at).map_or(at, |(_, at)| *at);
             let names: Vec<&str> = present.iter().map(|(name, _)| *name).collect();
             let message = format!("{} exclude each other", listed(&names));
@@ -126,36 +132,39 @@ pub(super) fn check_choices(
 pub(super) fn check<'j>(reader: &mut Reader<'j>, field: &'static Field) -> Result<(), Stop> {
     let name = field.name;
     match field.kind {
-        Kind::Text => drop(reader.text_at(name, "a string")?),
-        Kind::Condition | Kind::Name => drop(reader.name(name)?),
-        Kind::Id => drop(reader.id(name)?),
-        Kind::Ids => drop(ids(reader, field)?),
-        Kind::Bool => drop(reader.bool(name)?),
-        Kind::Int { .. } => drop(reader.int(field)?),
-        Kind::Number { .. } => drop(reader.number(field)?),
-        Kind::Duration | Kind::PositiveDuration => drop(reader.duration(field)?),
-        Kind::OneOf(_) => drop(reader.word(field)?),
+        Kind::Text => discard(reader.text_at(name, "a string")?),
+        Kind::Condition | Kind::Name => discard(reader.name(name)?),
+        Kind::Id => discard(reader.id(name)?),
+        Kind::Ids => discard(ids(reader, field)?),
+        Kind::Bool => discard(reader.bool(name)?),
+        Kind::Int { .. } => discard(reader.int(field)?),
+        Kind::Number { .. } => discard(reader.number(field)?),
+        Kind::Duration | Kind::PositiveDuration => discard(reader.duration(field)?),
+        Kind::OneOf(_) => discard(reader.word(field)?),
         Kind::Template => reader.skip()?,
-        Kind::Parameters | Kind::Object | Kind::Schema => drop(shaped(reader, field)?),
-        Kind::TemplateMap => drop(templates(reader, field)?),
-        Kind::Version => drop(reader.version(name)?),
-        Kind::Range => drop(reader.range(name)?),
-        Kind::RangeMap => drop(map(reader, field, |reader, key| reader.range(key))?),
-        Kind::Patterns => drop(patterns(reader, field)?),
-        Kind::Retry => drop(retry::field(reader)?),
-        Kind::RetryMap => drop(map(reader, field, |reader, _| retry::policy(reader))?),
-        Kind::Steps | Kind::CleanupSteps => drop(step::list_in(reader, field)?),
-        Kind::Items => drop(step::items(reader)?),
-        Kind::Tolerance => drop(tolerance(reader)?),
-        Kind::Trigger => drop(trigger(reader)?),
+        Kind::Parameters | Kind::Object | Kind::Schema => discard(shaped(reader, field)?),
+        Kind::TemplateMap => discard(templates(reader, field)?),
+        Kind::Version => discard(reader.version(name)?),
+        Kind::Range => discard(reader.range(name)?),
+        Kind::RangeMap => discard(map(reader, field, |reader, key| reader.range(key))?),
+        Kind::Patterns => discard(patterns(reader, field)?),
+        Kind::Retry => discard(retry::field(reader)?),
+        Kind::RetryMap => discard(map(reader, field, |reader, _| retry::policy(reader))?),
+        Kind::Steps | Kind::CleanupSteps => discard(step::list_in(reader, field)?),
+        Kind::Items => discard(step::items(reader)?),
+        Kind::Tolerance => discard(tolerance(reader)?),
+        Kind::Trigger => discard(trigger(reader)?),
         Kind::Activation => activation(reader, field)?,
-        Kind::Record(record) => drop(object(reader, record, |reader, field, _| check(reader, field))?),
-        Kind::Records { record, min } => drop(list(reader, name, min, |reader| {
+        Kind::Record(record) => discard(object(reader, record, |reader, field, _| check(reader, field))?),
+        Kind::Records { record, min } => discard(list(reader, name, min, |reader| {
             object(reader, record, |reader, field, _| check(reader, field))
         })?),
     }
     Ok(())
 }
+
+/// The value has been checked, which is all that was wanted of it.
+fn discard<T>(_: Option<T>) {}
 
 /// A list of at least `min` elements; faulty ones are left out.
 pub(super) fn list<'j, T>(
@@ -241,7 +250,7 @@ pub(super) fn patterns(reader: &mut Reader<'_>, field: &Field) -> Read<Vec<Box<s
 }
 
 /// Words for trigger rules without a number.
-pub(crate) const TRIGGER_RULES: &[(&str, TriggerRule)] = &[
+pub(in crate::model) const TRIGGER_RULES: &[(&str, TriggerRule)] = &[
     ("none_failed", TriggerRule::NoneFailed),
     ("all_completed", TriggerRule::AllCompleted),
     ("all_settled", TriggerRule::AllSettled),
@@ -304,48 +313,65 @@ pub(super) fn tolerance(reader: &mut Reader<'_>) -> Read<Tolerance> {
         return Ok(count.and_then(|count| u32::try_from(count.value).ok()).map(Tolerance::Count));
     }
     let Some(text) = reader.text_at(name, "a count")? else { return Ok(None) };
-    let digits = text.value.strip_suffix('%').filter(|it| it.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
+    let digits = text
+        .value
+        .strip_suffix('%')
+        .filter(|it| it.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
     let percent = digits.filter(|it| it.starts_with(|c: char| c.is_ascii_digit()) && !it.ends_with('.'));
     let percent = percent.and_then(|it| it.parse::<f64>().ok()).filter(|it| *it <= 100.0);
     if percent.is_none() {
         let message = format!("`{name}` cannot be `{}`", text.value);
-        reader.report(Code::BadValue, at, message, "Write a count such as 3, or a percentage such as \"5%\".");
+        reader.report(
+            Code::BadValue,
+            at,
+            message,
+            "Write a count such as 3, or a percentage such as \"5%\".",
+        );
     }
     Ok(percent.map(Tolerance::Percent))
 }
 
+/// Words for `activation`.
+pub(in crate::model) const ACTIVATIONS: [&str; 3] = ["each", "all", "latest"];
+
+/// `activation` as an object.
+pub(in crate::model) static WINDOW: Record = Record {
+    name: "activation",
+    doc: "A window over several upstream stages.",
+    choices: &[],
+    fields: &[
+        Field {
+            name: "batch",
+            kind: Kind::Int { min: 1, max: 4_294_967_295 },
+            required: true,
+            default: "",
+            doc: "Items in a window.",
+        },
+        Field {
+            name: "every",
+            kind: Kind::PositiveDuration,
+            required: true,
+            default: "",
+            doc: "Longest time that a window stays open.",
+        },
+    ],
+};
+
 /// `activation` of a pipeline stage.
 fn activation(reader: &mut Reader<'_>, field: &Field) -> Result<(), Stop> {
-    static WINDOW: Record = Record {
-        name: "activation",
-        doc: "A window over several upstream stages.",
-        choices: &[],
-        fields: &[
-            Field {
-                name: "batch",
-                kind: Kind::Int { min: 1, max: 4_294_967_295 },
-                required: true,
-                default: "",
-                doc: "Items in a window.",
-            },
-            Field {
-                name: "every",
-                kind: Kind::PositiveDuration,
-                required: true,
-                default: "",
-                doc: "Longest time that a window stays open.",
-            },
-        ],
-    };
     let (peek, at) = reader.begin()?;
     if peek == Peek::Object {
         object(reader, &WINDOW, |reader, field, _| check(reader, field))?;
-    } else if let Some(word) = reader.text_at(field.name, "a word or an object")? {
-        let allowed = ["each", "all", "latest"];
-        if !allowed.contains(&&*word.value) {
-            let message = format!("`{}` cannot be `{}`", field.name, word.value);
-            reader.report(Code::BadValue, at, message, format!("Allowed: {}, {{batch, every}}.", listed(&allowed)));
-        }
+    } else if let Some(word) = reader.text_at(field.name, "a word or an object")?
+        && !ACTIVATIONS.contains(&&*word.value)
+    {
+        let message = format!("`{}` cannot be `{}`", field.name, word.value);
+        reader.report(
+            Code::BadValue,
+            at,
+            message,
+            format!("Allowed: {}, {{batch, every}}.", listed(&ACTIVATIONS)),
+        );
     }
     Ok(())
 }

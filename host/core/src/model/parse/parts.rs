@@ -1,15 +1,15 @@
 //! What has been read of a step before its type is known, and how a step is made of it.
 
-use super::object::{list, templates};
+use super::object::{list, templates, tolerance};
 use super::reader::{Reader, Stop};
-use super::step::{body, items, tolerated};
+use super::step::{body, items};
 use crate::diagnostic::Code;
+use crate::model::fields::TYPES;
 use crate::model::fields::{CASE, CASE_DEFAULT, FAILURE, Field, STAGE_FIELDS};
 use crate::model::{
-    Action, At, Body, CallFields, Case, Catch, Compensate, Foreach, Items, Json, LaterKind, LogLevel, RateLimit,
-    Repeat, RetryField, Step, Tolerance, TriggerRule, Wait,
+    Action, At, Body, CallFields, Case, Catch, Compensate, Foreach, Items, Json, LaterKind, LogLevel,
+    RateLimit, Repeat, RetryField, Step, Tolerance, TriggerRule, Wait, duration,
 };
-use crate::model::fields::TYPES;
 use indexmap::IndexMap;
 use smallvec::SmallVec;
 use std::time::Duration;
@@ -82,7 +82,8 @@ struct Failure {
     details: Option<Json>,
 }
 
-const LEVELS: [LogLevel; 5] = [LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
+const LEVELS: [LogLevel; 5] =
+    [LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
 
 /// Reads one field that only structured steps and the small types have.
 pub(super) fn typed_member(
@@ -98,7 +99,7 @@ pub(super) fn typed_member(
         "as" => parts.bind = reader.id(field.name)?,
         "index_as" => parts.index_bind = reader.id(field.name)?,
         "batch_size" => parts.batch_size = reader.count(field)?,
-        "tolerated_failures" => parts.tolerated = tolerated(reader)?,
+        "tolerated_failures" => parts.tolerated = tolerance(reader)?,
         "while" => parts.while_ = reader.name(field.name)?,
         "until" => parts.until = Some(reader.json()?),
         "duration" => parts.duration = Some(reader.json()?),
@@ -138,7 +139,12 @@ fn cases(reader: &mut Reader<'_>, field: &Field) -> Result<Vec<Case>, Stop> {
     for case in &cases {
         if !case.name.value.is_empty() && !names.insert(&*case.name.value) {
             let message = format!("two cases have the name `{}`", case.name.value);
-            reader.report(Code::DuplicateId, case.name.at, message, "Names of cases are unique in their switch.");
+            reader.report(
+                Code::DuplicateId,
+                case.name.at,
+                message,
+                "Names of cases are unique in their switch.",
+            );
         }
     }
     Ok(cases)
@@ -159,11 +165,6 @@ fn failure(reader: &mut Reader<'_>) -> Result<Failure, Stop> {
     Ok(failure)
 }
 
-/// A call of nothing, to be filled in.
-pub(super) fn no_call() -> CallFields {
-    CallFields::default()
-}
-
 impl Parts {
     /// Makes of `until` what the type says it is.
     pub(super) fn settle_until(&mut self, reader: &mut Reader<'_>, kind: &str) {
@@ -175,7 +176,9 @@ impl Parts {
             } else if let Some(written) = written.as_ref().filter(|_| name == "until") {
                 let text = serde_json::from_str::<Box<str>>(&written.text).ok();
                 match text {
-                    Some(value) if !value.is_empty() => self.until_condition = Some(At { value, at: written.at }),
+                    Some(value) if !value.is_empty() => {
+                        self.until_condition = Some(At { value, at: written.at })
+                    }
                     Some(_) => reader.report(Code::BadValue, written.at, "`until` is empty", ""),
                     None => reader.report(Code::WrongType, written.at, "`until` must be a string", ""),
                 }
@@ -216,7 +219,8 @@ impl Parts {
     }
 
     fn action(&mut self, reader: &Reader<'_>, at: u32, name_of: impl Fn(usize) -> &'static str) -> Action {
-        let kind = self.kind.as_ref().map_or(At { value: 0, at }, |kind| At { value: kind.value, at: kind.at });
+        let kind =
+            self.kind.as_ref().map_or(At { value: 0, at }, |kind| At { value: kind.value, at: kind.at });
         let body = std::mem::take(&mut self.body);
         match TYPES[kind.value].name {
             "call" => {
@@ -314,14 +318,11 @@ fn check_wait(reader: &mut Reader<'_>, name: &str, written: &Json) {
     let Ok(value) = value else { return };
     let problem = match (&value, name) {
         (serde_json::Value::String(text), _) if text.contains("${") => return,
-        (serde_json::Value::String(text), "duration") => crate::model::duration::parse(text).err(),
-        (serde_json::Value::String(text), _) => {
-            chrono::DateTime::parse_from_rfc3339(text).err().map(|error| format!("is no RFC 3339 time: {error}"))
-        }
-        (serde_json::Value::Number(number), "duration") => match number.as_i64() {
-            Some(millis) => crate::model::duration::from_millis(millis).err(),
-            None => Some("is no whole number of milliseconds".to_owned()),
-        },
+        (serde_json::Value::String(text), "duration") => duration::parse(text).err(),
+        (serde_json::Value::String(text), _) => chrono::DateTime::parse_from_rfc3339(text)
+            .err()
+            .map(|error| format!("is no RFC 3339 time: {error}")),
+        (serde_json::Value::Number(_), "duration") => duration::of_json(&value).err(),
         _ => {
             reader.report(Code::WrongType, written.at, format!("`{name}` has the wrong type"), "Write text.");
             return;

@@ -10,6 +10,13 @@ use jiter::Peek;
 
 const BACKOFFS: [Backoff; 4] = [Backoff::None, Backoff::Fixed, Backoff::Linear, Backoff::Exponential];
 
+/// By `backoff`, in the order of `BACKOFFS`: the fields that the delay does not depend on.
+pub(in crate::model) const IDLE_FIELDS: &[(&str, &[&str])] = &[
+    ("none", &["delay", "multiplier", "max_delay", "jitter"]),
+    ("fixed", &["multiplier", "max_delay"]),
+    ("linear", &["multiplier"]),
+];
+
 /// `retry`: a policy, or the name of one.
 pub(super) fn field(reader: &mut Reader<'_>) -> Read<RetryField> {
     let (peek, _) = reader.begin()?;
@@ -34,7 +41,9 @@ pub(super) fn policy(reader: &mut Reader<'_>) -> Read<Retry> {
         match field.name {
             "max_attempts" => retry.max_attempts = reader.count(field)?.map(|count| count.value),
             "delay" => retry.delay = reader.duration(field)?.map(|it| it.value),
-            "backoff" => retry.backoff = reader.word(field)?.and_then(|word| BACKOFFS.get(word.value).copied()),
+            "backoff" => {
+                retry.backoff = reader.word(field)?.and_then(|word| BACKOFFS.get(word.value).copied())
+            }
             "multiplier" => retry.multiplier = reader.number(field)?,
             "max_delay" => retry.max_delay = reader.duration(field)?.map(|it| it.value),
             "jitter" => retry.jitter = reader.number(field)?,
@@ -53,15 +62,16 @@ pub(super) fn policy(reader: &mut Reader<'_>) -> Read<Retry> {
 
 /// Fields that a policy's way of growing never looks at.
 fn report_idle_fields(reader: &mut Reader<'_>, retry: &Retry, places: &[(&str, u32)]) {
-    let (idle, growth): (&[&str], _) = match retry.backoff {
-        Some(Backoff::None) => (&["delay", "multiplier", "max_delay", "jitter"], "none"),
-        Some(Backoff::Fixed) => (&["multiplier", "max_delay"], "fixed"),
-        Some(Backoff::Linear) => (&["multiplier"], "linear"),
-        Some(Backoff::Exponential) | None => (&[], "exponential"),
-    };
+    let position = BACKOFFS.iter().position(|known| Some(*known) == retry.backoff);
+    let Some((growth, idle)) = position.and_then(|position| IDLE_FIELDS.get(position)) else { return };
     for (name, at) in places.iter().filter(|(name, _)| idle.contains(name)) {
         let message = format!("`{name}` has no meaning with `backoff` `{growth}`");
-        reader.report(Code::NoMeaningHere, *at, message, format!("Remove `{name}` or choose another `backoff`."));
+        reader.report(
+            Code::NoMeaningHere,
+            *at,
+            message,
+            format!("Remove `{name}` or choose another `backoff`."),
+        );
     }
 }
 

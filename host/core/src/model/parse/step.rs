@@ -2,7 +2,7 @@
 //! all types are read alike and what does not belong to the step's type is reported at the end.
 
 use super::object::{
-    check, check_choices, check_extra, ids, list, object, report_missing, report_twin, report_unknown, tolerance,
+    check, check_choices, check_extra, ids, list, object, report_missing, report_twin, report_unknown,
     trigger,
 };
 use super::parts::{Member, Parts};
@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 /// How deep lists of steps may stand in each other.
 pub(super) const STEP_NESTING_MAX: usize = 64;
 /// Most elements of a literal array of `items`.
-pub(super) const ITEMS_MAX: usize = 100_000;
+pub(in crate::model) const ITEMS_MAX: usize = 100_000;
 
 pub(super) const MODES: [Mode; 4] = [Mode::Sequential, Mode::Parallel, Mode::Conditional, Mode::Pipeline];
 
@@ -43,7 +43,8 @@ static UNION: LazyLock<Union> = LazyLock::new(|| {
     let common = places(&|name| STEP.field(name).is_some());
     let by_type = TYPES.iter().map(|kind| places(&|name| kind.field(name).is_some())).collect();
     let refused = places(&|name| {
-        support::refusal("step", name).is_some() || TYPES.iter().any(|kind| support::refusal(kind.name, name).is_some())
+        support::refusal("step", name).is_some()
+            || TYPES.iter().any(|kind| support::refusal(kind.name, name).is_some())
     });
     Union { fields, common, by_type, refused }
 });
@@ -121,7 +122,9 @@ fn member(reader: &mut Reader<'_>, parts: &mut Parts, field: &'static Field) -> 
         "dependencies" => parts.dependencies = ids(reader, field)?.unwrap_or_default(),
         "trigger_rule" => parts.trigger_rule = trigger(reader)?,
         "when" => parts.when = reader.name(field.name)?,
-        "timeout" => parts.timeout = reader.duration(field)?.map(|it| Some(it.value).filter(|it| !it.is_zero())),
+        "timeout" => {
+            parts.timeout = reader.duration(field)?.map(|it| Some(it.value).filter(|it| !it.is_zero()))
+        }
         "max_retries" => parts.retry = retry::max_retries(reader, field)?,
         "retry" => parts.retry = retry::field(reader)?,
         "critical" => parts.critical = reader.bool(field.name)?.map(|it| it.value),
@@ -154,15 +157,19 @@ pub(super) fn call_member(
         "session" => call.session = Some(reader.json()?),
         "pool" => call.pool = reader.name(field.name)?,
         "isolation" => {
-            call.isolation = reader.word(field)?.map(|word| {
-                word.map(|word| [Isolation::InProcess, Isolation::Worker].into_iter().nth(word))
-            }).and_then(crate::model::At::transpose);
+            call.isolation = reader
+                .word(field)?
+                .map(|word| word.map(|word| [Isolation::InProcess, Isolation::Worker].into_iter().nth(word)))
+                .and_then(crate::model::At::transpose);
         }
         "detached" => call.detached = reader.bool(field.name)?,
         "delivery" => {
-            call.delivery = reader.word(field)?.map(|word| {
-                word.map(|word| [Delivery::AtLeastOnce, Delivery::AtMostOnce].into_iter().nth(word))
-            }).and_then(crate::model::At::transpose);
+            call.delivery = reader
+                .word(field)?
+                .map(|word| {
+                    word.map(|word| [Delivery::AtLeastOnce, Delivery::AtMostOnce].into_iter().nth(word))
+                })
+                .and_then(crate::model::At::transpose);
         }
         "heartbeat_timeout" => call.heartbeat_timeout = reader.duration(field)?,
         _ => check(reader, field)?,
@@ -172,7 +179,10 @@ pub(super) fn call_member(
 
 /// `mode`.
 pub(super) fn mode(reader: &mut Reader<'_>, field: &Field) -> Read<crate::model::At<Mode>> {
-    Ok(reader.word(field)?.map(|word| word.map(|word| MODES.get(word).copied())).and_then(crate::model::At::transpose))
+    Ok(reader
+        .word(field)?
+        .map(|word| word.map(|word| MODES.get(word).copied()))
+        .and_then(crate::model::At::transpose))
 }
 
 /// `items`.
@@ -198,11 +208,6 @@ pub(super) fn items(reader: &mut Reader<'_>) -> Read<Items> {
     }
 }
 
-/// `tolerated_failures`, so that the table of types needs no other module.
-pub(super) fn tolerated(reader: &mut Reader<'_>) -> Read<crate::model::Tolerance> {
-    tolerance(reader)
-}
-
 /// One entry of `catch`.
 fn catch(reader: &mut Reader<'_>) -> Read<Catch> {
     let mut catch = Catch { at: 0, errors: None, when: None, bind: None, steps: Vec::new(), output: None };
@@ -221,11 +226,12 @@ fn catch(reader: &mut Reader<'_>) -> Read<Catch> {
 
 /// `compensate`.
 fn compensate(reader: &mut Reader<'_>) -> Read<Compensate> {
-    let mut compensate = Compensate { at: 0, call: super::parts::no_call(), timeout: None, retry: None };
+    let mut compensate = Compensate { at: 0, call: CallFields::default(), timeout: None, retry: None };
     let read = object(reader, &COMPENSATE, |reader, field, _| {
         match field.name {
             "timeout" => {
-                compensate.timeout = reader.duration(field)?.map(|it| Some(it.value).filter(|it| !it.is_zero()));
+                compensate.timeout =
+                    reader.duration(field)?.map(|it| Some(it.value).filter(|it| !it.is_zero()));
             }
             "max_retries" => compensate.retry = retry::max_retries(reader, field)?,
             "retry" => compensate.retry = retry::field(reader)?,
@@ -284,7 +290,9 @@ fn finish(reader: &mut Reader<'_>, union: &Union, parts: &mut Parts, seen: u128,
         }
     }
     if seen & union.refused != 0 {
-        for member in parts.members.iter().filter(|member| (union.refused & allowed) & (1 << member.place) != 0) {
+        for member in
+            parts.members.iter().filter(|member| (union.refused & allowed) & (1 << member.place) != 0)
+        {
             let name = union.fields[member.place].name;
             let owner = if union.common & (1 << member.place) != 0 { "step" } else { record.name };
             let written = &reader.text()[member.value_at as usize..member.end as usize];
@@ -294,7 +302,11 @@ fn finish(reader: &mut Reader<'_>, union: &Union, parts: &mut Parts, seen: u128,
         }
     }
     let place = |name: &str| {
-        parts.members.iter().find(|member| union.fields[member.place].name == name).map(|member| member.key_at)
+        parts
+            .members
+            .iter()
+            .find(|member| union.fields[member.place].name == name)
+            .map(|member| member.key_at)
     };
     for field in STEP.fields.iter().chain(record.fields).filter(|field| field.required) {
         if place(field.name).is_none() {
@@ -315,7 +327,12 @@ fn report_stranger(reader: &mut Reader<'_>, union: &Union, record: &Record, memb
         TYPES.iter().filter(|kind| kind.field(name).is_some()).map(|kind| kind.name).collect();
     let types = if owners.len() == 1 { "type" } else { "types" };
     let message = format!("`{}` has no meaning in a step of type `{}`", abridged(name), record.name);
-    reader.report(Code::NoMeaningHere, member.key_at, message, format!("`{name}` belongs to {types} {}.", listed(&owners)));
+    reader.report(
+        Code::NoMeaningHere,
+        member.key_at,
+        message,
+        format!("`{name}` belongs to {types} {}.", listed(&owners)),
+    );
 }
 
 const _: () = assert!(STEP_NESTING_MAX < NESTING_MAX, "steps need fewer levels than values");
