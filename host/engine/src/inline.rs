@@ -296,6 +296,6 @@ pub(crate) fn guarded(method: &dyn Method, call: &Call) -> Outcome {
 
 /// The failure of an attempt that reached its deadline.
 pub(crate) fn timed_out(limit: Duration) -> Failure {
-    let limit = jackfield_core::model::duration::format(limit);
+    let limit = jackfield_core::model::duration::display(limit);
     Failure::new(kind::TIMEOUT, format!("took longer than {limit}"))
 }

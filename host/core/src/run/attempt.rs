@@ -81,14 +81,16 @@ impl Turn<'_> {
             return self.release_gates(at);
         }
         let inputs = self.view(at, Some(step)).keep(call.parameters.references());
+        let path = self.data.path(plan, at, step).into();
         let timeout = self.attempt_limit(at, step);
         let Some(node) = self.data.node_mut(plan, at, step) else { return };
+        node.is_in_flight = true;
         let key = CallKey { instance: at, step, attempt: node.attempts, is_undo: false };
         if let Some(instance) = self.data.instance_mut(at) {
             instance.active += 1;
         }
         self.data.in_flight += 1;
-        self.commands.push(Command::Call(CallCommand { key, method: call.method, inputs, timeout }));
+        self.commands.push(Command::Call(CallCommand { key, path, method: call.method, inputs, timeout }));
     }
 
     /// What a call came to.
@@ -100,15 +102,17 @@ impl Turn<'_> {
     ) {
         let (at, step) = (key.instance, key.step);
         let plan = self.plan;
+        let Some(node) = self.data.node_mut(plan, at, step) else { return };
+        if !node.is_in_flight || node.attempts != key.attempt {
+            return;
+        }
+        node.is_in_flight = false;
+        let is_current = node.phase == NodePhase::Running;
         let Some(instance) = self.data.instance_mut(at) else { return };
         instance.active -= 1;
         let is_drained = instance.open == 0 && instance.active == 0;
         self.data.in_flight -= 1;
         self.release_gates(at);
-        let is_current = self
-            .data
-            .node(plan, at, step)
-            .is_some_and(|node| node.phase == NodePhase::Running && node.attempts == key.attempt);
         if !is_current {
             // It had been stopped; only its end was waited for.
             if is_drained {
@@ -255,7 +259,7 @@ impl Turn<'_> {
         match &self.plan.step(step).action {
             Action::WaitFor(template) => {
                 let value = render(template, "duration")?;
-                let length = length_of(&value).map_err(|problem| {
+                let length = duration::of_json(value.value()).map_err(|problem| {
                     Failure::new(kind::EXPRESSION, format!("`duration` is {value:?}: {problem}"))
                 })?;
                 Ok(self.now.after(length))
@@ -378,18 +382,6 @@ pub(crate) fn render(
     call.parameters.render(&env).map_err(|error| expression_failure("parameters", &error))
 }
 
-/// A duration as a document writes it: whole milliseconds or text such as `1h30m`.
-fn length_of(value: &Payload) -> Result<Duration, String> {
-    match value.value() {
-        serde_json::Value::String(text) => duration::parse(text),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(millis) => duration::from_millis(millis),
-            None => Err("expected whole milliseconds".into()),
-        },
-        _ => Err("expected whole milliseconds or a duration such as `1h30m`".into()),
-    }
-}
-
 /// A failure of type `expression` that names the field.
 pub(crate) fn expression_failure(field: &str, error: &EvalError) -> Failure {
     Failure::new(kind::EXPRESSION, format!("`{field}`: {error}"))
@@ -397,7 +389,7 @@ pub(crate) fn expression_failure(field: &str, error: &EvalError) -> Failure {
 
 /// A failure of type `timeout`.
 pub(crate) fn timeout_failure(limit: Duration) -> Failure {
-    Failure::new(kind::TIMEOUT, format!("took longer than {}", duration::format(limit)))
+    Failure::new(kind::TIMEOUT, format!("took longer than {}", duration::display(limit)))
 }
 
 /// A JSON string as its text, anything else as compact JSON.

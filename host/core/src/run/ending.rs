@@ -170,7 +170,7 @@ impl Turn<'_> {
 
     /// Clean-up took too long: whatever is left of it is given up.
     pub(crate) fn cleanup_timed_out(&mut self) {
-        let limit = crate::model::duration::format(self.plan.cleanup_timeout);
+        let limit = crate::model::duration::display(self.plan.cleanup_timeout);
         let text = format!("clean-up took longer than {limit} and was given up");
         self.note_run(RecordKind::CleanupAbandoned, Detail::Text(text.into()));
         self.stop_everything();
