@@ -158,3 +158,22 @@ pub(super) fn depth(text: &[u8]) -> usize {
     }
     deepest
 }
+
+/// Whether a number may be beyond the range of a double: one with an exponent, or with hundreds of digits. Text in
+/// strings can look like one.
+pub(super) fn may_hold_huge_number(text: &[u8]) -> bool {
+    const DIGITS_MAX: usize = 300;
+    let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    let is_exponent =
+        |at: usize| at > 0 && digit(at - 1) && (digit(at + 1) || matches!(text.get(at + 1), Some(b'+')));
+    if memchr::memchr2_iter(b'e', b'E', text).any(is_exponent) {
+        return true;
+    }
+    // A run of so many digits covers one of these places.
+    (0..text.len()).step_by(DIGITS_MAX / 2).filter(|at| digit(*at)).any(|at| {
+        let before =
+            text[..at].iter().rev().take_while(|byte| byte.is_ascii_digit()).take(DIGITS_MAX).count();
+        let after = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).take(DIGITS_MAX).count();
+        before + after >= DIGITS_MAX
+    })
+}

@@ -66,6 +66,17 @@ fn broken_or_too_deep_text_is_refused() {
 }
 
 #[test]
+fn a_number_beyond_the_range_of_a_double_is_refused() {
+    let digits = "9".repeat(400);
+    for text in ["[1e400]", "{\"a\":-1E+999}", digits.as_str()] {
+        assert!(Payload::parse(text).is_err(), "{text:.20}");
+    }
+    for text in ["[1e300]", "[1e-400]", "\"1e400\"", &format!("\"{digits}\""), &"9".repeat(290)] {
+        assert!(!parse(text).value().is_null(), "{text:.20}");
+    }
+}
+
+#[test]
 fn null_is_null_whatever_space_surrounds_it() {
     assert!(parse(" null\n").is_null());
     assert!(Payload::adopt(Box::new(b" null ".to_vec())).unwrap().is_null());
