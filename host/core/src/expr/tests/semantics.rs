@@ -223,6 +223,10 @@ fn now_uuid_and_secrets_come_from_the_environment() {
         ],
     );
     assert_failures(INPUT, &[("secret('gone')", "secret `gone` is not set")]);
+    for source in ["secret('api') + 1", "{'a': 1}[secret('api')]", "int('x' + secret('api'))"] {
+        let error = World::new(INPUT).fail(source).to_string();
+        assert!(!error.contains("<api>"), "{error}");
+    }
 }
 
 #[test]
