@@ -188,6 +188,12 @@ impl Payload {
         }
     }
 
+    /// The elements of an array, found by scanning the text; none if this is no array.
+    #[must_use]
+    pub fn elements(&self) -> Vec<Self> {
+        scan::elements(self.as_bytes()).into_iter().map(|range| self.part(range)).collect()
+    }
+
     /// The JSON text.
     #[must_use]
     pub fn as_str(&self) -> &str {

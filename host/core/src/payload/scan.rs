@@ -64,6 +64,26 @@ fn element(text: &[u8], at: usize, index: usize) -> Option<usize> {
     (at < text.len()).then_some(at)
 }
 
+/// Where the elements of an array stand; nothing if the text is no array.
+pub(super) fn elements(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let open = skip_space(text, 0);
+    let mut at = skip_space(text, open + 1);
+    if text.get(open) != Some(&b'[') || text.get(at) == Some(&b']') {
+        return found;
+    }
+    while at < text.len() {
+        let end = skip_value(text, at);
+        found.push(at..end);
+        let separator = skip_space(text, end);
+        if text.get(separator) != Some(&b',') {
+            break;
+        }
+        at = skip_space(text, separator + 1);
+    }
+    found
+}
+
 fn is_key(raw: &[u8], key: &[u8]) -> bool {
     raw == key
         || (raw.len() > key.len()

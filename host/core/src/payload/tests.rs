@@ -92,6 +92,20 @@ fn arrays_and_objects_are_joined_from_texts() {
 }
 
 #[test]
+fn the_elements_of_an_array_are_payloads() {
+    for (text, expected) in [
+        ("[]", vec![]),
+        ("[ ]", vec![]),
+        (r#"[1, [2,3] ,"a,]",null]"#, vec!["1", "[2,3]", r#""a,]""#, "null"]),
+        (r#"{"a":1}"#, vec![]),
+        ("5", vec![]),
+    ] {
+        let elements = parse(text).elements();
+        assert_eq!(elements.iter().map(Payload::as_str).collect::<Vec<_>>(), expected, "{text}");
+    }
+}
+
+#[test]
 fn debug_cuts_long_values_short() {
     let long = Payload::string(&"ä".repeat(2000));
     assert!(format!("{long:?}").len() < 600);
