@@ -125,7 +125,7 @@ impl Payload {
     /// Checks `text` and takes it.
     ///
     /// # Errors
-    /// If `text` is not exactly one JSON value, or nests deeper than 127 levels.
+    /// If `text` is not exactly one JSON value, nests deeper than 127 levels, or holds a number beyond a double's range.
     pub fn parse(text: impl Into<Box<str>>) -> Result<Self, serde_json::Error> {
         let text = text.into();
         check(text.as_bytes())?;
@@ -139,7 +139,7 @@ impl Payload {
     /// Takes a foreign buffer as it is, without copying.
     ///
     /// # Errors
-    /// If the bytes are not exactly one JSON value in UTF-8, or nest deeper than 127 levels.
+    /// As [`Self::parse`], and if the bytes are not UTF-8.
     pub fn adopt(buffer: Box<dyn AsRef<[u8]> + Send + Sync>) -> Result<Self, serde_json::Error> {
         let bytes = (*buffer).as_ref();
         check(bytes)?;
@@ -186,6 +186,12 @@ impl Payload {
             scan::Found::At(range) => Some(self.part(range)),
             scan::Found::Missing => None,
         }
+    }
+
+    /// The elements of an array, found by scanning the text; none if this is no array.
+    #[must_use]
+    pub fn elements(&self) -> Vec<Self> {
+        scan::elements(self.as_bytes()).into_iter().map(|range| self.part(range)).collect()
     }
 
     /// The JSON text.
@@ -279,6 +285,10 @@ fn check(bytes: &[u8]) -> Result<(), serde_json::Error> {
     let may_be_deep = memchr::memchr2_iter(b'[', b'{', bytes).nth(DEPTH_MAX).is_some();
     if may_be_deep && scan::depth(bytes) > DEPTH_MAX {
         return Err(serde::de::Error::custom(format_args!("nested deeper than {DEPTH_MAX} levels")));
+    }
+    if scan::may_hold_huge_number(bytes) {
+        // Only building the tree finds out; nobody may meet a number later that has no value.
+        serde_json::from_slice::<tree::Tree>(bytes)?;
     }
     Ok(())
 }

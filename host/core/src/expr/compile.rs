@@ -5,8 +5,9 @@ use super::node::{Arithmetic, Comparison, Element, Kind, Node, Path};
 use super::parse::{self, Parsed};
 use super::path;
 use super::value::Constant;
-use super::{Fault, FaultKind, Names, RefIx, UnknownName};
-use crate::payload::Segment;
+use super::write::write_json;
+use super::{Fault, FaultKind, Names, RefIx, SOURCE_LEN_MAX, UnknownName};
+use crate::payload::{Payload, Segment};
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 
 mod calls;
@@ -113,7 +114,8 @@ impl<'s, 'n> Compiler<'s, 'n> {
                 let elements: Vec<_> = list.elements.iter().map(|element| self.node(element)).collect();
                 let element =
                     |(ix, node): (usize, Option<Node>)| Some(Element { node: node?, optional: optional(ix) });
-                Kind::List(elements.into_iter().enumerate().map(element).collect::<Option<_>>()?)
+                let elements = elements.into_iter().enumerate().map(element).collect::<Option<Box<[_]>>>()?;
+                constant_list(&elements).unwrap_or(Kind::List(elements))
             }
             Expr::Map(map) => {
                 let mut entries = Vec::new();
@@ -294,6 +296,24 @@ impl<'s, 'n> Compiler<'s, 'n> {
         self.fault(offset, FaultKind::Syntax, message, String::new());
         None
     }
+}
+
+/// A list of literals as one ready-made value, so that `x in ['a', 'b']` builds nothing when it runs.
+fn constant_list(elements: &[Element]) -> Option<Kind> {
+    let mut text = String::from("[");
+    for element in elements {
+        let Kind::Constant(constant) = &element.node.kind else { return None };
+        if element.optional || matches!(constant, Constant::Uint(_) | Constant::Type(_)) {
+            return None;
+        }
+        if text.len() > 1 {
+            text.push(',');
+        }
+        write_json(&mut text, &constant.value(), SOURCE_LEN_MAX).ok()?;
+    }
+    text.push(']');
+    let payload = Payload::parse(text).ok()?;
+    Some(Kind::Constant(Constant::Json(payload)))
 }
 
 fn arithmetic(name: &str) -> Option<Arithmetic> {

@@ -55,8 +55,8 @@ impl EvalError {
         }))
     }
 
-    /// A limit was exceeded: no `||` or `&&` hides that.
-    pub(super) fn limit(message: impl Into<String>) -> Self {
+    /// No `||` or `&&` hides it, and the message shows no values: a limit was exceeded, a secret is missing.
+    pub(super) fn fatal(message: impl Into<String>) -> Self {
         let mut error = Self::new(message);
         error.0.fatal = true;
         error
@@ -64,6 +64,15 @@ impl EvalError {
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = hint.into();
+        self
+    }
+
+    /// Without the values that the message may show: they may be made of a secret.
+    pub(super) fn without_values(mut self) -> Self {
+        if !self.0.fatal {
+            self.0.message = "the expression failed; why is not shown because it uses a secret".into();
+            self.0.hint.clear();
+        }
         self
     }
 

@@ -74,7 +74,7 @@ impl<'a> Machine<'a> {
         match self.budget.work.checked_sub(amount as u64) {
             Some(left) => self.budget.work = left,
             None => {
-                return Err(EvalError::limit(format!(
+                return Err(EvalError::fatal(format!(
                     "the expression does more than {WORK_MAX} comparisons"
                 )));
             }
@@ -92,7 +92,7 @@ impl<'a> Machine<'a> {
         match self.budget.built.checked_sub(bytes) {
             Some(left) => self.budget.built = left,
             None => {
-                return Err(EvalError::limit(format!(
+                return Err(EvalError::fatal(format!(
                     "the expression builds more than {BUILT_BYTES_MAX} bytes"
                 )));
             }
@@ -153,7 +153,7 @@ impl<'a> Machine<'a> {
             Kind::Now => Ok(self.now()),
             Kind::Uuid => Ok(self.uuid()),
             Kind::Secret(name) => {
-                self.env.secret(name).map(|secret| Value::text(&*secret)).map_err(EvalError::new)
+                self.env.secret(name).map(|secret| Value::text(&*secret)).map_err(EvalError::fatal)
             }
         };
         result.map_err(|error| error.at(node.offset))
@@ -372,7 +372,7 @@ impl<'a> Machine<'a> {
 }
 
 fn too_many_iterations() -> EvalError {
-    EvalError::limit(format!("the expression loops more than {ITERATIONS_MAX} times"))
+    EvalError::fatal(format!("the expression loops more than {ITERATIONS_MAX} times"))
         .hint("Do such work in a plugin method, or split it over steps.")
 }
 
@@ -401,7 +401,7 @@ pub(super) fn list_items(value: &Value<'_>) -> Result<Vec<Payload>, EvalError> {
         return Err(EvalError::new(format!("expected a list, got {}", value.describe())));
     };
     if len > ITEMS_MAX {
-        return Err(EvalError::limit(format!("the list has {len} elements, more than {ITEMS_MAX}")));
+        return Err(EvalError::fatal(format!("the list has {len} elements, more than {ITEMS_MAX}")));
     }
     match &value {
         Value::List(items) => items.iter().map(to_payload).collect(),
@@ -413,7 +413,7 @@ pub(super) fn list_items(value: &Value<'_>) -> Result<Vec<Payload>, EvalError> {
 /// If text that is being written is longer than allowed.
 pub(super) fn check_len(text: &str) -> Result<(), EvalError> {
     if text.len() > BUILT_BYTES_MAX {
-        return Err(EvalError::limit(format!("the result is longer than {BUILT_BYTES_MAX} bytes")));
+        return Err(EvalError::fatal(format!("the result is longer than {BUILT_BYTES_MAX} bytes")));
     }
     Ok(())
 }

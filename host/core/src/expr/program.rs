@@ -95,7 +95,10 @@ impl Program {
     ) -> Result<T, EvalError> {
         let mut machine = Machine::new(env, budget);
         let result = machine.eval_lazy(&self.root).and_then(|value| take(&value));
-        result.map_err(|error| error.at(self.root.offset).of(&self.source))
+        result.map_err(|error| {
+            let error = if self.uses_secrets { error.without_values() } else { error };
+            error.at(self.root.offset).of(&self.source)
+        })
     }
 }
 

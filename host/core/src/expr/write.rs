@@ -52,7 +52,7 @@ pub(super) fn write_json(text: &mut String, value: &Value<'_>, len_max: usize) -
         }
     }
     if text.len() > len_max {
-        return Err(EvalError::limit(format!("the result is longer than {len_max} bytes")));
+        return Err(EvalError::fatal(format!("the result is longer than {len_max} bytes")));
     }
     Ok(())
 }
@@ -127,7 +127,7 @@ pub(super) fn write_inside_string(
         }
     }
     if text.len() > len_max {
-        return Err(EvalError::limit(format!("the result is longer than {len_max} bytes")));
+        return Err(EvalError::fatal(format!("the result is longer than {len_max} bytes")));
     }
     Ok(())
 }

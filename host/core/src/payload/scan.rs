@@ -64,6 +64,26 @@ fn element(text: &[u8], at: usize, index: usize) -> Option<usize> {
     (at < text.len()).then_some(at)
 }
 
+/// Where the elements of an array stand; nothing if the text is no array.
+pub(super) fn elements(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let open = skip_space(text, 0);
+    let mut at = skip_space(text, open + 1);
+    if text.get(open) != Some(&b'[') || text.get(at) == Some(&b']') {
+        return found;
+    }
+    while at < text.len() {
+        let end = skip_value(text, at);
+        found.push(at..end);
+        let separator = skip_space(text, end);
+        if text.get(separator) != Some(&b',') {
+            break;
+        }
+        at = skip_space(text, separator + 1);
+    }
+    found
+}
+
 fn is_key(raw: &[u8], key: &[u8]) -> bool {
     raw == key
         || (raw.len() > key.len()
@@ -157,4 +177,23 @@ pub(super) fn depth(text: &[u8]) -> usize {
         at += 1;
     }
     deepest
+}
+
+/// Whether a number may be beyond the range of a double: one with an exponent, or with hundreds of digits. Text in
+/// strings can look like one.
+pub(super) fn may_hold_huge_number(text: &[u8]) -> bool {
+    const DIGITS_MAX: usize = 300;
+    let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    let is_exponent =
+        |at: usize| at > 0 && digit(at - 1) && (digit(at + 1) || matches!(text.get(at + 1), Some(b'+')));
+    if memchr::memchr2_iter(b'e', b'E', text).any(is_exponent) {
+        return true;
+    }
+    // A run of so many digits covers one of these places.
+    (0..text.len()).step_by(DIGITS_MAX / 2).filter(|at| digit(*at)).any(|at| {
+        let before =
+            text[..at].iter().rev().take_while(|byte| byte.is_ascii_digit()).take(DIGITS_MAX).count();
+        let after = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).take(DIGITS_MAX).count();
+        before + after >= DIGITS_MAX
+    })
 }

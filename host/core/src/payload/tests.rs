@@ -66,6 +66,17 @@ fn broken_or_too_deep_text_is_refused() {
 }
 
 #[test]
+fn a_number_beyond_the_range_of_a_double_is_refused() {
+    let digits = "9".repeat(400);
+    for text in ["[1e400]", "{\"a\":-1E+999}", digits.as_str()] {
+        assert!(Payload::parse(text).is_err(), "{text:.20}");
+    }
+    for text in ["[1e300]", "[1e-400]", "\"1e400\"", &format!("\"{digits}\""), &"9".repeat(290)] {
+        assert!(!parse(text).value().is_null(), "{text:.20}");
+    }
+}
+
+#[test]
 fn null_is_null_whatever_space_surrounds_it() {
     assert!(parse(" null\n").is_null());
     assert!(Payload::adopt(Box::new(b" null ".to_vec())).unwrap().is_null());
@@ -78,6 +89,20 @@ fn arrays_and_objects_are_joined_from_texts() {
     assert_eq!(Payload::array([&one, &text, &Payload::null()]).as_str(), r#"[1,"a\"\u0001b",null]"#);
     assert_eq!(Payload::object([("k\n", &one), ("t", &text)]).as_str(), r#"{"k\n":1,"t":"a\"\u0001b"}"#);
     assert_eq!(Payload::array([]).as_str(), "[]");
+}
+
+#[test]
+fn the_elements_of_an_array_are_payloads() {
+    for (text, expected) in [
+        ("[]", vec![]),
+        ("[ ]", vec![]),
+        (r#"[1, [2,3] ,"a,]",null]"#, vec!["1", "[2,3]", r#""a,]""#, "null"]),
+        (r#"{"a":1}"#, vec![]),
+        ("5", vec![]),
+    ] {
+        let elements = parse(text).elements();
+        assert_eq!(elements.iter().map(Payload::as_str).collect::<Vec<_>>(), expected, "{text}");
+    }
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Compiler<'_, '_> {
         let arguments: Vec<_> =
             target.into_iter().chain(&call.args).map(|argument| self.node(argument)).collect();
         let arity = arguments.len();
-        let Some(function) = self.find(offset, &name, target.is_some(), arity) else { return None };
+        let function = self.find(offset, &name, target.is_some(), arity)?;
         Some(Kind::Call(function, arguments.into_iter().collect::<Option<_>>()?))
     }
 

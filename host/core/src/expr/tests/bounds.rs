@@ -121,115 +121,102 @@ impl Dice {
 
     fn expression(&mut self, depth: usize) -> String {
         if depth == 0 {
-            return self
-                .pick(&[
-                    "input",
-                    "input.a",
-                    "input.b[0]",
-                    "number",
-                    "text",
-                    "nothing",
-                    "1",
-                    "-7",
-                    "0.5",
-                    "2u",
-                    "'ä'",
-                    "''",
-                    "true",
-                    "null",
-                    "[]",
-                    "{}",
-                    "x",
-                    "steps.load.output.rows",
-                    "duration('1h')",
-                    "now()",
-                    "int",
-                    "optional.none()",
-                    "9223372036854775807",
-                ])
-                .into();
+            return self.pick(LEAVES).into();
         }
         let one = self.expression(depth - 1);
         let two = self.expression(depth - 1);
         match self.roll(12) {
-            0 | 1 => {
-                let op =
-                    self.pick(&["+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "in"]);
-                format!("({one} {op} {two})")
-            }
+            0 | 1 => format!("({one} {} {two})", self.pick(OPERATORS)),
             2 => format!("({one} ? {two} : {one})"),
             3 => format!("[{one}, {two}]"),
             4 => format!("{{'a': {one}, 'b': {two}}}"),
             5 => format!("({one})[{two}]"),
             6 => format!("({one}).{}", self.pick(&["a", "?a", "b.c", "?b.orValue(1)"])),
-            7 => format!(
-                "({one}).{}(x, {two})",
-                self.pick(&["map", "filter", "all", "exists", "exists_one", "sortBy"])
-            ),
-            8 => format!(
-                "({one}).{}({two})",
-                self.pick(&[
-                    "contains",
-                    "startsWith",
-                    "split",
-                    "join",
-                    "indexOf",
-                    "charAt",
-                    "substring",
-                    "matches",
-                    "orValue",
-                    "flatten",
-                    "getHours",
-                    "or"
-                ])
-            ),
-            9 => format!(
-                "({one}).{}()",
-                self.pick(&[
-                    "size",
-                    "trim",
-                    "reverse",
-                    "sort",
-                    "distinct",
-                    "first",
-                    "keys",
-                    "values",
-                    "sum",
-                    "value",
-                    "hasValue",
-                    "getFullYear",
-                    "lowerAscii",
-                    "flatten"
-                ])
-            ),
-            10 => format!(
-                "{}({one})",
-                self.pick(&[
-                    "size",
-                    "int",
-                    "uint",
-                    "double",
-                    "string",
-                    "bool",
-                    "type",
-                    "dyn",
-                    "timestamp",
-                    "duration",
-                    "math.abs",
-                    "math.round",
-                    "math.greatest",
-                    "!",
-                    "-",
-                    "optional.of"
-                ])
-            ),
-            _ => format!(
-                "({one}).{}({two}, {one})",
-                self.pick(&["replace", "slice", "substring", "split", "indexOf"])
-            ),
+            7 => format!("({one}).{}(x, {two})", self.pick(LOOPS)),
+            8 => format!("({one}).{}({two})", self.pick(METHODS_OF_ONE)),
+            9 => format!("({one}).{}()", self.pick(METHODS_OF_NONE)),
+            10 => format!("{}({one})", self.pick(GLOBALS)),
+            _ => format!("({one}).{}({two}, {one})", self.pick(METHODS_OF_TWO)),
         }
     }
 }
+
+const LEAVES: &[&str] = &[
+    "input",
+    "input.a",
+    "input.b[0]",
+    "number",
+    "text",
+    "nothing",
+    "1",
+    "-7",
+    "0.5",
+    "2u",
+    "'ä'",
+    "''",
+    "true",
+    "null",
+    "[]",
+    "{}",
+    "x",
+    "steps.load.output.rows",
+    "duration('1h')",
+    "now()",
+    "int",
+    "optional.none()",
+    "9223372036854775807",
+];
+const OPERATORS: &[&str] = &["+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "in"];
+const LOOPS: &[&str] = &["map", "filter", "all", "exists", "exists_one", "sortBy"];
+const METHODS_OF_NONE: &[&str] = &[
+    "size",
+    "trim",
+    "reverse",
+    "sort",
+    "distinct",
+    "first",
+    "keys",
+    "values",
+    "sum",
+    "value",
+    "hasValue",
+    "getFullYear",
+    "lowerAscii",
+    "flatten",
+];
+const METHODS_OF_ONE: &[&str] = &[
+    "contains",
+    "startsWith",
+    "split",
+    "join",
+    "indexOf",
+    "charAt",
+    "substring",
+    "matches",
+    "orValue",
+    "flatten",
+    "getHours",
+    "or",
+];
+const METHODS_OF_TWO: &[&str] = &["replace", "slice", "substring", "split", "indexOf"];
+const GLOBALS: &[&str] = &[
+    "size",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bool",
+    "type",
+    "dyn",
+    "timestamp",
+    "duration",
+    "math.abs",
+    "math.round",
+    "math.greatest",
+    "!",
+    "-",
+    "optional.of",
+];
 
 #[test]
 fn no_expression_over_any_json_panics() {

@@ -102,6 +102,8 @@ fn membership_and_presence_are_tested() {
         &[
             ("2 in input.list", "true"),
             ("2.0 in [1, 2]", "true"),
+            ("input.a in [1, [5], 'x', 5.0] && !(input.a in [[5], '5', true])", "true"),
+            ("[[1, 2u], [3.0, 'x']]", "[[1,2],[3.0,\"x\"]]"),
             ("'four' in input.list", "false"),
             ("'one' in input.map", "true"),
             ("'three' in input.map", "false"),
@@ -221,6 +223,10 @@ fn now_uuid_and_secrets_come_from_the_environment() {
         ],
     );
     assert_failures(INPUT, &[("secret('gone')", "secret `gone` is not set")]);
+    for source in ["secret('api') + 1", "{'a': 1}[secret('api')]", "int('x' + secret('api'))"] {
+        let error = World::new(INPUT).fail(source).to_string();
+        assert!(!error.contains("<api>"), "{error}");
+    }
 }
 
 #[test]
