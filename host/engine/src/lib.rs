@@ -9,7 +9,6 @@ mod engine;
 mod error;
 mod handle;
 mod inline;
-mod input;
 mod lane;
 mod listener;
 mod perform;

@@ -219,8 +219,9 @@ impl Inner {
             return false;
         }
         let deadline = call.deadline.map(|at| self.timers.set(at, Due::Deadline(Arc::downgrade(run), key)));
+        let limit = call.deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
         let (call, method) = (call.clone(), method.clone());
-        shared.running.insert(key, Running { call, method, lane, deadline, grace: None });
+        shared.running.insert(key, Running { call, method, lane, limit, deadline, grace: None });
         true
     }
 

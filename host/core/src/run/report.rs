@@ -150,6 +150,22 @@ impl RunState {
         }
     }
 
+    /// The output of the step at `path`, if it completed.
+    #[must_use]
+    pub fn step_output(&self, path: &str) -> Option<Payload> {
+        let id = path.rsplit('.').next().unwrap_or(path);
+        let step = self.plan.find(id)?;
+        let is_it = |record: &&Record| {
+            record.step == Some(step)
+                && record.kind == RecordKind::StepCompleted
+                && self.path(record.instance, step) == path
+        };
+        match &self.data.history.iter().rev().find(is_it)?.detail {
+            Detail::Value(output) => Some(output.clone()),
+            _ => None,
+        }
+    }
+
     fn current_steps(&self, max: usize) -> Vec<String> {
         let live = self.data.instances.iter().enumerate().filter_map(|(ix, slot)| Some((ix, slot.as_deref()?)));
         live.flat_map(|(ix, instance)| {

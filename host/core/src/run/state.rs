@@ -87,7 +87,6 @@ pub(crate) struct InstanceInfo {
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) scope: ScopeIx,
-    pub(crate) parent: Option<InstanceIx>,
     pub(crate) nodes: Box<[Node]>,
     /// Steps not settled.
     pub(crate) open: u32,

@@ -111,7 +111,6 @@ impl Turn<'_> {
         self.data.steps_total += u64::from(open);
         self.data.instances.push(Some(Box::new(Instance {
             scope,
-            parent,
             nodes,
             open,
             active: 0,
