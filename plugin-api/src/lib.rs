@@ -30,7 +30,7 @@
 //! ```
 //!
 //! The derive macros of `serde` and `schemars` name their crates in the code that they write, so `Cargo.toml` lists
-//! those two beside this one. Plugins in other languages include
+//! those two beside this one. [`testing`] calls methods without a host. Plugins in other languages include
 //! `include/jackfield.h`; it is generated from [`abi`].
 
 pub mod abi;
@@ -40,6 +40,7 @@ mod error;
 pub mod export;
 pub mod manifest;
 mod raw;
+pub mod testing;
 
 pub use context::{Context, Level, Stream};
 pub use error::{Error, OrFail};

@@ -7,6 +7,7 @@
 
 mod buffer;
 pub(crate) mod give;
+pub mod host;
 
 pub(crate) mod link;
 mod root;

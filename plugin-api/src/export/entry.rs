@@ -1,6 +1,7 @@
 //! The functions of an exported table: each turns C arguments into safe ones, and lets no panic out.
 
 use super::method::{AnyMethod, Generators};
+use crate::abi::host::Table;
 use crate::abi::link::{HostLink, Promised};
 use crate::abi::{
     JF_ABI_MAJOR, JF_ABI_MINOR, JF_FAILED, JF_OK, JF_PANICKED, JF_UNSUPPORTED, JfCall, JfCompletion, JfHost,
@@ -46,6 +47,12 @@ pub const fn table<E: Export>() -> JfPlugin {
         destroy,
         get_extension,
     }
+}
+
+/// The table of the plugin `E`, ready to be used by a host in the same program.
+#[must_use]
+pub const fn table_of<E: Export>() -> Table {
+    Table::of(const { &table::<E>() })
 }
 
 /// One configured use of the plugin; what the host's opaque pointer points to.

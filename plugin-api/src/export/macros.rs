@@ -80,6 +80,15 @@ macro_rules! __export_keys {
         #[cfg(panic = "abort")]
         compile_error!("a plugin needs `panic = \"unwind\"`: otherwise one panic would end the whole host");
 
+        struct JackfieldPlugin;
+
+        /// The plugin as a host sees it.
+        #[cfg(test)]
+        #[allow(dead_code, reason = "a plugin may be tested in other ways")]
+        fn exported_plugin() -> $crate::abi::host::Table {
+            $crate::export::entry::table_of::<JackfieldPlugin>()
+        }
+
         const _: () = {
             use $crate::export::{config, definition, entry, method};
 
@@ -114,19 +123,18 @@ macro_rules! __export_keys {
                 config: &$($config)*,
             };
 
-            struct Exported;
-            impl entry::Export for Exported {
+            impl entry::Export for JackfieldPlugin {
                 const PLUGIN: &'static entry::Plugin = &PLUGIN;
             }
 
             #[unsafe(no_mangle)]
             #[expect(non_upper_case_globals, reason = "the ABI gives the name")]
-            static jf_plugin_v1: $crate::abi::JfPlugin = entry::table::<Exported>();
+            static jf_plugin_v1: $crate::abi::JfPlugin = entry::table::<JackfieldPlugin>();
 
             // what `#[export_root_module]` of abi_stable would write, if the author depended on abi_stable
             #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
             static ROOT_HEADER: $crate::export::root::LibHeader =
-                $crate::export::root::header($crate::export::root::constructor::<Exported>);
+                $crate::export::root::header($crate::export::root::constructor::<JackfieldPlugin>);
 
             #[allow(unused_imports, reason = "a plugin without configuration uses one module less")]
             use config as _;

@@ -95,3 +95,6 @@ fn fail_times(ctx: &Context, p: FailTimes) -> Result<Attempts, Error> {
     }
     Ok(Attempts { attempts })
 }
+
+#[cfg(test)]
+mod tests;
