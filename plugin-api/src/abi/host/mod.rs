@@ -47,6 +47,14 @@ impl fmt::Display for TableFault {
 
 impl std::error::Error for TableFault {}
 
+/// How every table begins, of whatever version.
+#[repr(C)]
+struct Head {
+    struct_size: u32,
+    abi_major: u16,
+    _abi_minor: u16,
+}
+
 /// How a call ends, if not well.
 #[derive(Clone, Debug)]
 pub enum CallFault {
@@ -96,14 +104,12 @@ impl Table {
             return Err(TableFault::Null);
         }
         // SAFETY: not null, and every table begins with these three fields.
-        let struct_size = unsafe { (&raw const (*table).struct_size).read() };
-        // SAFETY: as above.
-        let abi_major = unsafe { (&raw const (*table).abi_major).read() };
-        if abi_major != JF_ABI_MAJOR {
-            return Err(TableFault::Abi(abi_major));
+        let head = unsafe { table.cast::<Head>().read() };
+        if head.abi_major != JF_ABI_MAJOR {
+            return Err(TableFault::Abi(head.abi_major));
         }
-        if struct_size as usize != size_of::<JfPlugin>() {
-            return Err(TableFault::Size(struct_size));
+        if head.struct_size as usize != size_of::<JfPlugin>() {
+            return Err(TableFault::Size(head.struct_size));
         }
         // SAFETY: the table has this size; a function pointer in C may be null, which Rust's may not, so they are
         // looked at as words first.

@@ -37,9 +37,10 @@ impl Instance {
         // SAFETY: the box was just leaked, nobody else knows it yet, and it does not move any more.
         let linked = unsafe { &mut *raw };
         linked.frame.host_data = (&raw mut linked.services).cast();
+        let call: *const JfCall = &raw const linked.frame;
         let completion = JfCompletion { user_data: raw.cast(), done: completed };
         // SAFETY: the function is one of the table; instance and call live until the completion.
-        let status = unsafe { (self.table.0.start)(self.raw, &raw const (*raw).frame, completion) };
+        let status = unsafe { (self.table.0.start)(self.raw, call, completion) };
         if status != JF_OK {
             // SAFETY: the plugin did not begin, so that it never completes: the box is still this function's.
             let started = unsafe { Box::from_raw(raw) };
