@@ -75,17 +75,19 @@ impl Bound {
     }
 }
 
-fn hang(_ctx: &Context, p: Bound) -> Result<(), Error> {
+fn hang(ctx: &Context, p: Bound) -> Result<(), Error> {
     const NAP: Duration = Duration::from_secs(60);
     let started = Instant::now();
+    ctx.info("hanging");
     while !p.left(started).is_zero() {
         std::thread::sleep(p.left(started).min(NAP));
     }
     Ok(())
 }
 
-fn busy_loop(_ctx: &Context, p: Bound) -> Result<(), Error> {
+fn busy_loop(ctx: &Context, p: Bound) -> Result<(), Error> {
     let started = Instant::now();
+    ctx.info("looping");
     while !p.left(started).is_zero() {
         std::hint::spin_loop();
     }
