@@ -46,7 +46,11 @@ fn generated() -> String {
     };
     config.export.include = ["JfPlugin", "JfHost"].map(String::from).to_vec();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/abi/tables.rs");
-    let bindings = cbindgen::Builder::new().with_config(config).with_src(source).generate().expect("the tables are plain C types");
+    let bindings = cbindgen::Builder::new()
+        .with_config(config)
+        .with_src(source)
+        .generate()
+        .expect("the tables are plain C types");
     let mut text = Vec::new();
     bindings.write(&mut text);
     String::from_utf8(text).expect("cbindgen writes UTF-8")

@@ -126,19 +126,8 @@ pub enum LoadError {
         version: Version,
     },
     /// Another plugin that it needs is not there.
-    #[error("plugin `{plugin} {version}` requires `{needs} {range}`, but {found}")]
-    MissingDependency {
-        /// The plugin.
-        plugin: String,
-        /// Its version.
-        version: Version,
-        /// The plugin that it needs.
-        needs: String,
-        /// The versions that would do.
-        range: VersionReq,
-        /// What is there instead.
-        found: String,
-    },
+    #[error("plugin `{} {}` requires `{} {}`, but {}", .0.plugin, .0.version, .0.needs, .0.range, .0.found)]
+    MissingDependency(Box<MissingDependency>),
     /// A file or directory cannot be read or written.
     #[error("`{}` cannot be {action}: {reason}", file.display())]
     Io {
@@ -149,6 +138,21 @@ pub enum LoadError {
         /// The system's own words.
         reason: String,
     },
+}
+
+/// A plugin whose requirement is not met.
+#[derive(Clone, Debug)]
+pub struct MissingDependency {
+    /// The plugin.
+    pub plugin: String,
+    /// Its version.
+    pub version: Version,
+    /// The plugin that it needs.
+    pub needs: String,
+    /// The versions that would do.
+    pub range: VersionReq,
+    /// What is there instead, such as "`1.4.0` is there".
+    pub found: String,
 }
 
 impl LoadError {
@@ -170,7 +174,7 @@ impl LoadError {
             Self::OpenFailed { .. } => "plugin.open_failed",
             Self::DescribeFailed { .. } => "plugin.describe_failed",
             Self::Conflict { .. } => "plugin.conflict",
-            Self::MissingDependency { .. } => "plugin.missing_dependency",
+            Self::MissingDependency(_) => "plugin.missing_dependency",
             Self::Io { .. } => "plugin.io",
         }
     }

@@ -16,7 +16,8 @@
 //!     eprintln!("{}: {fault}", fault.code());
 //! }
 //! registry.load(&["csv"])?;
-//! let csv = &registry.catalog().versions("csv")[0];
+//! let catalog = registry.catalog();
+//! let csv = &catalog.versions("csv")[0];
 //! let load = registry.bind("csv", &csv.version, "load");
 //! # Ok::<(), jackfield_loader::LoadError>(())
 //! ```
@@ -36,6 +37,6 @@ mod serial;
 mod store;
 
 pub use config::RegistryConfig;
-pub use error::LoadError;
+pub use error::{LoadError, MissingDependency};
 pub use registry::Registry;
 pub use store::Hash;

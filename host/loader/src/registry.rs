@@ -178,9 +178,7 @@ impl Registry {
         let found = self.found.read();
         let concerns = |fault: &&LoadError| match fault {
             LoadError::Conflict { file: other, .. } => other == file,
-            LoadError::MissingDependency { plugin, version: lacking, .. } => {
-                plugin == name && lacking == version
-            }
+            LoadError::MissingDependency(lack) => lack.plugin == name && lack.version == *version,
             _ => false,
         };
         found.faults.iter().find(concerns).cloned()
@@ -189,8 +187,8 @@ impl Registry {
     fn unavailable(&self, plugin: &str, version: &Version) -> Failure {
         let found = self.found.read();
         let lacks = found.faults.iter().find(|fault| {
-            matches!(fault, LoadError::MissingDependency { plugin: name, version: lacking, .. }
-                if name == plugin && lacking == version)
+            matches!(fault, LoadError::MissingDependency(lack)
+                if lack.plugin == plugin && lack.version == *version)
         });
         let message = match lacks {
             Some(fault) => fault.to_string(),

@@ -1,6 +1,6 @@
 //! Dependencies between plugins: a plugin can be called only while everything that it requires can be.
 
-use crate::error::LoadError;
+use crate::error::{LoadError, MissingDependency};
 use crate::plugin::PluginEntry;
 use std::sync::Arc;
 
@@ -41,13 +41,14 @@ fn lack(plugin: &PluginEntry, plugins: &[Arc<PluginEntry>]) -> Option<LoadError>
             1 => format!("{listed} is there"),
             _ => format!("{listed} are there"),
         };
-        return Some(LoadError::MissingDependency {
+        let lack = MissingDependency {
             plugin: plugin.manifest.name.clone(),
             version: plugin.manifest.version.clone(),
             needs: requirement.name.clone(),
             range: requirement.version.clone(),
             found,
-        });
+        };
+        return Some(LoadError::MissingDependency(Box::new(lack)));
     }
     None
 }

@@ -159,7 +159,9 @@ fn a_cancelled_call_stops() {
 
 /// Most callers that were inside at once, as the plugin saw it.
 fn crowd(outcomes: impl Iterator<Item = jackfield_core::ports::Outcome>) -> u64 {
-    outcomes.map(|outcome| outcome.unwrap().value().as_u64().unwrap()).max().unwrap()
+    let most =
+        outcomes.map(|outcome| outcome.expect("the call works").value().as_u64().expect("a count")).max();
+    most.expect("there are calls")
 }
 
 #[test]
@@ -194,7 +196,7 @@ struct Inside(mpsc::SyncSender<()>);
 
 impl CallListener for Inside {
     fn log(&self, _: LogLevel, _: &str, _: &str) {
-        self.0.send(()).unwrap();
+        self.0.send(()).expect("the test waits");
     }
     fn progress(&self, _: f64, _: &str) {}
     fn output_line(&self, _: bool, _: &str) {}
@@ -206,7 +208,7 @@ fn give_up(method: &Arc<dyn Method>, step: &str, ms: u64) -> (Arc<Call>, std::th
     let call = Arc::new(call_with(&format!("{{\"ms\":{ms}}}"), step, Arc::new(Inside(tx))));
     let (inside, worker) = (Arc::clone(&call), Arc::clone(method));
     let thread = std::thread::spawn(move || drop(worker.call(&inside)));
-    rx.recv().unwrap();
+    rx.recv().expect("the method says something");
     method.abandoned(&call);
     (call, thread)
 }

@@ -81,7 +81,7 @@ fn a_library_without_a_manifest_is_no_plugin() {
 /// Echo with a part of its manifest replaced by something of the same length.
 fn with_manifest(from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
-    let mut library = std::fs::read(echo()).unwrap();
+    let mut library = std::fs::read(echo()).expect("the library was built");
     let places: Vec<usize> = library
         .windows(from.len())
         .enumerate()

@@ -38,28 +38,28 @@ fn find(libraries: &[(String, PathBuf)], part: &str) -> PathBuf {
 }
 
 /// The bundled plugins that the tests use.
-pub static BUNDLED: LazyLock<(PathBuf, PathBuf)> = LazyLock::new(|| {
+pub(crate) static BUNDLED: LazyLock<(PathBuf, PathBuf)> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
     let libraries = build(&root, &["-p", "jackfield-plugin-echo", "-p", "jackfield-plugin-fault"]);
     (find(&libraries, "plugins/echo"), find(&libraries, "plugins/fault"))
 });
 
-pub fn echo() -> PathBuf {
+pub(crate) fn echo() -> PathBuf {
     BUNDLED.0.clone()
 }
 
-pub fn fault() -> PathBuf {
+pub(crate) fn fault() -> PathBuf {
     BUNDLED.1.clone()
 }
 
 /// The plugin `counter` in its versions 1.0.0 and 2.0.0, and `needy`, which requires `counter ^2`.
-pub struct Counters {
-    pub one: PathBuf,
-    pub two: PathBuf,
-    pub needy: PathBuf,
+pub(crate) struct Counters {
+    pub(crate) one: PathBuf,
+    pub(crate) two: PathBuf,
+    pub(crate) needy: PathBuf,
 }
 
-pub static COUNTERS: LazyLock<Counters> = LazyLock::new(|| {
+pub(crate) static COUNTERS: LazyLock<Counters> = LazyLock::new(|| {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let api = here.join("../../plugin-api");
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("counters");
@@ -101,7 +101,7 @@ pub static COUNTERS: LazyLock<Counters> = LazyLock::new(|| {
 });
 
 /// Compiles C into a shared library.
-pub fn compile_c(source: &Path, to: &Path, arguments: &[&str]) {
+pub(crate) fn compile_c(source: &Path, to: &Path, arguments: &[&str]) {
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugin-api/include");
     let output = Command::new(compiler)
@@ -116,53 +116,53 @@ pub fn compile_c(source: &Path, to: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-pub fn c_source() -> PathBuf {
+pub(crate) fn c_source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/upper.c")
 }
 
 /// A data directory, a plugin directory, and what comes of them.
-pub struct Home {
-    pub dir: TempDir,
+pub(crate) struct Home {
+    pub(crate) dir: TempDir,
 }
 
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("there is a temporary directory");
         std::fs::create_dir(dir.path().join("plugins")).expect("the directory is new");
         Self { dir }
     }
 
-    pub fn plugins(&self) -> PathBuf {
+    pub(crate) fn plugins(&self) -> PathBuf {
         self.dir.path().join("plugins")
     }
 
     /// Copies `file` into the plugin directory as `name`, with the extension of libraries.
-    pub fn put(&self, file: &Path, name: &str) -> PathBuf {
+    pub(crate) fn put(&self, file: &Path, name: &str) -> PathBuf {
         let to = self.file(name);
         std::fs::copy(file, &to).expect("the file can be copied");
         to
     }
 
-    pub fn put_bytes(&self, bytes: &[u8], name: &str) -> PathBuf {
+    pub(crate) fn put_bytes(&self, bytes: &[u8], name: &str) -> PathBuf {
         let to = self.file(name);
         std::fs::write(&to, bytes).expect("the file can be written");
         to
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.plugins().join(format!("{name}{}", std::env::consts::DLL_SUFFIX))
     }
 
-    pub fn config(&self) -> RegistryConfig {
+    pub(crate) fn config(&self) -> RegistryConfig {
         RegistryConfig::new(self.dir.path().join("data")).directory(self.plugins())
     }
 
-    pub fn registry(&self) -> Registry {
+    pub(crate) fn registry(&self) -> Registry {
         Registry::open(self.config()).expect("the data directory can be written")
     }
 
     /// Names of the files in the store.
-    pub fn stored(&self) -> Vec<String> {
+    pub(crate) fn stored(&self) -> Vec<String> {
         let store = std::fs::read_dir(self.dir.path().join("data/plugins/store")).expect("the store exists");
         store
             .map(|item| item.expect("the store can be read").file_name().to_string_lossy().into_owned())
@@ -171,13 +171,13 @@ impl Home {
 }
 
 /// The newest version of a method, loaded and bound.
-pub fn bind(registry: &Registry, plugin: &str, method: &str) -> Arc<dyn Method> {
+pub(crate) fn bind(registry: &Registry, plugin: &str, method: &str) -> Arc<dyn Method> {
     registry.load(&[plugin]).expect("the plugin loads");
     let version = registry.catalog().versions(plugin)[0].version.clone();
     registry.bind(plugin, &version, method).expect("the method exists")
 }
 
-pub fn call_with(parameters: &str, step: &str, listener: Arc<dyn CallListener>) -> Call {
+pub(crate) fn call_with(parameters: &str, step: &str, listener: Arc<dyn CallListener>) -> Call {
     Call {
         parameters: Payload::parse(parameters).expect("the test writes JSON"),
         run_id: "run".into(),
@@ -190,20 +190,20 @@ pub fn call_with(parameters: &str, step: &str, listener: Arc<dyn CallListener>) 
     }
 }
 
-pub fn call(parameters: &str) -> Call {
+pub(crate) fn call(parameters: &str) -> Call {
     call_with(parameters, "step", Arc::new(Silent))
 }
 
-pub fn run(registry: &Registry, plugin: &str, method: &str, parameters: &str) -> Outcome {
+pub(crate) fn run(registry: &Registry, plugin: &str, method: &str, parameters: &str) -> Outcome {
     bind(registry, plugin, method).call(&call(parameters))
 }
 
-pub fn failure(outcome: Outcome) -> Failure {
+pub(crate) fn failure(outcome: Outcome) -> Failure {
     outcome.expect_err("the call fails")
 }
 
 /// Starts an asynchronous call and waits for its end.
-pub fn start(method: &Arc<dyn Method>, call: Call) -> Outcome {
+pub(crate) fn start(method: &Arc<dyn Method>, call: Call) -> Outcome {
     let (tx, rx) = std::sync::mpsc::channel();
     method.start(Arc::new(call), Box::new(move |outcome| tx.send(outcome).expect("the test waits")));
     rx.recv().expect("a call is completed")
@@ -211,7 +211,7 @@ pub fn start(method: &Arc<dyn Method>, call: Call) -> Outcome {
 
 /// Writes down what a method says.
 #[derive(Default)]
-pub struct Listener(pub Mutex<Vec<String>>);
+pub(crate) struct Listener(pub(crate) Mutex<Vec<String>>);
 
 impl Listener {
     fn push(&self, line: String) {

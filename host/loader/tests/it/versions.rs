@@ -7,8 +7,9 @@ use jackfield_loader::Registry;
 use semver::{Version, VersionReq};
 
 fn next(registry: &Registry, version: &str) -> Payload {
-    let version = Version::parse(version).unwrap();
-    registry.bind("counter", &version, "next").unwrap().call(&call("{}")).unwrap()
+    let version = Version::parse(version).expect("the test writes versions");
+    let method = registry.bind("counter", &version, "next").expect("it is there");
+    method.call(&call("{}")).expect("it works")
 }
 
 #[test]

@@ -274,3 +274,6 @@ fn read_error(error: &JfError) -> Error {
         Err(_) => read,
     }
 }
+
+#[cfg(test)]
+mod tests;
