@@ -1,0 +1,6 @@
+//! Plugins as files: found, refused, loaded, called. Linux only where a test patches ELF files or links C.
+
+mod calls;
+mod files;
+mod support;
+mod versions;
