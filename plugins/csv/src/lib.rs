@@ -55,3 +55,25 @@ fn save(ctx: &Context, p: write::Save) -> Result<write::Saved, Error> {
 fn append(ctx: &Context, p: write::Append) -> Result<write::Saved, Error> {
     write::append(&p, &|| ctx.is_cancelled())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jackfield_plugin_api::testing::TestCall;
+    use serde_json::json;
+
+    #[test]
+    fn rows_that_were_set_aside_are_logged() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.csv");
+        std::fs::write(&path, "a,b\n1,2\n3\n").unwrap();
+        let call = TestCall::new();
+        let p = serde_json::from_value(json!({ "path": path })).unwrap();
+        let loaded = call.run(|ctx| load(ctx, p)).unwrap();
+        assert_eq!((loaded.row_count, loaded.bad_row_count), (1, 1));
+        assert_eq!(
+            (call.logs()[0].level, call.logs()[0].message.as_str()),
+            (Level::Warn, "rows were set aside")
+        );
+    }
+}
