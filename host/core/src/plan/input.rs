@@ -5,7 +5,7 @@ use crate::payload::Payload;
 use serde_json::Value;
 
 /// JSON pointer and what is wrong there.
-pub type InputFaults = Vec<(String, String)>;
+pub(super) type InputFaults = Vec<(String, String)>;
 
 impl Plan {
     /// The input with the schema's defaults filled in.

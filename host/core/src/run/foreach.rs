@@ -12,7 +12,7 @@ use crate::plan::{Action, Foreach, Items, StepIx, Tolerance};
 use std::time::Duration;
 
 /// Items of one foreach at most.
-pub const FOREACH_ITEMS_MAX: usize = 100_000;
+pub(super) const FOREACH_ITEMS_MAX: usize = 100_000;
 
 impl Turn<'_> {
     pub(crate) fn start_foreach(&mut self, at: InstanceIx, step: StepIx, foreach: &Foreach) {
