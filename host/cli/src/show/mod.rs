@@ -1,0 +1,5 @@
+//! How things look to people.
+
+pub(crate) mod diagnostics;
+pub(crate) mod failure;
+pub(crate) mod time;
