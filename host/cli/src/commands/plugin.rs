@@ -7,7 +7,7 @@ use crate::interrupt::Interrupt;
 use crate::live::{Voices, follow};
 use crate::printer::{Printer, Tone};
 use crate::settings::Settings;
-use crate::show::failure;
+use crate::show::{failure, schema};
 use anyhow::{Context, Result, bail};
 use jackfield::{Method, RunStatus};
 use serde_json::json;
@@ -89,8 +89,12 @@ fn describe(text: &mut String, method: &Method, printer: &Printer) {
         text.push_str(&format!("    {}\n", method.description));
     }
     for (label, schema) in [("parameters", &method.parameters), ("result", &method.output)] {
-        if !schema.is_null() {
-            text.push_str(&format!("    {label}: {}\n", schema.as_str()));
+        if schema.is_null() {
+            continue;
+        }
+        text.push_str(&format!("    {}\n", printer.paint_result(Tone::Dim, label)));
+        for line in schema::lines(schema.value()) {
+            text.push_str(&format!("      {line}\n"));
         }
     }
 }

@@ -2,4 +2,5 @@
 
 pub(crate) mod diagnostics;
 pub(crate) mod failure;
+pub(crate) mod schema;
 pub(crate) mod time;
