@@ -38,6 +38,7 @@ impl Turn<'_> {
         won.extend(win);
         let count = u32::try_from(won.len()).unwrap_or(u32::MAX);
         if count >= winners {
+            self.stop_limit(at, step);
             self.stop_steps(contest, Stop::Cancelled);
             self.leave_losers(contest, at, step);
         } else if count + open < winners {

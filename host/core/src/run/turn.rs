@@ -39,6 +39,7 @@ impl Turn<'_> {
             Fact::Outcome { key, duration, outcome } if key.is_undo => self.undo_outcome(key, duration, outcome),
             Fact::Outcome { key, duration, outcome } => self.outcome(key, duration, outcome),
             Fact::Timer(id) => self.timer(id),
+            Fact::Cancel { mode: CancelMode::Graceful, .. } if self.data.ending.is_some() => {}
             Fact::Cancel { mode, reason } => {
                 self.note_run(RecordKind::CancelRequested, Detail::Text(reason.clone()));
                 match mode {
