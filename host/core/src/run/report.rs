@@ -167,7 +167,8 @@ impl RunState {
     }
 
     fn current_steps(&self, max: usize) -> Vec<String> {
-        let live = self.data.instances.iter().enumerate().filter_map(|(ix, slot)| Some((ix, slot.as_deref()?)));
+        let live =
+            self.data.instances.iter().enumerate().filter_map(|(ix, slot)| Some((ix, slot.as_deref()?)));
         live.flat_map(|(ix, instance)| {
             let start = self.plan.scope(instance.scope).steps.start;
             let busy = instance.nodes.iter().zip(start..).filter(|(node, _)| {
@@ -238,7 +239,8 @@ impl RunState {
         if let Some(done) = done {
             report.attempts = report.attempts.max(done.attempt);
             if !matches!(done.kind, RecordKind::StepSkipped) {
-                let started = first.at.0.saturating_sub(u64::try_from(first.duration.as_nanos()).unwrap_or(0));
+                let started =
+                    first.at.0.saturating_sub(u64::try_from(first.duration.as_nanos()).unwrap_or(0));
                 report.started_at = Some(Timestamp(started).to_rfc3339());
                 report.duration_ms = Some(millis(done.at.since(Timestamp(started))));
             }
@@ -274,7 +276,9 @@ impl StepReport {
         match &record.detail {
             Detail::Value(output) if record.kind == Kind::StepCompleted => self.output = Some(output.clone()),
             Detail::Failure(failure) => self.error = Some((**failure).clone()),
-            Detail::Text(reason) if record.kind == Kind::StepSkipped => self.reason = Some(reason.to_string()),
+            Detail::Text(reason) if record.kind == Kind::StepSkipped => {
+                self.reason = Some(reason.to_string())
+            }
             _ => {}
         }
     }
