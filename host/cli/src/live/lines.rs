@@ -109,7 +109,10 @@ mod tests {
         let mut failed = record("probe[3].fetch", EventKind::AttemptFailed);
         failed.error = Some(Failure::new("http.503", "no answer"));
         failed.duration_ms = Some(4.0);
-        assert_eq!(shown(&failed), "probe[3].fetch: attempt 1 failed after 4.00 ms: http.503: no answer; trying again");
+        assert_eq!(
+            shown(&failed),
+            "probe[3].fetch: attempt 1 failed after 4.00 ms: http.503: no answer; trying again"
+        );
 
         let mut skipped = record("save", EventKind::StepSkipped);
         skipped.message = Some("`when` is false".into());
