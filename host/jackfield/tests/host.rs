@@ -34,7 +34,7 @@ fn calculator(dir: &tempfile::TempDir) -> Host {
             AppMethod::inline("add", add).parameters_schema::<Add>().output_schema::<i64>(),
         )
         .build()
-        .unwrap()
+        .expect("a host can be built")
 }
 
 /// A method that waits until it is told to go on or to stop.
