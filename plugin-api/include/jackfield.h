@@ -59,7 +59,7 @@
 // Standard error.
 #define JF_STDERR 2
 
-// What `deadline_left_ns` answers for a call that may take for ever.
+// In place of the nanoseconds left, of a call that may take for ever.
 #define JF_NO_DEADLINE UINT64_MAX
 
 // Borrowed bytes. Text is UTF-8 and not terminated. `ptr` may be null if `len` is 0.
@@ -110,8 +110,7 @@ typedef struct JfResult {
 // One attempt of a call. Everything in it stays valid until the method returns or completes, also after the host
 // has given the attempt up.
 //
-// The idempotency key of a call is `run_id/step`: the same for all attempts, also after a restart of the host.
-// The time left is asked of the host (`deadline_left_ns`), so that a call which does not care costs no clock reading.
+// `deadline_left_ns` is what was left when the call began; the host's function of that name tells what is left now.
 typedef struct JfCall {
   // Size of this structure in bytes.
   uint32_t struct_size;
@@ -125,10 +124,15 @@ typedef struct JfCall {
   struct JfSlice run_id;
   // Path of the step in the run, such as `probe[3].fetch`.
   struct JfSlice step;
+  // `run_id/step`: the same for all attempts, also after a restart of the host. What a remote service needs to
+  // recognise a repeated request.
+  struct JfSlice idempotency_key;
   // Affinity key; empty if none.
   struct JfSlice session;
   // W3C trace context; empty if none.
   struct JfSlice traceparent;
+  // Nanoseconds until the attempt is given up, counted from its beginning; `JF_NO_DEADLINE` if it may take for ever.
+  uint64_t deadline_left_ns;
   // 1 for the first attempt.
   uint32_t attempt;
   // The host's own.

@@ -52,6 +52,8 @@ pub(crate) struct SharedCall {
     attempt: u32,
     run_id: Box<str>,
     step: Box<str>,
+    idempotency_key: Box<str>,
+    timeout: Option<Duration>,
     session: Box<str>,
     traceparent: Box<str>,
 }
@@ -62,6 +64,8 @@ impl SharedCall {
             attempt: link.attempt(),
             run_id: link.run_id().into(),
             step: link.step().into(),
+            idempotency_key: link.idempotency_key().into(),
+            timeout: link.timeout(),
             session: link.session().into(),
             traceparent: link.traceparent().into(),
             link: RwLock::new(Some(link)),
@@ -137,6 +141,16 @@ impl Context {
         self.with(HostLink::is_cancelled).unwrap_or(true)
     }
 
+    /// Time that the attempt had when it began; `None` if it may take for ever. Unlike [`Context::deadline`] it does not
+    /// ask the host.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        match &self.0 {
+            CallRef::Lent { link, .. } => link.timeout(),
+            CallRef::Shared { call, .. } => call.timeout,
+        }
+    }
+
     /// Time until the attempt is given up; zero if it has been, `None` if it may take for ever.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
@@ -188,11 +202,14 @@ impl Context {
         }
     }
 
-    /// The same for all attempts of this step, also after a restart of the host: what a remote service needs to
+    /// `run_id/step`: the same for all attempts of this step, also after a restart of the host: what a remote service needs to
     /// recognise a repeated request.
     #[must_use]
-    pub fn idempotency_key(&self) -> String {
-        format!("{}/{}", self.run_id(), self.step())
+    pub fn idempotency_key(&self) -> &str {
+        match &self.0 {
+            CallRef::Lent { link, .. } => link.idempotency_key(),
+            CallRef::Shared { call, .. } => &call.idempotency_key,
+        }
     }
 
     /// The configuration of this instance, if `T` is what `export_plugin!` was given as `config`.

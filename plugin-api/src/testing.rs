@@ -44,6 +44,7 @@ pub struct TestCall {
     heard: Arc<Heard>,
     run_id: String,
     step: String,
+    idempotency_key: String,
     session: String,
     attempt: u32,
     deadline: Option<Instant>,
@@ -73,6 +74,7 @@ impl TestCall {
             heard: Arc::default(),
             run_id: "run".into(),
             step: "step".into(),
+            idempotency_key: "run/step".into(),
             session: String::new(),
             attempt: 1,
             deadline: None,
@@ -85,6 +87,7 @@ impl TestCall {
     #[must_use]
     pub fn step(mut self, run_id: &str, step: &str) -> Self {
         (self.run_id, self.step) = (run_id.into(), step.into());
+        self.idempotency_key = format!("{run_id}/{step}");
         self
     }
 
@@ -182,6 +185,10 @@ impl TestCall {
             .map_err(|error| Error::validation(format!("the result is no JSON: {error}")))
     }
 
+    fn deadline_left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
     fn info<'a>(&'a self, index: usize, method: &'a str, params: &'a str) -> CallInfo<'a> {
         CallInfo {
             method_index: u32::try_from(index).unwrap_or(u32::MAX),
@@ -189,9 +196,11 @@ impl TestCall {
             params,
             run_id: &self.run_id,
             step: &self.step,
+            idempotency_key: &self.idempotency_key,
             session: &self.session,
             traceparent: "",
             attempt: self.attempt,
+            deadline_left: self.deadline_left(),
         }
     }
 }
@@ -256,6 +265,6 @@ impl CallServices for Services {
     }
 
     fn deadline_left(&self) -> Option<Duration> {
-        self.call.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.call.deadline_left()
     }
 }

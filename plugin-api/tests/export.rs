@@ -73,6 +73,7 @@ fn talk(ctx: &Context, _: NoParams) -> Result<Value, Error> {
         "session": ctx.session(),
         "cancelled": ctx.is_cancelled(),
         "has_deadline": ctx.deadline().is_some_and(|left| left > Duration::from_secs(1)),
+        "has_timeout": ctx.timeout() >= ctx.deadline() && ctx.timeout() <= Some(Duration::from_secs(60)),
     }))
 }
 
@@ -192,8 +193,9 @@ fn the_context_answers_and_what_is_said_is_heard() {
     let call = TestCall::new().step("r7", "a[1].b").attempt(3).session("s").deadline(Duration::from_secs(60));
     call.cancel();
     let answer = call.call(exported_plugin(), "talk", &json!({})).unwrap();
-    let expected =
-        json!({ "attempt": 3, "key": "r7/a[1].b", "session": "s", "cancelled": true, "has_deadline": true });
+    let expected = json!({
+        "attempt": 3, "key": "r7/a[1].b", "session": "s", "cancelled": true, "has_deadline": true, "has_timeout": true,
+    });
     assert_eq!(answer, expected);
     assert_eq!((call.logs()[0].level, call.logs()[0].fields.as_str()), (Level::Debug, "{\"rows\":2}"));
     assert_eq!(call.progress(), [(1.0, "beyond the end".to_owned())]);

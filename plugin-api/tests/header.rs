@@ -82,12 +82,14 @@ fn the_header_compiles_as_c_and_the_tables_have_the_sizes_of_rust() {
          _Static_assert(sizeof(JfHost) == {}, \"JfHost\");\n\
          _Static_assert(sizeof(JfCall) == {}, \"JfCall\");\n\
          _Static_assert(sizeof(JfResult) == {}, \"JfResult\");\n\
+         _Static_assert(offsetof(JfCall, deadline_left_ns) == {}, \"deadline_left_ns\");\n\
          _Static_assert(offsetof(JfPlugin, manifest) == {}, \"manifest\");\n\
          _Static_assert(JF_ABI_MAJOR == 1 && JF_UNSUPPORTED == 3, \"constants\");\n",
         size_of::<abi::JfPlugin>(),
         size_of::<abi::JfHost>(),
         size_of::<abi::JfCall>(),
         size_of::<abi::JfResult>(),
+        std::mem::offset_of!(abi::JfCall, deadline_left_ns),
         std::mem::offset_of!(abi::JfPlugin, manifest),
     );
     let dir = tempfile::tempdir().unwrap();

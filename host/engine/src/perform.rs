@@ -6,7 +6,7 @@ use crate::run::{LaneKind, RunCell, Running, Shared};
 use crate::timers::Due;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
-use jackfield_core::ports::{Call, Method, Outcome};
+use jackfield_core::ports::{Call, Method, Outcome, StepAddress};
 use jackfield_core::run::{CallCommand, CallKey, Command, Fact, RunState};
 use jackfield_core::time::Timestamp;
 use std::collections::{HashSet, VecDeque};
@@ -188,16 +188,13 @@ impl Inner {
     /// Everything that one attempt needs, made outside the run's lock.
     pub(crate) fn prepare(&self, run: &RunCell, command: &CallCommand) -> Result<Call, Failure> {
         let parameters = RunState::render(&run.plan, command, &*self.ports.secrets)?;
-        let voice = CallVoice {
-            listener: self.ports.listener.clone(),
-            run_id: run.id.clone(),
-            step: command.path.clone(),
-        };
+        let address = StepAddress::new(&run.id, &command.path);
+        let voice = CallVoice { listener: self.ports.listener.clone(), address: address.clone() };
         Ok(Call {
             parameters,
-            run_id: run.id.clone(),
-            step: command.path.clone(),
+            address,
             attempt: command.key.attempt,
+            timeout: command.timeout,
             deadline: command.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             session: Arc::clone(&self.no_session),
             cancelled: Arc::new(AtomicBool::new(false)),

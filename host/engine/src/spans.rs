@@ -30,7 +30,7 @@ pub(crate) fn attempt(run: &RunCell, call: &Call) -> Option<tracing::span::Enter
     if !tracing::enabled!(Level::DEBUG) {
         return None;
     }
-    let (step, attempt) = (&*call.step, call.attempt);
+    let (step, attempt) = (call.step(), call.attempt);
     Some(tracing::debug_span!(parent: &run.span, "attempt", step, attempt).entered())
 }
 

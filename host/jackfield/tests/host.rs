@@ -1,8 +1,8 @@
 //! Hosts as embedders use them, with methods of the application only.
 
 use jackfield::{
-    AppMethod, Call, CancelMode, Config, Engine, Error, EventKind, Host, HostBuilder, MethodError, Mode, Retry,
-    RunFilter, RunOptions, RunStatus, Step, Value, Workflow, json,
+    AppMethod, Call, CancelMode, Config, Engine, Error, EventKind, Host, HostBuilder, MethodError, Mode,
+    Retry, RunFilter, RunOptions, RunStatus, Step, Value, Workflow, json,
 };
 use serde::Deserialize;
 use std::future::poll_fn;
@@ -28,9 +28,13 @@ fn add(_: &Call, p: Add) -> Result<i64, MethodError> {
 
 fn calculator(dir: &tempfile::TempDir) -> Host {
     builder(dir)
-        .app_method("calc", "1.0.0", AppMethod::inline("add", add).parameters_schema::<Add>().output_schema::<i64>())
+        .app_method(
+            "calc",
+            "1.0.0",
+            AppMethod::inline("add", add).parameters_schema::<Add>().output_schema::<i64>(),
+        )
         .build()
-        .unwrap()
+        .expect("a host can be built")
 }
 
 /// A method that waits until it is told to go on or to stop.
@@ -149,7 +153,8 @@ async fn a_single_call_takes_parameters_as_they_are_and_fails_with_what_the_meth
 fn a_run_is_cancelled_by_its_id_and_an_unknown_one_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let host = builder(&dir).app_method("app", "1.0.0", waiting()).build().unwrap();
-    let workflow = host.define(&Workflow::new("w").step(Step::call("s", "app", "wait").no_timeout())).unwrap();
+    let workflow =
+        host.define(&Workflow::new("w").step(Step::call("s", "app", "wait").no_timeout())).unwrap();
     let run = host.start_with(&workflow, json!({}), RunOptions::id("r1")).unwrap();
     assert_eq!(run.id(), "r1");
     assert_eq!(host.list(&RunFilter::default()).len(), 1);

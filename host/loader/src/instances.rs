@@ -3,7 +3,7 @@
 
 use crate::serial::Serial;
 use jackfield_core::failure::{Failure, kind};
-use jackfield_core::ports::Call;
+use jackfield_core::ports::{Call, StepAddress};
 use jackfield_plugin_api::abi::host::{CallFault, Instance, Table};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -13,8 +13,8 @@ use std::sync::{Arc, OnceLock};
 /// Stands for "no instance is free" in place of an index.
 const NONE: usize = usize::MAX;
 
-/// What tells attempts apart: run, step, attempt.
-type AttemptKey = (Arc<str>, Arc<str>, u32);
+/// What tells attempts apart: run and step, attempt.
+type AttemptKey = (StepAddress, u32);
 
 pub(crate) struct Instances {
     plugin: Box<str>,
@@ -39,7 +39,7 @@ struct Ledger {
 }
 
 fn key(call: &Call) -> AttemptKey {
-    (Arc::clone(&call.run_id), Arc::clone(&call.step), call.attempt)
+    (call.address.clone(), call.attempt)
 }
 
 /// An attempt that is written down as running; struck off when dropped.
@@ -121,8 +121,8 @@ impl Instances {
         }
         tracing::warn!(
             plugin = &*self.plugin,
-            run_id = &*call.run_id,
-            step = &*call.step,
+            run_id = call.run_id(),
+            step = call.step(),
             "a call was given up and does not return; its instance is set aside"
         );
         self.choose(&ledger);

@@ -31,11 +31,21 @@ impl MethodFacts {
             method_index: self.index,
             method: &self.name,
             params: call.parameters.as_str(),
-            run_id: &call.run_id,
-            step: &call.step,
+            run_id: call.run_id(),
+            step: call.step(),
+            idempotency_key: call.idempotency_key(),
             session: &call.session,
             traceparent: "",
             attempt: call.attempt,
+            deadline_left: self.deadline_left(call),
+        }
+    }
+
+    /// What is left for a call that begins now. One that cannot have waited has all of it, and needs no clock.
+    fn deadline_left(&self, call: &Call) -> Option<Duration> {
+        match self.kind {
+            MethodKind::Inline if !self.is_serial => call.timeout,
+            _ => deadline_left(call),
         }
     }
 
@@ -112,6 +122,10 @@ fn no_turn(method: &str) -> Failure {
     )
 }
 
+fn deadline_left(call: &Call) -> Option<Duration> {
+    call.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+}
+
 /// The services of a call, for as long as it is borrowed.
 struct Services<'a>(&'a Call);
 
@@ -158,7 +172,7 @@ impl CallServices for Services<'_> {
     }
 
     fn deadline_left(&self) -> Option<Duration> {
-        self.0.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        deadline_left(self.0)
     }
 }
 
@@ -180,6 +194,6 @@ impl CallServices for Owned {
     }
 
     fn deadline_left(&self) -> Option<Duration> {
-        Services(&self.call).deadline_left()
+        deadline_left(&self.call)
     }
 }

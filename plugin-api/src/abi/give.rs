@@ -1,9 +1,25 @@
 //! Hands results and errors of this side over to the other one, without copying them.
 
-use super::{JfBuf, JfError, JfSlice};
+use super::{JF_FAILED, JF_OK, JfBuf, JfError, JfResult, JfSlice};
 use crate::Error;
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
+
+/// Ends a call well: hands `bytes` over through `out`, which is empty, and answers the status.
+#[inline]
+pub(crate) fn success(bytes: Vec<u8>, out: &mut JfResult) -> i32 {
+    if bytes.capacity() > 0 {
+        out.value = self::bytes(bytes);
+    }
+    JF_OK
+}
+
+/// Ends a call badly: hands `error` over through `out`, and answers the status.
+#[cold]
+pub(crate) fn failure(error: Error, out: &mut JfResult) -> i32 {
+    out.error = self::error(error);
+    JF_FAILED
+}
 
 /// Hands `bytes` over; nothing is copied, an empty vector needs no freeing.
 pub(crate) fn bytes(bytes: Vec<u8>) -> JfBuf {

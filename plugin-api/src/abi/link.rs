@@ -80,7 +80,11 @@ impl HostLink {
     pub(crate) fn deadline(&self) -> Option<Duration> {
         // SAFETY: both pointers are valid.
         let left = unsafe { (self.host().deadline_left_ns)(self.host.as_ptr(), self.call.as_ptr()) };
-        (left != JF_NO_DEADLINE).then(|| Duration::from_nanos(left))
+        duration(left)
+    }
+
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        duration(self.call().deadline_left_ns)
     }
 
     pub(crate) fn attempt(&self) -> u32 {
@@ -97,6 +101,11 @@ impl HostLink {
         unsafe { self.call().step.text() }
     }
 
+    pub(crate) fn idempotency_key(&self) -> &str {
+        // SAFETY: as in `run_id`.
+        unsafe { self.call().idempotency_key.text() }
+    }
+
     pub(crate) fn session(&self) -> &str {
         // SAFETY: as in `run_id`.
         unsafe { self.call().session.text() }
@@ -106,6 +115,10 @@ impl HostLink {
         // SAFETY: as in `run_id`.
         unsafe { self.call().traceparent.text() }
     }
+}
+
+fn duration(left_ns: u64) -> Option<Duration> {
+    (left_ns != JF_NO_DEADLINE).then(|| Duration::from_nanos(left_ns))
 }
 
 // SAFETY: the host allows its functions to be called from any thread, and a call is only read.

@@ -39,7 +39,7 @@ pub const JF_STDOUT: u32 = 1;
 /// Standard error.
 pub const JF_STDERR: u32 = 2;
 
-/// What `deadline_left_ns` answers for a call that may take for ever.
+/// In place of the nanoseconds left, of a call that may take for ever.
 pub const JF_NO_DEADLINE: u64 = u64::MAX;
 
 /// Borrowed bytes. Text is UTF-8 and not terminated. `ptr` may be null if `len` is 0.
@@ -98,8 +98,7 @@ pub struct JfResult {
 /// One attempt of a call. Everything in it stays valid until the method returns or completes, also after the host
 /// has given the attempt up.
 ///
-/// The idempotency key of a call is `run_id/step`: the same for all attempts, also after a restart of the host.
-/// The time left is asked of the host (`deadline_left_ns`), so that a call which does not care costs no clock reading.
+/// `deadline_left_ns` is what was left when the call began; the host's function of that name tells what is left now.
 #[repr(C)]
 #[derive(StableAbi, Debug)]
 pub struct JfCall {
@@ -115,10 +114,15 @@ pub struct JfCall {
     pub run_id: JfSlice,
     /// Path of the step in the run, such as `probe[3].fetch`.
     pub step: JfSlice,
+    /// `run_id/step`: the same for all attempts, also after a restart of the host. What a remote service needs to
+    /// recognise a repeated request.
+    pub idempotency_key: JfSlice,
     /// Affinity key; empty if none.
     pub session: JfSlice,
     /// W3C trace context; empty if none.
     pub traceparent: JfSlice,
+    /// Nanoseconds until the attempt is given up, counted from its beginning; `JF_NO_DEADLINE` if it may take for ever.
+    pub deadline_left_ns: u64,
     /// 1 for the first attempt.
     pub attempt: u32,
     /// The host's own.

@@ -4,8 +4,8 @@ use super::method::{AnyMethod, Generators};
 use crate::abi::host::Table;
 use crate::abi::link::{HostLink, Promised};
 use crate::abi::{
-    JF_ABI_MAJOR, JF_ABI_MINOR, JF_FAILED, JF_OK, JF_PANICKED, JF_UNSUPPORTED, JfCall, JfCompletion, JfHost,
-    JfPlugin, JfResult, JfSlice, give,
+    JF_ABI_MAJOR, JF_ABI_MINOR, JF_OK, JF_PANICKED, JF_UNSUPPORTED, JfCall, JfCompletion, JfHost, JfPlugin,
+    JfResult, JfSlice, give,
 };
 use crate::context::{Config, Context};
 use crate::manifest::{Manifest, MethodKind};
@@ -64,38 +64,23 @@ struct Instance {
     runtime: super::runtime::LazyRuntime,
 }
 
-/// What a function of the table may end with, if not well.
-enum Fault {
-    Failed(Error),
-    Unsupported(&'static str),
+/// Runs `body`, which writes its end to `out` and answers the status; so does this, if `body` panics.
+#[inline]
+fn guard(out: &mut JfResult, body: impl FnOnce(&mut JfResult) -> i32) -> i32 {
+    catch_unwind(AssertUnwindSafe(|| body(out))).unwrap_or_else(|panic| panicked(&*panic, out))
 }
 
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
+#[cold]
+fn panicked(panic: &(dyn std::any::Any + Send), out: &mut JfResult) -> i32 {
+    out.error = give::error(panic_error(panic));
+    JF_PANICKED
 }
 
-/// Runs `body`, writes its end to `out`, and answers the status.
-fn guard(out: &mut JfResult, body: impl FnOnce() -> Result<Vec<u8>, Fault>) -> i32 {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(bytes)) => {
-            out.value = give::bytes(bytes);
-            JF_OK
-        }
-        Ok(Err(Fault::Failed(error))) => {
-            out.error = give::error(error);
-            JF_FAILED
-        }
-        Ok(Err(Fault::Unsupported(message))) => {
-            out.error = give::error(Error::other(message).permanent());
-            JF_UNSUPPORTED
-        }
-        Err(panic) => {
-            out.error = give::error(panic_error(&*panic));
-            JF_PANICKED
-        }
-    }
+/// Says that the host asked for something that this plugin does not have.
+#[cold]
+fn unsupported(message: &'static str, out: &mut JfResult) -> i32 {
+    out.error = give::error(Error::other(message).permanent());
+    JF_UNSUPPORTED
 }
 
 /// The message of a panic, as an error.
@@ -112,7 +97,10 @@ pub(super) fn panic_error(panic: &(dyn std::any::Any + Send)) -> Error {
 unsafe extern "C" fn describe<E: Export>(out: *mut JfResult) -> i32 {
     // SAFETY: the host passes a result that is its own and outlives the function.
     let out = unsafe { &mut *out };
-    guard(out, || Ok(full_manifest(E::PLUGIN)?))
+    guard(out, |out| match full_manifest(E::PLUGIN) {
+        Ok(manifest) => give::success(manifest, out),
+        Err(error) => give::failure(error, out),
+    })
 }
 
 fn full_manifest(plugin: &Plugin) -> Result<Vec<u8>, Error> {
@@ -137,18 +125,22 @@ unsafe extern "C" fn create<E: Export>(
     let out = unsafe { &mut *out };
     // SAFETY: the configuration is valid for as long as the function runs.
     let config = unsafe { config.bytes() };
-    guard(out, || {
-        let host = NonNull::new(host.cast_mut()).ok_or(Fault::Unsupported("there is no host"))?;
+    guard(out, |out| {
+        let Some(host) = NonNull::new(host.cast_mut()) else { return unsupported("there is no host", out) };
+        let config = match E::PLUGIN.config.read(config) {
+            Ok(config) => config,
+            Err(error) => return give::failure(error, out),
+        };
         let made = Box::new(Instance {
             plugin: E::PLUGIN,
             host,
-            config: E::PLUGIN.config.read(config)?,
+            config,
             #[cfg(feature = "async")]
             runtime: super::runtime::LazyRuntime::default(),
         });
         // SAFETY: the host passes a place for one pointer.
         unsafe { instance.write(Box::into_raw(made).cast()) };
-        Ok(Vec::new())
+        JF_OK
     })
 }
 
@@ -165,14 +157,15 @@ unsafe extern "C" fn call(instance: *mut c_void, call: *const JfCall, out: *mut 
     let config = unsafe { Promised::new(&*instance.config) };
     // SAFETY: as above; so does the call.
     let link = unsafe { HostLink::new(instance.host, NonNull::from(seen)) };
-    guard(out, || {
+    guard(out, |out| {
         let index = seen.method_index as usize;
-        let method =
-            instance.plugin.methods.get(index).ok_or(Fault::Unsupported("there is no such method"))?;
+        let Some(method) = instance.plugin.methods.get(index) else {
+            return unsupported("there is no such method", out);
+        };
         if instance.plugin.kinds.get(index) == Some(&MethodKind::Async) {
-            return Err(Fault::Unsupported("the method is asynchronous: start it"));
+            return unsupported("the method is asynchronous: start it", out);
         }
-        Ok(method.call(&Context::lent(link, config), params)?)
+        method.call(&Context::lent(link, config), params, out)
     })
 }
 

@@ -3,7 +3,8 @@
 use crate::{Error, RawJson};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned, Deserializer};
+use std::fmt;
 
 /// Parameters of a method: any type that is `Deserialize + JsonSchema`, or [`RawJson`].
 #[diagnostic::on_unimplemented(
@@ -22,8 +23,15 @@ pub trait Params: Sized {
 }
 
 impl<T: DeserializeOwned + JsonSchema> Params for T {
+    #[inline]
     fn decode(text: &[u8]) -> Result<Self, Error> {
-        serde_json::from_slice(text).or_else(|_| explain(text))
+        // most calls of methods without parameters; a type that takes an object in its own way asks the parser
+        if text == b"{}"
+            && let Ok(empty) = T::deserialize(EmptyObject)
+        {
+            return Ok(empty);
+        }
+        parse(text)
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -38,6 +46,59 @@ impl<S: JsonSchema> Params for RawJson<S> {
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         generator.root_schema_for::<S>()
+    }
+}
+
+/// Not inlined, so that a call without parameters does not set up what only the parser needs.
+#[inline(never)]
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(text).or_else(|_| explain(text))
+}
+
+/// The object `{}`, without a text that would have to be parsed.
+struct EmptyObject;
+
+/// `{}` is not what was asked for.
+#[derive(Debug)]
+struct NotEmpty;
+
+impl fmt::Display for NotEmpty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an empty object does not do")
+    }
+}
+
+impl std::error::Error for NotEmpty {}
+
+impl de::Error for NotEmpty {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+impl<'de> de::MapAccess<'de> for EmptyObject {
+    type Error = NotEmpty;
+
+    fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, _: K) -> Result<Option<K::Value>, NotEmpty> {
+        Ok(None)
+    }
+
+    fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, _: V) -> Result<V::Value, NotEmpty> {
+        Err(NotEmpty)
+    }
+}
+
+impl<'de> Deserializer<'de> for EmptyObject {
+    type Error = NotEmpty;
+
+    #[inline]
+    fn deserialize_any<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotEmpty> {
+        visitor.visit_map(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 
@@ -102,4 +163,61 @@ fn is_null<T: Serialize>(value: &T) -> bool {
     }
     let mut room = [0_u8; 4];
     serde_json::to_writer(&mut room[..], value).is_ok() && &room == b"null"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NoParams;
+    use serde::Deserialize;
+    use std::collections::BTreeMap;
+
+    #[derive(Deserialize, JsonSchema, Debug, PartialEq)]
+    struct Settings {
+        #[serde(default)]
+        depth: u32,
+        title: Option<String>,
+    }
+
+    #[derive(Deserialize, JsonSchema, Debug)]
+    struct Strict {
+        #[serde(rename = "n")]
+        _n: u32,
+    }
+
+    #[derive(Deserialize, JsonSchema, Debug, PartialEq)]
+    #[serde(transparent)]
+    struct Wrapped(Option<Settings>);
+
+    #[derive(Deserialize, JsonSchema, Debug, PartialEq)]
+    #[serde(untagged)]
+    enum Either {
+        Text(String),
+        Settings(Settings),
+    }
+
+    #[test]
+    fn an_empty_object_reads_as_the_parser_reads_it() {
+        fn both<T: DeserializeOwned + JsonSchema + PartialEq + fmt::Debug>() -> T {
+            let (short, parsed) = (T::decode(b"{}").unwrap(), T::decode(b"{ }").unwrap());
+            assert_eq!(short, parsed);
+            short
+        }
+        assert_eq!(both::<Settings>(), Settings { depth: 0, title: None });
+        assert_eq!(both::<Option<Settings>>(), Some(Settings { depth: 0, title: None }));
+        assert_eq!(both::<Wrapped>(), Wrapped(Some(Settings { depth: 0, title: None })));
+        assert_eq!(both::<Either>(), Either::Settings(Settings { depth: 0, title: None }));
+        assert_eq!(both::<serde_json::Value>(), serde_json::json!({}));
+        assert_eq!(both::<BTreeMap<String, u32>>(), BTreeMap::new());
+        assert!(NoParams::decode(b"{}").is_ok());
+    }
+
+    #[test]
+    fn an_empty_object_that_does_not_do_says_what_is_missing() {
+        let error = Strict::decode(b"{}").unwrap_err();
+        assert!(error.message().contains("missing field `n`"), "{error}");
+        assert!(<Vec<u32> as Params>::decode(b"{}").is_err());
+        assert!(u32::decode(b"{}").is_err());
+        assert!(NoParams::decode(b"{\"n\":1}").is_err());
+    }
 }

@@ -4,12 +4,12 @@ use crate::args::PluginCommand;
 use crate::exit::Exit;
 use crate::input::json_argument;
 use crate::interrupt::Interrupt;
-use crate::live::{Voices, follow};
+use crate::live::{Shown, Voices, follow};
 use crate::printer::{Printer, Tone};
 use crate::settings::Settings;
 use crate::show::{failure, schema};
-use anyhow::{Context, Result, bail};
-use jackfield::{Method, RunStatus};
+use anyhow::{Context, Result, anyhow, bail};
+use jackfield::{Error, Method, RunStatus};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -106,9 +106,9 @@ fn call(method: &str, params: &str, settings: Settings, printer: &Printer) -> Re
     let voices = Voices::new(printer, !settings.logs_methods());
     let host = settings.host(Some(Arc::new(voices.clone())))?;
     let interrupt = Interrupt::watch(printer)?;
-    let run = host.start_call(plugin, method, params)?;
+    let run = host.start_call(plugin, method, params).map_err(plain)?;
     interrupt.attach(&run);
-    follow(&run, &voices, printer);
+    follow(&run, Shown::Bars, &voices, printer);
     let report = run.report(0);
     if let Some(error) = &report.error {
         if printer.is_json() {
@@ -118,11 +118,21 @@ fn call(method: &str, params: &str, settings: Settings, printer: &Printer) -> Re
             printer.note(&line);
         }
     } else if report.status == RunStatus::Completed {
-        printer.result_json(&report.output)?;
+        printer.result_json(report.output.value())?;
     }
     Ok(match report.status {
         _ if interrupt.happened() => Exit::Interrupted,
         RunStatus::Completed => Exit::Success,
         _ => Exit::Failed,
     })
+}
+
+/// The document that a call becomes is nothing its user has seen, so only what is wrong with it is said.
+fn plain(error: Error) -> anyhow::Error {
+    let Some(invalid) = error.invalid() else { return error.into() };
+    let sentences = invalid.diagnostics.iter().map(|it| match it.hint.as_str() {
+        "" => it.message.clone(),
+        hint => format!("{}; {hint}", it.message),
+    });
+    anyhow!(sentences.collect::<Vec<_>>().join("; "))
 }

@@ -4,7 +4,7 @@ use crate::args::RunArgs;
 use crate::exit::Exit;
 use crate::input::run_input;
 use crate::interrupt::Interrupt;
-use crate::live::{Voices, follow};
+use crate::live::{Shown, Voices, follow};
 use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::show::{diagnostics, failure};
@@ -36,7 +36,7 @@ pub(crate) fn run(args: RunArgs, settings: Settings, printer: &Printer) -> Resul
     let interrupt = Interrupt::watch(printer)?;
     let run = host.start_with(&workflow, input, options(&args))?;
     interrupt.attach(&run);
-    follow(&run, &voices, printer);
+    follow(&run, Shown::Everything, &voices, printer);
     let exit = finish(&run, args.steps_max, &voices, printer);
     leave(&host, &interrupt);
     if interrupt.happened() { exit.map(|_| Exit::Interrupted) } else { exit }
@@ -59,11 +59,10 @@ fn finish(run: &Run, steps_max: usize, voices: &Voices, printer: &Printer) -> Re
     if printer.is_json() {
         printer.result_json(&report)?;
     } else if report.status == RunStatus::Completed {
-        printer.result_json(&report.output)?;
+        printer.result_json(report.output.value())?;
     }
-    if let Some(error) = &report.error
-        && !printer.is_quiet()
-    {
+    // whoever cancelled a run knows why it ended
+    if let (RunStatus::Failed, Some(error), false) = (report.status, &report.error, printer.is_quiet()) {
         for line in failure::lines(error, &voices.last_output(&error.step), printer) {
             printer.note(&line);
         }

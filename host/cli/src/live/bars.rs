@@ -80,11 +80,14 @@ impl Bars {
     }
 }
 
-/// The last part of the path, indented by how deep it stands.
+/// The last part of the path with the index of what it stands in, indented by how deep it stands.
 fn indented(path: &str) -> String {
-    let depth = path.matches('.').count();
-    let name = path.rsplit('.').next().unwrap_or(path);
-    format!("{}{name}", "  ".repeat(depth))
+    let Some((around, name)) = path.rsplit_once('.') else { return path.to_owned() };
+    let indent = "  ".repeat(path.matches('.').count());
+    match around.rfind('[') {
+        Some(index) if around.ends_with(']') => format!("{indent}{} {name}", &around[index..]),
+        _ => format!("{indent}{name}"),
+    }
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -109,6 +112,7 @@ mod tests {
     #[test]
     fn steps_inside_others_are_indented() {
         assert_eq!(indented("load"), "load");
+        assert_eq!(indented("probe[3].fetch"), "  [3] fetch");
         assert_eq!(indented("probe[3].inner.fetch"), "    fetch");
     }
 }

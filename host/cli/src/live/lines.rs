@@ -8,22 +8,28 @@ use std::time::Duration;
 /// The line for a record; `None` if it says nothing new.
 pub(super) fn line(record: &Event, printer: &Printer) -> Option<String> {
     let (tone, word) = words(record)?;
+    let is_retried = record.event == EventKind::AttemptFailed;
+    let attempt = if is_retried { format!("attempt {} ", record.attempt) } else { String::new() };
+    let word = printer.paint(tone, &format!("{attempt}{word}"));
     let mut text = match record.step.as_deref() {
-        None => format!("run {}", printer.paint(tone, word)),
-        Some(step) => format!("{step}: {}", printer.paint(tone, word)),
+        None => format!("run {word}"),
+        Some(step) => format!("{step}: {word}"),
     };
-    let mut facts = Vec::new();
+    let mut facts = String::new();
     if let Some(millis) = record.duration_ms.filter(|millis| *millis > 0.0) {
-        facts.push(format!("in {}", human(Duration::try_from_secs_f64(millis / 1e3).unwrap_or_default())));
+        let preposition = if is_retried { "after" } else { "in" };
+        let duration = Duration::try_from_secs_f64(millis / 1e3).unwrap_or_default();
+        facts.push_str(&format!(" {preposition} {}", human(duration)));
     }
-    if record.attempt > 1 {
-        facts.push(format!("attempt {}", record.attempt));
+    if record.attempt > 1 && !is_retried {
+        facts.push_str(&format!(", attempt {}", record.attempt));
     }
-    if !facts.is_empty() {
-        text.push_str(&printer.paint(Tone::Dim, &format!(" {}", facts.join(", "))));
-    }
+    text.push_str(&printer.paint(Tone::Dim, &facts));
     if let Some(error) = &record.error {
         text.push_str(&format!(": {}", reason(error)));
+    }
+    if is_retried {
+        text.push_str("; trying again");
     }
     if let Some(message) = &record.message {
         text.push_str(&format!(": {message}"));
@@ -37,7 +43,7 @@ pub(super) fn line(record: &Event, printer: &Printer) -> Option<String> {
 fn words(record: &Event) -> Option<(Tone, &'static str)> {
     Some(match record.event {
         EventKind::RunStarted | EventKind::StepStarted => (Tone::Dim, "started"),
-        EventKind::AttemptFailed => (Tone::Warning, "failed, trying again"),
+        EventKind::AttemptFailed => (Tone::Warning, "failed"),
         EventKind::StepCompleted | EventKind::RunCompleted => (Tone::Good, "completed"),
         EventKind::StepFailed | EventKind::RunFailed => (Tone::Bad, "failed"),
         EventKind::StepCaught => (Tone::Warning, "caught"),
@@ -102,7 +108,11 @@ mod tests {
 
         let mut failed = record("probe[3].fetch", EventKind::AttemptFailed);
         failed.error = Some(Failure::new("http.503", "no answer"));
-        assert_eq!(shown(&failed), "probe[3].fetch: failed, trying again: http.503: no answer");
+        failed.duration_ms = Some(4.0);
+        assert_eq!(
+            shown(&failed),
+            "probe[3].fetch: attempt 1 failed after 4.00 ms: http.503: no answer; trying again"
+        );
 
         let mut skipped = record("save", EventKind::StepSkipped);
         skipped.message = Some("`when` is false".into());

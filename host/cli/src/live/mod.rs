@@ -15,8 +15,17 @@ use std::time::Duration;
 /// How often bars are brought up to date.
 const TICK: Duration = Duration::from_millis(100);
 
+/// What of a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Bars, and a line for everything that happens.
+    Everything,
+    /// Bars only.
+    Bars,
+}
+
 /// Shows the run until it has ended.
-pub(crate) fn follow(run: &Run, voices: &Voices, printer: &Printer) {
+pub(crate) fn follow(run: &Run, shown: Shown, voices: &Voices, printer: &Printer) {
     if printer.is_quiet() {
         // without a limit, the wait ends with the run
         let _ = run.wait(None);
@@ -30,7 +39,8 @@ pub(crate) fn follow(run: &Run, voices: &Voices, printer: &Printer) {
         let records = run.wait_records(next_seq, TICK);
         for record in &records {
             next_seq = record.seq + 1;
-            if let Some(line) = lines::line(record, printer) {
+            let line = (shown == Shown::Everything).then(|| lines::line(record, printer));
+            if let Some(line) = line.flatten() {
                 printer.note(&line);
             }
         }

@@ -100,7 +100,10 @@ mod tests {
     #[test]
     fn a_value_that_is_no_object_has_one_line() {
         assert_eq!(lines(&json!({ "type": "integer" })), ["integer"]);
-        assert_eq!(lines(&json!({ "anyOf": [{ "type": "string" }, { "type": "null" }] })), ["string or null"]);
+        assert_eq!(
+            lines(&json!({ "anyOf": [{ "type": "string" }, { "type": "null" }] })),
+            ["string or null"]
+        );
         assert_eq!(lines(&json!(true)), ["anything"]);
     }
 }

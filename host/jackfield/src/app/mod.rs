@@ -107,7 +107,10 @@ impl Methods for AllMethods {
             let message = format!("the application's plugin `{plugin}` {version} has no method `{method}`");
             Failure::new(kind::PLUGIN_UNAVAILABLE, message)
         })?;
-        Ok(Arc::new(Bound { method: method.clone(), runtime: self.runtime.as_ref().and_then(AppRuntime::handle) }))
+        Ok(Arc::new(Bound {
+            method: method.clone(),
+            runtime: self.runtime.as_ref().and_then(AppRuntime::handle),
+        }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Calls: what goes in, what comes out, and what a misbehaving plugin costs.
 
 use crate::support::{COUNTERS, Home, Listener, bind, call, call_with, echo, failure, fault, run, start};
+use jackfield_core::catalog::MethodKind;
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::{Call, CallListener, LogLevel, Method, Methods, Silent};
 use jackfield_loader::Registry;
@@ -128,6 +129,33 @@ fn what_a_method_says_reaches_the_listener_and_what_it_asks_is_answered() {
     assert_eq!(answer.value(), "4 run/outer[3].inner true");
     let said = listener.0.lock().unwrap().clone();
     assert_eq!(said, ["Warn careful {\"rows\":3}", "0.5 half", "stderr=true a line"]);
+}
+
+/// What a method that tells key and time limit answers, with a limit of `timeout`.
+pub(crate) fn identity(method: &Arc<dyn Method>, timeout: Option<Duration>) -> String {
+    let mut call = call_with("{}", "outer[3].inner", Arc::new(Silent));
+    call.timeout = timeout;
+    call.deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let outcome = match method.kind() {
+        MethodKind::Async => start(method, call),
+        _ => method.call(&call),
+    };
+    outcome.expect("it works").value().as_str().expect("it is a string").to_owned()
+}
+
+#[test]
+fn a_method_sees_its_idempotency_key_and_the_time_it_has() {
+    let (_home, registry) = with(&COUNTERS.two);
+    let (plain, later) =
+        (bind(&registry, "counter", "identify"), bind(&registry, "counter", "identify_async"));
+    let limit = Duration::from_secs(60);
+    // a call that cannot have waited has its whole time, to the nanosecond
+    assert_eq!(identity(&plain, Some(limit)), "run/outer[3].inner 60000000000");
+    assert_eq!(identity(&plain, None), "run/outer[3].inner for ever");
+    assert_eq!(identity(&later, None), "run/outer[3].inner for ever");
+    let said = identity(&later, Some(limit));
+    let left: u128 = said.strip_prefix("run/outer[3].inner ").unwrap().parse().unwrap();
+    assert!(left > 0 && left < limit.as_nanos(), "{said}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Files that are no usable plugins: one line with a code each, and nothing registered.
 
+use crate::calls::identity;
 use crate::support::{Home, bind, c_source, call, compile_c, echo, run};
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::Methods;
 use std::path::Path;
+use std::time::Duration;
 
 /// Adds `bytes` as a file and answers the code of the refusal, after checking that nothing is left behind.
 fn refusal(bytes: &[u8]) -> &'static str {
@@ -168,6 +170,9 @@ fn a_plugin_in_c_is_called_like_any_other() {
     assert_eq!(run(&registry, "c-upper", "upper", "\"abc\""), Ok(Payload::trusted("\"ABC\"")));
     let failure = run(&registry, "c-upper", "upper", "1").unwrap_err();
     assert_eq!((&*failure.kind, &*failure.message), ("upper.no_text", "only text has upper case"));
+    let identify = bind(&registry, "c-upper", "identify");
+    assert_eq!(identity(&identify, Some(Duration::from_millis(1500))), "run/outer[3].inner 1500000000");
+    assert_eq!(identity(&identify, None), "run/outer[3].inner for ever");
 }
 
 #[cfg(target_os = "linux")]

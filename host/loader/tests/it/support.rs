@@ -2,7 +2,7 @@
 
 use jackfield_core::failure::Failure;
 use jackfield_core::payload::Payload;
-use jackfield_core::ports::{Call, CallListener, LogLevel, Method, Methods, Outcome, Silent};
+use jackfield_core::ports::{Call, CallListener, LogLevel, Method, Methods, Outcome, Silent, StepAddress};
 use jackfield_loader::{Registry, RegistryConfig};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -180,9 +180,9 @@ pub(crate) fn bind(registry: &Registry, plugin: &str, method: &str) -> Arc<dyn M
 pub(crate) fn call_with(parameters: &str, step: &str, listener: Arc<dyn CallListener>) -> Call {
     Call {
         parameters: Payload::parse(parameters).expect("the test writes JSON"),
-        run_id: "run".into(),
-        step: step.into(),
+        address: StepAddress::new("run", step),
         attempt: 1,
+        timeout: None,
         deadline: None,
         session: "".into(),
         cancelled: Arc::new(AtomicBool::new(false)),

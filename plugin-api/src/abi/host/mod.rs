@@ -5,7 +5,8 @@ mod services;
 mod started;
 
 use super::{
-    Buffer, JF_ABI_MAJOR, JF_OK, JF_PANICKED, JF_UNSUPPORTED, JfCall, JfError, JfPlugin, JfResult, JfSlice,
+    Buffer, JF_ABI_MAJOR, JF_NO_DEADLINE, JF_OK, JF_PANICKED, JF_UNSUPPORTED, JfCall, JfError, JfPlugin,
+    JfResult, JfSlice,
 };
 use crate::abi::link::{HostLink, Promised};
 use crate::{Context, Error};
@@ -16,6 +17,7 @@ use std::any::Any;
 use std::ffi::c_void;
 use std::fmt;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 /// The table of a plugin that stays loaded for ever.
 #[derive(Clone, Copy)]
@@ -81,12 +83,16 @@ pub struct CallInfo<'a> {
     pub run_id: &'a str,
     /// Path of the step.
     pub step: &'a str,
+    /// `run_id/step`.
+    pub idempotency_key: &'a str,
     /// Affinity key; empty if none.
     pub session: &'a str,
     /// W3C trace context; empty if none.
     pub traceparent: &'a str,
     /// 1 for the first attempt.
     pub attempt: u32,
+    /// Time until the attempt is given up, at its beginning; `None` if it may take for ever.
+    pub deadline_left: Option<Duration>,
 }
 
 impl Table {
@@ -226,11 +232,20 @@ fn frame(info: &CallInfo<'_>, services: NonNull<ServicesRef>) -> JfCall {
         params: JfSlice::new(info.params.as_bytes()),
         run_id: JfSlice::new(info.run_id.as_bytes()),
         step: JfSlice::new(info.step.as_bytes()),
+        idempotency_key: JfSlice::new(info.idempotency_key.as_bytes()),
         session: JfSlice::new(info.session.as_bytes()),
         traceparent: JfSlice::new(info.traceparent.as_bytes()),
+        deadline_left_ns: nanoseconds(info.deadline_left),
         attempt: info.attempt,
         host_data: services.as_ptr().cast(),
     }
+}
+
+/// Time left as the ABI writes it.
+#[inline]
+fn nanoseconds(left: Option<Duration>) -> u64 {
+    // a limit of centuries is one all the same
+    left.map_or(JF_NO_DEADLINE, |left| u64::try_from(left.as_nanos()).unwrap_or(JF_NO_DEADLINE - 1))
 }
 
 /// Takes over what a function of the plugin left in `out`.

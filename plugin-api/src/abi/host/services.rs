@@ -1,8 +1,9 @@
 //! The host's table: turns C calls of a plugin into calls of traits. What this host does not offer says so.
 
+use super::nanoseconds;
 use crate::abi::{
-    JF_ABI_MAJOR, JF_ABI_MINOR, JF_FAILED, JF_NO_DEADLINE, JF_OK, JF_STDERR, JF_UNSUPPORTED, JfBuf, JfCall,
-    JfCompletion, JfHost, JfSlice,
+    JF_ABI_MAJOR, JF_ABI_MINOR, JF_FAILED, JF_OK, JF_STDERR, JF_UNSUPPORTED, JfBuf, JfCall, JfCompletion,
+    JfHost, JfSlice,
 };
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -157,8 +158,7 @@ unsafe extern "C" fn is_cancelled(_: *const JfHost, call: *const JfCall) -> i32 
 
 unsafe extern "C" fn deadline_left_ns(_: *const JfHost, call: *const JfCall) -> u64 {
     // SAFETY: the plugin passes a call that has not ended.
-    let left = unsafe { services(call) }.and_then(CallServices::deadline_left);
-    left.map_or(JF_NO_DEADLINE, |left| u64::try_from(left.as_nanos()).unwrap_or(JF_NO_DEADLINE - 1))
+    nanoseconds(unsafe { services(call) }.and_then(CallServices::deadline_left))
 }
 
 extern "C" fn no_out(_: *const JfHost, _: *const JfCall, _: *mut JfBuf) -> i32 {
