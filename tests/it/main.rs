@@ -1,0 +1,5 @@
+//! The product as a whole, seen from outside: documents in; diagnostics, runs and command output out.
+
+mod definition;
+mod plugins;
+mod tidy;
