@@ -132,9 +132,7 @@ impl Engine {
             return Err(EngineError::ShuttingDown);
         }
         let StartRequest { run_id, plan, input, config, until } = request;
-        let until = until
-            .map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id)))
-            .transpose()?;
+        let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;
         let input = plan.accept_input(input).map_err(|faults| {
             EngineError::Input(
                 faults.into_iter().map(|(pointer, message)| InputFault { pointer, message }).collect(),
@@ -330,11 +328,8 @@ impl Inner {
 
     fn cancel_open(self: &Arc<Self>, engine: &Engine, mode: CancelMode, reason: &str) -> usize {
         let runs: Vec<_> = self.runs.lock().all.keys().cloned().collect();
-        let open: Vec<_> = runs
-            .iter()
-            .filter_map(|id| engine.get(id))
-            .filter(|run| !run.status().is_terminal())
-            .collect();
+        let open: Vec<_> =
+            runs.iter().filter_map(|id| engine.get(id)).filter(|run| !run.status().is_terminal()).collect();
         open.iter().for_each(|run| run.cancel(mode, reason));
         open.len()
     }

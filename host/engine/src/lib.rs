@@ -18,9 +18,6 @@ mod spans;
 mod timers;
 mod workflows;
 
-#[cfg(test)]
-mod tests;
-
 pub use config::{Config, Ports, StartRequest};
 pub use engine::{Engine, RunFilter, RunSummary};
 pub use error::{EngineError, InputFault};

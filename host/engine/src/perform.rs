@@ -252,7 +252,8 @@ impl Inner {
             LaneKind::Blocking => self.replace_lost_thread(),
             LaneKind::Inline => self.async_call_ended(),
         }
-        let mut facts = vec![Fact::Outcome { key, duration: Duration::ZERO, outcome: Err(Box::new(failure)) }];
+        let mut facts =
+            vec![Fact::Outcome { key, duration: Duration::ZERO, outcome: Err(Box::new(failure)) }];
         self.exchange(run, &mut facts, None);
     }
 }
@@ -268,5 +269,6 @@ fn queue(shared: &mut Shared, lane: LaneKind) -> bool {
 /// What a panic said.
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".into())
 }

@@ -27,9 +27,8 @@ impl Inner {
             return;
         }
         let inner = self.clone();
-        let spawned = std::thread::Builder::new()
-            .name("jackfield-blocking".into())
-            .spawn(move || inner.pool_thread());
+        let spawned =
+            std::thread::Builder::new().name("jackfield-blocking".into()).spawn(move || inner.pool_thread());
         if let Err(error) = spawned {
             self.pool_threads.fetch_sub(1, Ordering::SeqCst);
             tracing::error!(%error, "could not start a thread for blocking calls");

@@ -175,10 +175,12 @@ impl Turn<'_> {
         }
         for (assignment, value) in assignments.iter().zip(&values) {
             let mut holder = Some(at);
-            while let Some(ix) = holder.filter(|ix| self.data.infos[ix.0 as usize].scope != assignment.scope) {
+            while let Some(ix) = holder.filter(|ix| self.data.infos[ix.0 as usize].scope != assignment.scope)
+            {
                 holder = self.data.infos[ix.0 as usize].parent;
             }
-            let variables = holder.and_then(|ix| self.data.instance_mut(ix)).map(|found| &mut found.variables);
+            let variables =
+                holder.and_then(|ix| self.data.instance_mut(ix)).map(|found| &mut found.variables);
             if let Some(slot) = variables.and_then(|all| all.get_mut(assignment.slot as usize)) {
                 *slot = value.clone();
             }
@@ -214,7 +216,11 @@ impl Turn<'_> {
                 .map_err(|error| expression_failure(&format!("error.{name}"), &error))
         };
         let parts = (|| {
-            Ok((field("type", &fail.kind)?, field("message", &fail.message)?, field("details", &fail.details)?))
+            Ok((
+                field("type", &fail.kind)?,
+                field("message", &fail.message)?,
+                field("details", &fail.details)?,
+            ))
         })();
         let failure = match parts {
             Ok((kind, message, details)) => {
