@@ -47,7 +47,7 @@ fn collect(folder: &Path, prefix: &str, found: &mut Vec<Source>) {
         let kind = item.file_type().expect("the workspace can be read");
         if kind.is_dir() && name != "target" && (!name.starts_with('.') || name == ".ci") {
             collect(&item.path(), &format!("{path}/"), found);
-        } else if kind.is_file() {
+        } else if kind.is_file() && !name.starts_with('.') {
             // pictures and the like are no texts and follow no rules
             if let Ok(text) = fs::read_to_string(item.path()) {
                 found.push(Source { path, text });
