@@ -1,1 +1,125 @@
-//! Checks a model against the rules of the format and the catalog.
+//! Checks a model against the rules of the format and the catalog, and lowers it into a plan. All findings come at
+//! once: what is wrong with one step hides nothing of another.
+
+mod access;
+mod bodies;
+mod calls;
+mod context;
+mod cycles;
+mod edges;
+mod expressions;
+mod layout;
+mod names;
+mod order;
+mod parameters;
+mod pointer;
+mod retries;
+mod rules;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod unused;
+mod variables;
+
+use crate::catalog::Catalog;
+use crate::diagnostic::{Code, Finding};
+use crate::model::Workflow;
+use crate::plan::Plan;
+use context::Context;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a document came to.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The plan; `None` if any finding is an error.
+    pub plan: Option<Arc<Plan>>,
+    /// All findings, by their place in the document.
+    pub findings: Vec<Finding>,
+}
+
+/// What the host adds to the rules of the format.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The keys that `config.<key>` can name; `None` accepts any, and one that is missing is null in the run.
+    pub config_keys: Option<BTreeSet<Box<str>>>,
+}
+
+/// Checks `workflow` and lowers it. Takes time in proportion to the document; a step that is wrong in itself is
+/// reported and the rest goes on.
+#[must_use]
+pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Compiled {
+    let layout = layout::Layout::of(workflow);
+    let variables = variables::Variables::of(workflow, &layout);
+    let mut context = Context::new(workflow, &layout, &variables, options);
+    let mut calls = calls::Calls::new(workflow, catalog, &mut context.findings);
+    let retries = retries::Retries::of(workflow, &mut context);
+    let lowered = steps::lower(&mut context, &mut calls, retries);
+    let scopes = bodies::lower(&mut context);
+    let initial = variables::initial_values(&mut context);
+    check_schema(workflow, &mut context.findings);
+
+    rules::check(workflow, &layout, &mut context.findings);
+    let edges = edges::Edges::of(&layout, &mut context);
+    let order = order::Order::of(&layout, &edges, &mut context.findings);
+    access::check(&layout, &variables, &edges, &order, &mut context);
+    unused::check(&layout, &calls, &lowered, &mut context);
+
+    let Context { refs, mut findings, .. } = context;
+    findings.sort_by_key(|finding| (finding.at, finding.code));
+    findings.dedup();
+    let failed = findings.iter().any(|finding| is_error(finding.code));
+    let parts = lowered.steps.zip(scopes).zip(initial).filter(|_| !failed);
+    let plan = parts.map(|((steps, scopes), variables)| {
+        let cleanup_timeout = workflow.cleanup_timeout.unwrap_or(crate::plan::CLEANUP_TIMEOUT_DEFAULT);
+        let schema = workflow.input_schema.as_ref();
+        Arc::new(Plan {
+            id: workflow.id.value.clone(),
+            version: workflow.version(),
+            name: workflow.name.as_ref().unwrap_or(&workflow.id.value).clone(),
+            scopes,
+            steps,
+            successor_starts: edges.successor_starts,
+            successors: edges.successors,
+            declared_starts: edges.declared_starts,
+            declared: edges.declared,
+            in_degree: edges.in_degree,
+            refs: refs.into_table(),
+            methods: calls.into_methods(),
+            retries: lowered.retries,
+            variables,
+            input_schema: schema.map_or_else(Default::default, |json| crate::payload::Payload::trusted(&*json.text)),
+            timeout: workflow.timeout.filter(|limit| !limit.is_zero()),
+            rollback: workflow.rollback.unwrap_or_default(),
+            on_failure: layout.on_failure(),
+            finally: layout.finally(),
+            cleanup_timeout,
+            max_concurrency: layout::limit(&workflow.body),
+        })
+    });
+    Compiled { plan, findings }
+}
+
+fn is_error(code: Code) -> bool {
+    (code as u16) < Code::UnusedOutput as u16
+}
+
+fn check_schema(workflow: &Workflow, findings: &mut Vec<Finding>) {
+    let Some(schema) = &workflow.input_schema else { return };
+    let problem = match serde_json::from_str::<serde_json::Value>(&schema.text) {
+        Ok(value) => jsonschema::validator_for(&value).err().map(|error| {
+            let place = error.instance_path().to_string();
+            let inside = pointer::offset(&schema.text, &place).unwrap_or(0);
+            (error.to_string(), inside)
+        }),
+        Err(error) => Some((error.to_string(), 0)),
+    };
+    if let Some((problem, inside)) = problem {
+        findings.push(Finding {
+            code: Code::BadSchema,
+            at: context::shift(schema.at, inside),
+            message: format!("`input_schema` is no valid JSON Schema: {problem}"),
+            hint: String::new(),
+        });
+    }
+}

@@ -1,0 +1,103 @@
+//! What all passes over a document share: the tables they read and the findings and references they collect.
+
+use super::Options;
+use super::layout::Layout;
+use super::variables::Variables;
+use crate::diagnostic::{Code, Finding};
+use crate::expr::RefIx;
+use crate::model::{Json, Workflow};
+use crate::plan::{Ref, ScopeIx, StepIx};
+use std::collections::HashMap;
+
+/// The state of one compilation.
+pub(super) struct Context<'a, 'w> {
+    pub(super) workflow: &'w Workflow,
+    pub(super) layout: &'a Layout<'w>,
+    pub(super) variables: &'a Variables<'w>,
+    pub(super) options: &'a Options,
+    pub(super) refs: Refs,
+    pub(super) uses: Uses,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl<'a, 'w> Context<'a, 'w> {
+    pub(super) fn new(
+        workflow: &'w Workflow,
+        layout: &'a Layout<'w>,
+        variables: &'a Variables<'w>,
+        options: &'a Options,
+    ) -> Self {
+        let uses = Uses { is_read: vec![false; layout.steps.len()], ..Uses::default() };
+        Self { workflow, layout, variables, options, refs: Refs::default(), uses, findings: Vec::new() }
+    }
+
+    pub(super) fn report(&mut self, code: Code, at: u32, message: impl Into<String>, hint: impl Into<String>) {
+        self.findings.push(Finding { code, at, message: message.into(), hint: hint.into() });
+    }
+}
+
+/// The references of a plan, each once.
+#[derive(Default)]
+pub(super) struct Refs {
+    table: Vec<Ref>,
+    known: HashMap<Ref, RefIx>,
+}
+
+impl Refs {
+    pub(super) fn intern(&mut self, reference: Ref) -> RefIx {
+        if let Some(ix) = self.known.get(&reference) {
+            return *ix;
+        }
+        let ix = RefIx(super::layout::index(self.table.len()));
+        self.table.push(reference.clone());
+        self.known.insert(reference, ix);
+        ix
+    }
+
+    pub(super) fn into_table(self) -> Vec<Ref> {
+        self.table
+    }
+}
+
+/// What expressions were found to use.
+#[derive(Default)]
+pub(super) struct Uses {
+    /// Dependencies that references make, among steps that dependencies order.
+    pub(super) awaited: Vec<Awaited>,
+    /// Steps whose output, status or the like is read by anybody.
+    pub(super) is_read: Vec<bool>,
+    /// Uses of variables among steps that dependencies order.
+    pub(super) accesses: Vec<Access>,
+}
+
+/// `step` reads `source`, both of one scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Awaited {
+    pub(super) step: StepIx,
+    pub(super) source: StepIx,
+    pub(super) at: u32,
+}
+
+/// A use of a variable.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access {
+    /// Where the variable lives.
+    pub(super) scope: ScopeIx,
+    pub(super) slot: u32,
+    /// The step of that scope that is, or encloses, the one that uses the variable.
+    pub(super) step: StepIx,
+    /// The step that uses it, for messages.
+    pub(super) user: StepIx,
+    pub(super) writes: bool,
+    pub(super) at: u32,
+}
+
+/// The position `inside` bytes after `at`.
+pub(super) fn shift(at: u32, inside: usize) -> u32 {
+    at.saturating_add(u32::try_from(inside).unwrap_or(u32::MAX))
+}
+
+/// The JSON `{}`, for templates that are absent.
+pub(super) fn empty_object(at: u32) -> Json {
+    Json { text: "{}".into(), at }
+}
