@@ -1,22 +1,62 @@
 //! Immutable, reference-counted JSON: what flows between steps.
 
+pub(crate) mod scan;
+#[cfg(test)]
+mod tests;
+mod tree;
+
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
+/// A part of a value that is smaller than this is copied; see [`Payload::part`].
+const SHARED_PART_LEN_MIN: usize = 1024;
+/// A part shares the memory of its whole only if that is at most so many times as large.
+const SHARED_PART_RATIO_MAX: usize = 16;
+/// Deepest nesting of arrays and objects.
+const DEPTH_MAX: usize = 127;
+/// After so many scans of a text it is parsed; parsing costs about as much as ten scans.
+const SCANS_BEFORE_PARSING: u8 = 8;
+/// Longer texts are cut short by `Debug`.
+const DEBUG_LEN_MAX: usize = 512;
+
 /// A JSON value as UTF-8 text, shared without copying. `null` takes no allocation.
+///
+/// If an object has a key twice, the first one counts.
 #[derive(Clone, Default)]
 pub struct Payload(Option<Arc<Inner>>);
 
 struct Inner {
     text: Text,
     value: OnceLock<serde_json::Value>,
+    /// How often the text was scanned; stops counting when the value is parsed.
+    scans: AtomicU8,
 }
 
 enum Text {
     Owned(Box<str>),
-    Adopted(Box<dyn AsRef<[u8]> + Send + Sync>),
+    Adopted { buffer: Box<dyn AsRef<[u8]> + Send + Sync>, start: usize, end: usize },
     Part { whole: Payload, start: usize, end: usize },
+}
+
+/// One step of a path into a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    /// A key of an object.
+    Key(Box<str>),
+    /// A position in an array, from 0.
+    Index(usize),
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => f.write_str(key),
+            Self::Index(index) => write!(f, "{index}"),
+        }
+    }
 }
 
 impl Payload {
@@ -29,50 +69,129 @@ impl Payload {
     /// Any serializable value as JSON; a value that has no JSON form (a map with keys that are no strings) is `null`.
     #[must_use]
     pub fn encode(value: &impl Serialize) -> Self {
-        serde_json::to_string(value).map_or(Self::null(), |text| Self::trusted(text))
+        serde_json::to_string(value).map_or(Self::null(), Self::trusted)
     }
 
-    /// Text that is known to be one valid JSON value.
+    /// A string.
+    #[must_use]
+    pub fn string(text: &str) -> Self {
+        Self::encode(&text)
+    }
+
+    /// An array of these values; their texts are joined, nothing is parsed.
+    #[must_use]
+    pub fn array<'a>(items: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut text = String::from("[");
+        for item in items {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(item.as_str());
+        }
+        text.push(']');
+        Self::trusted(text)
+    }
+
+    /// An object of these entries; their texts are joined, nothing is parsed.
+    #[must_use]
+    pub fn object<'a>(entries: impl IntoIterator<Item = (&'a str, &'a Self)>) -> Self {
+        let mut text = String::from("{");
+        for (key, value) in entries {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            push_string(&mut text, key);
+            text.push(':');
+            text.push_str(value.as_str());
+        }
+        text.push('}');
+        Self::trusted(text)
+    }
+
+    /// Text that is known to be one valid JSON value, without space around it.
     #[must_use]
     pub fn trusted(text: impl Into<Box<str>>) -> Self {
         let text = text.into();
         if &*text == "null" {
             return Self::null();
         }
-        Self(Some(Arc::new(Inner { text: Text::Owned(text), value: OnceLock::new() })))
+        Self(Some(Arc::new(Inner {
+            text: Text::Owned(text),
+            value: OnceLock::new(),
+            scans: AtomicU8::new(0),
+        })))
     }
 
     /// Checks `text` and takes it.
     ///
     /// # Errors
-    /// If `text` is not exactly one JSON value.
+    /// If `text` is not exactly one JSON value, nests deeper than 127 levels, or holds a number beyond a double's range.
     pub fn parse(text: impl Into<Box<str>>) -> Result<Self, serde_json::Error> {
         let text = text.into();
-        serde_json::from_str::<serde::de::IgnoredAny>(&text)?;
+        check(text.as_bytes())?;
+        let trimmed = text.trim_ascii();
+        if trimmed.len() < text.len() {
+            return Ok(Self::trusted(trimmed));
+        }
         Ok(Self::trusted(text))
     }
 
     /// Takes a foreign buffer as it is, without copying.
     ///
     /// # Errors
-    /// If the bytes are not exactly one JSON value in UTF-8.
+    /// As [`Self::parse`], and if the bytes are not UTF-8.
     pub fn adopt(buffer: Box<dyn AsRef<[u8]> + Send + Sync>) -> Result<Self, serde_json::Error> {
         let bytes = (*buffer).as_ref();
-        if bytes == b"null" {
+        check(bytes)?;
+        let start = bytes.len() - bytes.trim_ascii_start().len();
+        let end = bytes.trim_ascii_end().len();
+        if &bytes[start..end] == b"null" {
             return Ok(Self::null());
         }
-        serde_json::from_slice::<&serde_json::value::RawValue>(bytes)?;
-        Ok(Self(Some(Arc::new(Inner { text: Text::Adopted(buffer), value: OnceLock::new() }))))
+        Ok(Self(Some(Arc::new(Inner {
+            text: Text::Adopted { buffer, start, end },
+            value: OnceLock::new(),
+            scans: AtomicU8::new(0),
+        }))))
     }
 
-    /// A part of this value, sharing its memory. The range must hold exactly one JSON value.
+    /// A part of this value. The range must hold exactly one JSON value.
+    ///
+    /// A large part shares the memory of the whole and keeps it alive. A part under 1 KiB, or under a sixteenth of
+    /// the whole, is copied instead: a small value that lives long must not hold on to a large one.
     #[must_use]
-    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
-        if &self.as_str()[range.clone()] == "null" {
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let part = self.as_str().get(range.clone()).unwrap_or("null");
+        if part == "null" {
             return Self::null();
         }
-        let text = Text::Part { whole: self.clone(), start: range.start, end: range.end };
-        Self(Some(Arc::new(Inner { text, value: OnceLock::new() })))
+        if range == (0..self.len()) {
+            return self.clone();
+        }
+        let (whole, offset) = match self.0.as_deref() {
+            Some(Inner { text: Text::Part { whole, start, .. }, .. }) => (whole, *start),
+            _ => (self, 0),
+        };
+        if part.len() < SHARED_PART_LEN_MIN || part.len() < whole.len() / SHARED_PART_RATIO_MAX {
+            return Self::trusted(part);
+        }
+        let text = Text::Part { whole: whole.clone(), start: offset + range.start, end: offset + range.end };
+        Self(Some(Arc::new(Inner { text, value: OnceLock::new(), scans: AtomicU8::new(0) })))
+    }
+
+    /// What stands at the end of `path`, found by scanning the text; `None` if there is no such place.
+    #[must_use]
+    pub fn path(&self, path: &[Segment]) -> Option<Self> {
+        match scan::find(self.as_bytes(), path) {
+            scan::Found::At(range) => Some(self.part(range)),
+            scan::Found::Missing => None,
+        }
+    }
+
+    /// The elements of an array, found by scanning the text; none if this is no array.
+    #[must_use]
+    pub fn elements(&self) -> Vec<Self> {
+        scan::elements(self.as_bytes()).into_iter().map(|range| self.part(range)).collect()
     }
 
     /// The JSON text.
@@ -81,10 +200,27 @@ impl Payload {
         match self.0.as_deref() {
             None => "null",
             Some(Inner { text: Text::Owned(text), .. }) => text,
-            Some(Inner { text: Text::Adopted(buffer), .. }) => {
-                std::str::from_utf8((**buffer).as_ref()).unwrap_or("null")
+            Some(Inner { text: Text::Adopted { .. }, .. }) => {
+                std::str::from_utf8(self.as_bytes()).unwrap_or("null")
             }
-            Some(Inner { text: Text::Part { whole, start, end }, .. }) => &whole.as_str()[*start..*end],
+            Some(Inner { text: Text::Part { whole, start, end }, .. }) => {
+                whole.as_str().get(*start..*end).unwrap_or("null")
+            }
+        }
+    }
+
+    /// The JSON text as bytes; for adopted buffers cheaper than [`Self::as_str`], which checks UTF-8 again.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self.0.as_deref() {
+            None => b"null",
+            Some(Inner { text: Text::Owned(text), .. }) => text.as_bytes(),
+            Some(Inner { text: Text::Adopted { buffer, start, end }, .. }) => {
+                (**buffer).as_ref().get(*start..*end).unwrap_or(b"null")
+            }
+            Some(Inner { text: Text::Part { whole, start, end }, .. }) => {
+                whole.as_bytes().get(*start..*end).unwrap_or(b"null")
+            }
         }
     }
 
@@ -94,8 +230,9 @@ impl Payload {
         match self.0.as_deref() {
             None => 4,
             Some(Inner { text: Text::Owned(text), .. }) => text.len(),
-            Some(Inner { text: Text::Adopted(buffer), .. }) => (**buffer).as_ref().len(),
-            Some(Inner { text: Text::Part { start, end, .. }, .. }) => end - start,
+            Some(Inner {
+                text: Text::Adopted { start, end, .. } | Text::Part { start, end, .. }, ..
+            }) => end - start,
         }
     }
 
@@ -117,8 +254,22 @@ impl Payload {
         static NULL: serde_json::Value = serde_json::Value::Null;
         match self.0.as_deref() {
             None => &NULL,
-            Some(inner) => inner.value.get_or_init(|| serde_json::from_str(self.as_str()).unwrap_or_default()),
+            Some(inner) => inner.value.get_or_init(|| {
+                serde_json::from_slice(self.as_bytes()).map(|tree::Tree(value)| value).unwrap_or_default()
+            }),
         }
+    }
+
+    /// Whether the next look inside should use the tree: it is there, or so much has been scanned that parsing pays.
+    pub(crate) fn is_worth_parsing(&self) -> bool {
+        let Some(inner) = self.0.as_deref() else { return true };
+        if inner.value.get().is_some() {
+            return true;
+        }
+        // Two threads may count the same scan; the number only steers a trade-off.
+        let scans = inner.scans.load(Ordering::Relaxed);
+        inner.scans.store(scans.saturating_add(1), Ordering::Relaxed);
+        scans >= SCANS_BEFORE_PARSING
     }
 
     /// The tree, if it was parsed before.
@@ -128,15 +279,66 @@ impl Payload {
     }
 }
 
+/// One JSON value in UTF-8 with a bounded depth.
+fn check(bytes: &[u8]) -> Result<(), serde_json::Error> {
+    serde_json::from_slice::<&serde_json::value::RawValue>(bytes)?;
+    let may_be_deep = memchr::memchr2_iter(b'[', b'{', bytes).nth(DEPTH_MAX).is_some();
+    if may_be_deep && scan::depth(bytes) > DEPTH_MAX {
+        return Err(serde::de::Error::custom(format_args!("nested deeper than {DEPTH_MAX} levels")));
+    }
+    if scan::may_hold_huge_number(bytes) {
+        // Only building the tree finds out; nobody may meet a number later that has no value.
+        serde_json::from_slice::<tree::Tree>(bytes)?;
+    }
+    Ok(())
+}
+
+/// Appends `content` as a JSON string.
+pub(crate) fn push_string(text: &mut String, content: &str) {
+    text.push('"');
+    push_escaped(text, content);
+    text.push('"');
+}
+
+/// Appends what stands between the quotes of `content` as a JSON string.
+pub(crate) fn push_escaped(text: &mut String, content: &str) {
+    use std::fmt::Write;
+    let mut clean_from = 0;
+    for (at, byte) in content.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0..0x20 => "",
+            _ => continue,
+        };
+        text.push_str(&content[clean_from..at]);
+        clean_from = at + 1;
+        if escape.is_empty() {
+            write!(text, "\\u{byte:04x}").expect("writing to a string cannot fail");
+        } else {
+            text.push_str(escape);
+        }
+    }
+    text.push_str(&content[clean_from..]);
+}
+
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        let text = self.as_str();
+        if text.len() <= DEBUG_LEN_MAX {
+            return f.write_str(text);
+        }
+        write!(f, "{}… ({} bytes)", &text[..text.floor_char_boundary(DEBUG_LEN_MAX)], text.len())
     }
 }
 
+/// Equal as JSON: the order of keys and the spelling of strings do not matter, `1` and `1.0` differ.
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str() || self.value() == other.value()
+        self.as_bytes() == other.as_bytes() || self.value() == other.value()
     }
 }
 
@@ -144,7 +346,7 @@ impl Serialize for Payload {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match serde_json::from_str::<&serde_json::value::RawValue>(self.as_str()) {
             Ok(raw) => raw.serialize(serializer),
-            Err(_) => serializer.serialize_unit(),
+            Err(error) => Err(serde::ser::Error::custom(error)),
         }
     }
 }
@@ -152,5 +354,29 @@ impl Serialize for Payload {
 impl From<serde_json::Value> for Payload {
     fn from(value: serde_json::Value) -> Self {
         Self::encode(&value)
+    }
+}
+
+impl From<bool> for Payload {
+    fn from(value: bool) -> Self {
+        Self::trusted(if value { "true" } else { "false" })
+    }
+}
+
+impl From<i64> for Payload {
+    fn from(value: i64) -> Self {
+        Self::trusted(value.to_string())
+    }
+}
+
+impl From<u64> for Payload {
+    fn from(value: u64) -> Self {
+        Self::trusted(value.to_string())
+    }
+}
+
+impl From<&str> for Payload {
+    fn from(value: &str) -> Self {
+        Self::string(value)
     }
 }

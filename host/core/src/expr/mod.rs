@@ -1,4 +1,49 @@
 //! CEL expressions and templates over JSON: compiled once, evaluated on values where they stand.
+//!
+//! # What expressions can do (this list is longer than a module comment should be: it is the users' reference)
+//! - Literals: null, bool, int, uint (`1u`), double, strings in all CEL spellings, lists, maps. No bytes, no messages.
+//! - Operators: `+ - * / %`, `== != < <= > >=`, `&& || !`, `? :`, `in`, `.field`, `[index]`, `.?field`, `[?index]`,
+//!   `?` before elements and keys of literals. Integers mix with doubles; overflow is an error.
+//! - Presence: `has(a.b)`, which is false on null. Optionals: `optional.of`, `optional.ofNonZeroValue`,
+//!   `optional.none`, `.hasValue`, `.value`, `.orValue`, `.or`, `.optMap`, `.optFlatMap`.
+//! - Loops: `all`, `exists`, `exists_one` (`existsOne`), `filter`, `map` (with a filter as middle argument),
+//!   `sortBy`; with two variables `all`, `exists`, `existsOne`, `transformList`, `transformMap`, `transformMapEntry`.
+//!   `cel.bind(name, value, body)`.
+//! - Strings: `size`, `contains`, `startsWith`, `endsWith`, `matches`, `split`, `join`, `replace`, `lowerAscii`,
+//!   `upperAscii`, `trim`, `substring`, `indexOf`, `lastIndexOf`, `charAt`, `reverse`, `strings.quote`.
+//! - Lists and maps: `size`, `slice`, `sort`, `distinct`, `flatten`, `reverse`, `first`, `last`, `sum`, `keys`,
+//!   `values`, `lists.range`.
+//! - Numbers: `math.greatest`, `least`, `abs`, `ceil`, `floor`, `round`, `trunc`, `sqrt`, `sign`, `isNaN`, `isInf`,
+//!   `isFinite`.
+//! - Conversions: `int`, `uint`, `double`, `string`, `bool`, `timestamp`, `duration`, `type`, `dyn`.
+//! - Times: comparison, `+`, `-`, `getFullYear`, `getMonth`, `getDate`, `getDayOfMonth`, `getDayOfWeek`,
+//!   `getDayOfYear`, `getHours`, `getMinutes`, `getSeconds`, `getMilliseconds`, with `UTC` or an offset as zone. Their
+//!   JSON forms are RFC 3339 and seconds, such as `"90s"`.
+//! - `now()`, `uuid()`, `secret('name')`.
+
+mod compile;
+mod duration;
+mod expression;
+mod fault;
+mod functions;
+mod interpolate;
+mod machine;
+mod node;
+mod number;
+mod parse;
+mod path;
+mod program;
+mod template;
+#[cfg(test)]
+mod tests;
+mod value;
+mod write;
+
+pub use expression::{Expression, ITEMS_MAX};
+pub use fault::{EvalError, Fault, FaultKind};
+pub use machine::{BUILT_BYTES_MAX, ITERATIONS_MAX};
+pub use parse::{DEPTH_MAX, SOURCE_LEN_MAX};
+pub use template::{Hole, HoleKind, Template};
 
 use crate::payload::Payload;
 use crate::time::Timestamp;

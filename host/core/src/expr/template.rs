@@ -1,0 +1,145 @@
+//! JSON with `${...}` in its strings, compiled into ready-made text with holes.
+
+use super::machine::{self, Budget};
+use super::program::Program;
+use super::write::write_inside_string;
+use super::{Env, EvalError, Fault, Names, RefIx};
+use crate::payload::Payload;
+
+mod build;
+
+/// A compiled template.
+#[derive(Debug)]
+pub struct Template {
+    body: Body,
+    references: Box<[RefIx]>,
+    holes: Box<[Hole]>,
+}
+
+/// What a template is worth.
+#[derive(Debug)]
+enum Body {
+    /// It has no expression in it.
+    Constant(Payload),
+    /// It is one expression.
+    Whole(Box<Program>),
+    /// JSON text with holes.
+    Chunks { chunks: Box<[Chunk]>, len: usize },
+}
+
+#[derive(Debug)]
+enum Chunk {
+    /// JSON text as it is.
+    Text(Box<str>),
+    /// A value.
+    Value(Program),
+    /// Text inside a string.
+    Inside(Program),
+}
+
+/// A place in a template whose value is not known before the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// JSON pointer.
+    pub pointer: String,
+    /// What is known of it.
+    pub kind: HoleKind,
+}
+
+/// What is known of a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoleKind {
+    /// Any value: the string is one expression.
+    Any,
+    /// A string: there is text around the expression.
+    Text,
+}
+
+impl Template {
+    /// Compiles `json`; `names` gives meaning to the names in its expressions.
+    ///
+    /// # Errors
+    /// All faults that were found, at least one; their offsets are bytes into `json`.
+    pub fn compile(json: &str, names: &mut dyn Names) -> Result<Self, Vec<Fault>> {
+        build::compile(json, names)
+    }
+
+    /// The references it makes, each once, in the order of their first use.
+    #[must_use]
+    pub fn references(&self) -> &[RefIx] {
+        &self.references
+    }
+
+    /// Its value, if that depends on nothing.
+    #[must_use]
+    pub fn constant(&self) -> Option<&Payload> {
+        match &self.body {
+            Body::Constant(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Whether `secret(...)` stands in it.
+    #[must_use]
+    pub fn uses_secrets(&self) -> bool {
+        self.programs().any(Program::uses_secrets)
+    }
+
+    /// The value as JSON. A template that is one path shares the memory of what the path leads to.
+    ///
+    /// # Errors
+    /// If an expression in it fails, or the text grows beyond a limit.
+    pub fn render(&self, env: &dyn Env) -> Result<Payload, EvalError> {
+        let (chunks, len) = match &self.body {
+            Body::Constant(value) => return Ok(value.clone()),
+            Body::Whole(program) => return program.evaluate(env),
+            Body::Chunks { chunks, len } => (chunks, *len),
+        };
+        let mut text = String::with_capacity(len);
+        for chunk in chunks {
+            match chunk {
+                Chunk::Text(literal) => text.push_str(literal),
+                Chunk::Value(program) => program.append(env, &mut text)?,
+                Chunk::Inside(program) => program.with_value(env, Budget::default(), |value| {
+                    write_inside_string(&mut text, value, machine::BUILT_BYTES_MAX)
+                })?,
+            }
+        }
+        Ok(Payload::trusted(text))
+    }
+
+    /// What is known before the run: the value with `null` for every hole, and the holes.
+    #[must_use]
+    pub fn skeleton(&self) -> (serde_json::Value, Vec<Hole>) {
+        let mut value = match &self.body {
+            Body::Constant(value) => return (value.value().clone(), Vec::new()),
+            Body::Whole(_) => serde_json::Value::Null,
+            Body::Chunks { chunks, .. } => {
+                let known = chunks.iter().map(|chunk| match chunk {
+                    Chunk::Text(literal) => literal,
+                    Chunk::Value(_) => "null",
+                    Chunk::Inside(_) => "",
+                });
+                serde_json::from_str(&known.collect::<String>()).unwrap_or_default()
+            }
+        };
+        for hole in &self.holes {
+            if let Some(place) = value.pointer_mut(&hole.pointer) {
+                *place = serde_json::Value::Null;
+            }
+        }
+        (value, self.holes.to_vec())
+    }
+
+    fn programs(&self) -> impl Iterator<Item = &Program> {
+        let (whole, chunks) = match &self.body {
+            Body::Constant(_) => (None, [].as_slice()),
+            Body::Whole(program) => (Some(&**program), [].as_slice()),
+            Body::Chunks { chunks, .. } => (None, &**chunks),
+        };
+        whole.into_iter().chain(chunks.iter().filter_map(|chunk| match chunk {
+            Chunk::Text(_) => None,
+            Chunk::Value(program) | Chunk::Inside(program) => Some(program),
+        }))
+    }
+}
