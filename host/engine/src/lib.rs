@@ -1,1 +1,30 @@
-//! Under construction in this slice.
+//! The local engine: runs workflows in memory on threads of its own.
+//!
+//! Every run stands behind one short lock. Threads hand in outcomes and take the next calls under it; nothing
+//! polls. `inline` methods run on the engine's own threads in chunks, `blocking` ones on a bounded pool, `async`
+//! ones answer by completion. One thread keeps all timers and watches over bodies that do not return.
+
+mod config;
+mod engine;
+mod error;
+mod handle;
+mod inline;
+mod input;
+mod lane;
+mod listener;
+mod perform;
+mod pool;
+mod run;
+mod spans;
+mod timers;
+mod workflows;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, Ports, StartRequest};
+pub use engine::{Engine, RunFilter, RunSummary};
+pub use error::{EngineError, InputFault};
+pub use handle::RunHandle;
+pub use listener::{RunListener, SilentListener};
+pub use workflows::{Registered, WorkflowRegistry};

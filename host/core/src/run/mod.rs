@@ -1,1 +1,134 @@
-//! The run state machine.
+//! A run as a pure state machine over an immutable plan.
+//!
+//! [`RunState::apply`] is the one transition: it takes a fact, appends it and what follows to the history, and
+//! asks for effects by commands. It needs no clock and no chance: times come with facts, everything that must look
+//! random is made from the seed of the start. Applying the same facts again gives the same state.
+
+mod attempt;
+mod body;
+mod contest;
+mod ending;
+mod environment;
+mod event;
+mod foreach;
+mod gate;
+mod identity;
+mod record;
+mod report;
+mod retry;
+mod state;
+mod status;
+mod stop;
+mod trigger;
+mod turn;
+mod undo;
+
+#[cfg(test)]
+mod tests;
+
+pub use event::{Event, EventKind};
+pub use record::{
+    CallCommand, CallKey, CancelMode, Command, Detail, Fact, Input, InputEnv, Inputs, InstanceIx, LogLine,
+    Record, RecordKind, TimerId,
+};
+pub use report::{RunReport, StepReport, Stopping};
+pub use state::Start;
+pub use status::{RunStatus, StepStatus, UnknownStatus};
+
+use crate::payload::Payload;
+use crate::plan::{MethodIx, Plan, SharedPlan, StepIx};
+use crate::time::Timestamp;
+use ending::Phase;
+use state::Data;
+use turn::Turn;
+
+/// One run.
+#[derive(Debug)]
+pub struct RunState {
+    plan: SharedPlan,
+    data: Data,
+}
+
+impl RunState {
+    /// Starts a run; the first commands are appended to `commands`.
+    #[must_use]
+    pub fn start(plan: SharedPlan, start: Start, at: Timestamp, commands: &mut Vec<Command>) -> Self {
+        let data = Data::new(&plan, start, at);
+        let mut state = Self { plan, data };
+        state.turn(at, commands).begin();
+        state
+    }
+
+    /// Takes one fact. A fact that does not concern anything any more (a late outcome, a timer that was cancelled
+    /// meanwhile, anything after the end) changes nothing.
+    pub fn apply(&mut self, at: Timestamp, fact: Fact, commands: &mut Vec<Command>) {
+        if self.data.phase != Phase::Done {
+            self.turn(at, commands).take(fact);
+        }
+    }
+
+    fn turn<'a>(&'a mut self, now: Timestamp, commands: &'a mut Vec<Command>) -> Turn<'a> {
+        Turn { plan: &self.plan, data: &mut self.data, commands, now }
+    }
+
+    /// The plan it follows.
+    #[must_use]
+    pub fn plan(&self) -> &SharedPlan {
+        &self.plan
+    }
+
+    /// What it was started with.
+    #[must_use]
+    pub fn start_values(&self) -> &Start {
+        &self.data.start
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    pub fn status(&self) -> RunStatus {
+        match (&self.data.ending, self.data.phase) {
+            (Some(ending), Phase::Done) => ending.status(),
+            (None, _) if self.data.in_flight == 0 && self.data.waiting > 0 => RunStatus::Waiting,
+            _ => RunStatus::Running,
+        }
+    }
+
+    /// The output, once the run has completed.
+    #[must_use]
+    pub fn output(&self) -> Option<&Payload> {
+        match (&self.data.ending, self.data.phase) {
+            (Some(ending::Ending::Completed(output)), Phase::Done) => Some(output),
+            _ => None,
+        }
+    }
+
+    /// Everything that happened, oldest first.
+    #[must_use]
+    pub fn history(&self) -> &[Record] {
+        &self.data.history
+    }
+
+    /// Path of a step, such as `probe[3].fetch`.
+    #[must_use]
+    pub fn path(&self, instance: InstanceIx, step: StepIx) -> String {
+        self.data.path(&self.plan, instance, step)
+    }
+
+    /// The method that a call is for, and its parameters rendered from `inputs`.
+    ///
+    /// # Errors
+    /// If the template of the parameters cannot be evaluated; a failure of type `expression`.
+    pub fn render(
+        plan: &Plan,
+        call: &CallCommand,
+        secrets: &dyn crate::ports::Secrets,
+    ) -> Result<Payload, crate::failure::Failure> {
+        attempt::render(plan, call, secrets)
+    }
+
+    /// The template of a call's parameters needs no inputs.
+    #[must_use]
+    pub fn method(plan: &Plan, key: CallKey) -> Option<MethodIx> {
+        attempt::call_of(plan, key).map(|call| call.method)
+    }
+}

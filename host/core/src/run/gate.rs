@@ -1,0 +1,70 @@
+//! Limits on call attempts: the run's `max_concurrency` and that of every body around a call.
+
+use super::record::{CallKey, InstanceIx};
+use super::state::NodePhase;
+use super::turn::Turn;
+use crate::plan::StepIx;
+
+impl Turn<'_> {
+    /// Starts a call, or queues it at the first limit that is used up.
+    pub(crate) fn start_call(&mut self, at: InstanceIx, step: StepIx) {
+        let full = self.gates(at).find(|ix| {
+            let gate = self.data.instance(*ix).and_then(|found| found.gate.as_ref());
+            gate.is_some_and(|gate| gate.running >= gate.limit)
+        });
+        if let Some(full) = full {
+            let key = CallKey { instance: at, step, attempt: 0, is_undo: false };
+            if let Some(gate) = self.data.instance_mut(full).and_then(|found| found.gate.as_mut()) {
+                gate.queue.push_back(key);
+            }
+            if let Some(node) = self.data.node_mut(self.plan, at, step) {
+                node.phase = NodePhase::Queued;
+            }
+            return;
+        }
+        self.count_running(at, 1);
+        self.issue_call(at, step);
+    }
+
+    /// A call has ended: whoever was held back by its limits may start, in the order of coming.
+    pub(crate) fn release_gates(&mut self, at: InstanceIx) {
+        self.count_running(at, -1);
+        let gates: smallvec::SmallVec<[InstanceIx; 4]> = self.gates(at).collect();
+        for ix in gates {
+            while let Some(key) = self.next_queued(ix) {
+                self.start_call(key.instance, key.step);
+            }
+        }
+    }
+
+    /// Takes the first call out of a gate's queue that still wants to start, if the gate has room.
+    fn next_queued(&mut self, ix: InstanceIx) -> Option<CallKey> {
+        loop {
+            let gate = self.data.instance_mut(ix)?.gate.as_mut()?;
+            if gate.running >= gate.limit {
+                return None;
+            }
+            let key = gate.queue.pop_front()?;
+            let node = self.data.node(self.plan, key.instance, key.step);
+            if node.is_some_and(|node| node.phase == NodePhase::Queued) {
+                return Some(key);
+            }
+        }
+    }
+
+    fn count_running(&mut self, at: InstanceIx, change: i32) {
+        let gates: smallvec::SmallVec<[InstanceIx; 4]> = self.gates(at).collect();
+        for ix in gates {
+            if let Some(gate) = self.data.instance_mut(ix).and_then(|found| found.gate.as_mut()) {
+                gate.running = gate.running.saturating_add_signed(change);
+            }
+        }
+    }
+
+    /// The instances around `at`, itself first, that have a limit.
+    fn gates(&self, at: InstanceIx) -> impl Iterator<Item = InstanceIx> + '_ {
+        let up = |ix: &InstanceIx| self.data.infos[ix.0 as usize].parent;
+        std::iter::successors(Some(at), up)
+            .filter(|ix| self.data.instance(*ix).is_some_and(|found| found.gate.is_some()))
+    }
+}

@@ -1,0 +1,262 @@
+//! What goes into the state machine (facts), what it keeps (records) and what it asks for (commands).
+//!
+//! A fact comes from outside: an outcome, a timer, a wish to cancel. Facts are all a journal has to keep, because
+//! everything else follows from them. The history holds the facts and what followed, in order, for whoever looks.
+
+use crate::expr::{Env, Operand, RefIx};
+use crate::failure::Failure;
+use crate::payload::Payload;
+use crate::plan::{MethodIx, StepIx};
+use crate::ports::LogLevel;
+use crate::time::Timestamp;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An instance of a scope in a run. Never reused within a run; 0 is the document's own body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceIx(pub u32);
+
+/// One attempt of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallKey {
+    /// Where.
+    pub instance: InstanceIx,
+    /// Which step.
+    pub step: StepIx,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// The step's own call, or its undo.
+    pub is_undo: bool,
+}
+
+/// A timer of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimerId(pub u64);
+
+/// How a run is to be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CancelMode {
+    /// Running steps are stopped, completed ones compensated, `finally` runs.
+    Graceful,
+    /// Everything stops at once; no clean-up.
+    Kill,
+}
+
+/// What happened outside.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// An attempt ended.
+    Outcome {
+        /// Which.
+        key: CallKey,
+        /// How long it took.
+        duration: Duration,
+        /// What it came to.
+        outcome: Result<Payload, Box<Failure>>,
+    },
+    /// A timer is due.
+    Timer(TimerId),
+    /// Somebody wants the run to end.
+    Cancel {
+        /// How.
+        mode: CancelMode,
+        /// Why, for people.
+        reason: Arc<str>,
+    },
+}
+
+/// What is to be done outside.
+#[derive(Debug)]
+pub enum Command {
+    /// Make a call and report its outcome.
+    Call(CallCommand),
+    /// Stop an attempt; its outcome is still to be reported, at the latest after the grace.
+    CancelCall(CallKey),
+    /// Report when it is time.
+    StartTimer {
+        /// Its name.
+        id: TimerId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Not needed any more.
+    CancelTimer(TimerId),
+    /// The run has ended: nothing more will be asked for.
+    Finish,
+}
+
+/// A call to make.
+#[derive(Debug)]
+pub struct CallCommand {
+    /// Which attempt.
+    pub key: CallKey,
+    /// Which method.
+    pub method: MethodIx,
+    /// What its parameters are made from.
+    pub inputs: Inputs,
+    /// Limit of this attempt.
+    pub timeout: Option<Duration>,
+}
+
+/// Values for the references of a template, taken when the call became ready; rendering needs nothing else of
+/// the run and is done outside its lock.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// One for each reference of the template, in order.
+    pub values: SmallVec<[Input; 2]>,
+    /// What `now()` answers.
+    pub now: Timestamp,
+    /// What `uuid()` is made from.
+    pub seed: u64,
+}
+
+/// One such value.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// `null`
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A fixed word.
+    Word(&'static str),
+    /// JSON.
+    Json(Payload),
+}
+
+impl Input {
+    /// Keeps what `operand` says.
+    pub(crate) fn keep(operand: Operand<'_>) -> Self {
+        match operand {
+            Operand::Null => Self::Null,
+            Operand::Bool(value) => Self::Bool(value),
+            Operand::Int(value) => Self::Int(value),
+            Operand::Text(text) => Self::Json(Payload::encode(&text)),
+            Operand::Json(payload) => Self::Json(payload.clone()),
+        }
+    }
+}
+
+/// Inputs as an environment. Secrets come from the performer.
+pub struct InputEnv<'a> {
+    /// The values.
+    pub inputs: &'a Inputs,
+    /// Resolves secrets.
+    pub secrets: &'a dyn crate::ports::Secrets,
+}
+
+impl Env for InputEnv<'_> {
+    fn operand(&self, _: RefIx, nth: usize) -> Operand<'_> {
+        match self.inputs.values.get(nth) {
+            None | Some(Input::Null) => Operand::Null,
+            Some(Input::Bool(value)) => Operand::Bool(*value),
+            Some(Input::Int(value)) => Operand::Int(*value),
+            Some(Input::Word(word)) => Operand::Text(word),
+            Some(Input::Json(payload)) => Operand::Json(payload),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inputs.now
+    }
+
+    fn uuid(&self, nth: u32) -> [u8; 16] {
+        super::identity::uuid(self.inputs.seed, nth)
+    }
+
+    fn secret(&self, name: &str) -> Result<Arc<str>, String> {
+        self.secrets.get(name)
+    }
+}
+
+/// One entry of the history.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// How long what ended had taken; zero where nothing ended.
+    pub duration: Duration,
+    /// Where.
+    pub instance: InstanceIx,
+    /// Which step; `None` for the run itself.
+    pub step: Option<StepIx>,
+    /// Attempts made so far.
+    pub attempt: u32,
+    /// What.
+    pub kind: RecordKind,
+    /// More about it.
+    pub detail: Detail,
+}
+
+/// What a record says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// The run started; detail: input.
+    RunStarted,
+    /// A structured or waiting step started an attempt.
+    StepStarted,
+    /// A call answered and its step has an `output` template: the raw result.
+    CallAnswered,
+    /// The step completed; detail: output.
+    StepCompleted,
+    /// An attempt failed and another follows; detail: failure.
+    AttemptFailed,
+    /// The failure of the step was caught and its catch starts; detail: failure.
+    StepCaught,
+    /// The step failed for good; detail: failure.
+    StepFailed,
+    /// The step did not run; detail: why.
+    StepSkipped,
+    /// The step was stopped.
+    StepCancelled,
+    /// The undo of the step succeeded; detail: its result.
+    StepCompensated,
+    /// The undo of the step failed for good; detail: failure.
+    CompensationFailed,
+    /// A line of a `log` step; detail: message and data.
+    Log,
+    /// The custom status of the run changed; detail: the status.
+    StatusSet,
+    /// Somebody asked to cancel; detail: reason.
+    CancelRequested,
+    /// Running steps are being stopped and clean-up begins.
+    Stopping,
+    /// Clean-up took too long and was given up; detail: why.
+    CleanupAbandoned,
+    /// The run completed; detail: output.
+    RunCompleted,
+    /// The run failed; detail: failure.
+    RunFailed,
+    /// The run was cancelled; detail: reason.
+    RunCancelled,
+}
+
+/// What a record holds besides.
+#[derive(Clone, Debug)]
+pub enum Detail {
+    /// Nothing.
+    None,
+    /// A value.
+    Value(Payload),
+    /// A failure.
+    Failure(Arc<Failure>),
+    /// A sentence.
+    Text(Arc<str>),
+    /// A line of a `log` step.
+    Line(Arc<LogLine>),
+}
+
+/// A line of a `log` step.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// Severity.
+    pub level: LogLevel,
+    /// Text.
+    pub message: Box<str>,
+    /// Fields.
+    pub data: Payload,
+}

@@ -1,0 +1,81 @@
+//! What an engine is made of and what a run is started with.
+
+use crate::listener::RunListener;
+use jackfield_core::payload::Payload;
+use jackfield_core::plan::SharedPlan;
+use jackfield_core::ports::{Clock, Methods, Secrets};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Sizes and times of an engine.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Threads for `inline` methods; 0 = one per core.
+    pub threads: usize,
+    /// Threads for `blocking` methods at most; 64 by default. Calls beyond that wait.
+    pub blocking_threads_max: usize,
+    /// `async` calls in flight at most, over all runs; 10,000 by default. Calls beyond that wait.
+    pub async_calls_max: usize,
+    /// Bodies of a foreach at a time where the document says 0; 1,024 by default.
+    pub foreach_concurrency: u32,
+    /// How long a call that was told to stop may take to do so before it is given up; 2 s by default.
+    pub cancel_grace: Duration,
+    /// How long runs may go on when the engine shuts down; 10 s by default.
+    pub shutdown_grace: Duration,
+    /// Finished runs kept for readers; the oldest go first; 10,000 by default.
+    pub finished_runs_max: usize,
+    /// Runs that have not ended at most; 1,000,000 by default.
+    pub open_runs_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            blocking_threads_max: 64,
+            async_calls_max: 10_000,
+            foreach_concurrency: 1_024,
+            cancel_grace: Duration::from_secs(2),
+            shutdown_grace: Duration::from_secs(10),
+            finished_runs_max: 10_000,
+            open_runs_max: 1_000_000,
+        }
+    }
+}
+
+/// What an engine needs from outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// Methods to call.
+    pub methods: Arc<dyn Methods>,
+    /// Values of secrets.
+    pub secrets: Arc<dyn Secrets>,
+    /// Wall time.
+    pub clock: Arc<dyn Clock>,
+    /// What methods say while they run.
+    pub listener: Arc<dyn RunListener>,
+}
+
+/// What a run is started with.
+#[derive(Clone, Debug)]
+pub struct StartRequest {
+    /// Its id; a new UUIDv7 if absent.
+    pub run_id: Option<String>,
+    /// What it follows.
+    pub plan: SharedPlan,
+    /// Its input; checked against the document's schema, defaults filled in.
+    pub input: Payload,
+    /// Values for `config.<key>`.
+    pub config: Arc<BTreeMap<Box<str>, Payload>>,
+    /// Id of the step after which the run ends.
+    pub until: Option<String>,
+}
+
+impl StartRequest {
+    /// A request with a fresh id, no configuration and no early end.
+    #[must_use]
+    pub fn new(plan: SharedPlan, input: Payload) -> Self {
+        Self { run_id: None, plan, input, config: Arc::default(), until: None }
+    }
+}

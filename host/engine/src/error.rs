@@ -1,0 +1,80 @@
+//! What an engine refuses.
+
+use jackfield_core::failure::Failure;
+use jackfield_core::run::RunStatus;
+
+/// A place in a run's input that does not fit the schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFault {
+    /// JSON pointer; empty for the whole input.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Why the engine did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// No such run.
+    #[error("no run `{0}`")]
+    RunNotFound(String),
+    /// The id is taken.
+    #[error("run `{id}` exists already and is {status}")]
+    RunExists {
+        /// The id.
+        id: String,
+        /// Where that run stands.
+        status: RunStatus,
+    },
+    /// A run id that cannot be used.
+    #[error("run id `{0}` must have 1 to 256 printable characters")]
+    BadRunId(String),
+    /// The run has not ended.
+    #[error("run `{0}` has not ended")]
+    RunOpen(String),
+    /// The input does not fit the document's schema.
+    #[error("the input does not fit the workflow's input_schema: {}", join(.0))]
+    Input(Vec<InputFault>),
+    /// A method of the plan cannot be had any more.
+    #[error("method `{plugin}.{method}` of version {version} cannot be called: {}", .failure.message)]
+    Method {
+        /// Plugin id.
+        plugin: String,
+        /// Its version.
+        version: String,
+        /// The method.
+        method: String,
+        /// Why.
+        failure: Box<Failure>,
+    },
+    /// `until` names no step.
+    #[error("the workflow has no step `{0}` to stop after")]
+    UnknownStep(String),
+    /// Too many open runs.
+    #[error("{0} runs are open, which is the limit; wait for some to end or raise `open_runs_max`")]
+    TooManyRuns(usize),
+    /// The engine does not take runs any more.
+    #[error("the engine is shutting down")]
+    ShuttingDown,
+    /// No such workflow.
+    #[error("no workflow `{0}` is registered")]
+    WorkflowNotFound(String),
+    /// Another document stands under this id and version.
+    #[error("workflow `{id}` version {version} is registered with another document; give the new one a new version")]
+    WorkflowConflict {
+        /// Workflow id.
+        id: String,
+        /// Its version.
+        version: String,
+    },
+    /// The operating system gave no thread.
+    #[error("could not start a thread: {0}")]
+    Thread(String),
+}
+
+/// All faults in one line.
+fn join(faults: &[InputFault]) -> String {
+    let line = |fault: &InputFault| format!("at `{}`: {}", fault.pointer, fault.message);
+    faults.iter().map(line).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,76 @@
+//! All timers of an engine in one ordered map, kept by one thread that sleeps until the first is due.
+
+use crate::run::RunCell;
+use jackfield_core::run::{CallKey, TimerId};
+use parking_lot::{Condvar, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Weak;
+use std::time::Instant;
+
+/// What to do when time has come.
+pub(crate) enum Due {
+    /// A timer of a run.
+    Run(Weak<RunCell>, TimerId),
+    /// An attempt has reached its deadline.
+    Deadline(Weak<RunCell>, CallKey),
+    /// An attempt that was told to stop has used up its grace.
+    Grace(Weak<RunCell>, CallKey),
+}
+
+/// Names a timer, to take it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(Instant, u64);
+
+#[derive(Default)]
+struct State {
+    due: BTreeMap<Ticket, Due>,
+    count: u64,
+    is_stopped: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Timers {
+    state: Mutex<State>,
+    earlier: Condvar,
+}
+
+impl Timers {
+    /// Sets a timer. It fires on the timer thread, never before `at`.
+    pub(crate) fn set(&self, at: Instant, due: Due) -> Ticket {
+        let mut state = self.state.lock();
+        state.count += 1;
+        let ticket = Ticket(at, state.count);
+        let is_first = state.due.first_key_value().is_none_or(|(first, _)| ticket < *first);
+        state.due.insert(ticket, due);
+        drop(state);
+        if is_first {
+            self.earlier.notify_one();
+        }
+        ticket
+    }
+
+    /// Takes a timer back; nothing happens if it has fired.
+    pub(crate) fn cancel(&self, ticket: Ticket) {
+        self.state.lock().due.remove(&ticket);
+    }
+
+    /// Sleeps until a timer is due and takes it; `None` once stopped.
+    pub(crate) fn next(&self) -> Option<Due> {
+        let mut state = self.state.lock();
+        loop {
+            if state.is_stopped {
+                return None;
+            }
+            match state.due.first_key_value().map(|(Ticket(at, _), _)| *at) {
+                None => self.earlier.wait(&mut state),
+                Some(at) if at <= Instant::now() => return state.due.pop_first().map(|(_, due)| due),
+                Some(at) => _ = self.earlier.wait_until(&mut state, at),
+            }
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.state.lock().is_stopped = true;
+        self.earlier.notify_all();
+    }
+}
