@@ -60,6 +60,9 @@ pub struct Plan {
     pub in_degree: Vec<u32>,
     /// References of all expressions and templates.
     pub refs: Vec<Ref>,
+    /// How many awaited edges lead to each step whose trigger rule can fire early (`any_completed`, `completed`)
+    /// in a parallel or conditional scope.
+    pub awaited: std::collections::HashMap<StepIx, u32>,
     /// Methods that calls use, resolved to one version each.
     pub methods: Vec<MethodUse>,
     /// Retry policies, defaults filled in.
@@ -95,6 +98,12 @@ impl Plan {
     pub fn declared(&self, step: StepIx) -> &[StepIx] {
         let ix = step.0 as usize;
         &self.declared[self.declared_starts[ix] as usize..self.declared_starts[ix + 1] as usize]
+    }
+
+    /// How many awaited edges lead to `step`, if its trigger rule can fire early; else 0.
+    #[must_use]
+    pub fn awaited(&self, step: StepIx) -> u32 {
+        self.awaited.get(&step).copied().unwrap_or(0)
     }
 
     /// The step at `ix`.

@@ -81,14 +81,16 @@ impl Turn<'_> {
             return self.release_gates(at);
         }
         let inputs = self.view(at, Some(step)).keep(call.parameters.references());
+        let path = self.data.path(plan, at, step).into();
         let timeout = self.attempt_limit(at, step);
         let Some(node) = self.data.node_mut(plan, at, step) else { return };
+        node.is_in_flight = true;
         let key = CallKey { instance: at, step, attempt: node.attempts, is_undo: false };
         if let Some(instance) = self.data.instance_mut(at) {
             instance.active += 1;
         }
         self.data.in_flight += 1;
-        self.commands.push(Command::Call(CallCommand { key, method: call.method, inputs, timeout }));
+        self.commands.push(Command::Call(CallCommand { key, path, method: call.method, inputs, timeout }));
     }
 
     /// What a call came to.
@@ -100,15 +102,17 @@ impl Turn<'_> {
     ) {
         let (at, step) = (key.instance, key.step);
         let plan = self.plan;
+        let Some(node) = self.data.node_mut(plan, at, step) else { return };
+        if !node.is_in_flight || node.attempts != key.attempt {
+            return;
+        }
+        node.is_in_flight = false;
+        let is_current = node.phase == NodePhase::Running;
         let Some(instance) = self.data.instance_mut(at) else { return };
         instance.active -= 1;
         let is_drained = instance.open == 0 && instance.active == 0;
         self.data.in_flight -= 1;
         self.release_gates(at);
-        let is_current = self
-            .data
-            .node(plan, at, step)
-            .is_some_and(|node| node.phase == NodePhase::Running && node.attempts == key.attempt);
         if !is_current {
             // It had been stopped; only its end was waited for.
             if is_drained {
@@ -206,7 +210,7 @@ impl Turn<'_> {
     }
 
     fn fail_on_purpose(&mut self, at: InstanceIx, step: StepIx, fail: &Fail) {
-        let mut field = |name: &str, template: &Option<Template>| -> Fallible<Option<Payload>> {
+        let field = |name: &str, template: &Option<Template>| -> Fallible<Option<Payload>> {
             let Some(template) = template else { return Ok(None) };
             self.render(at, Some(step), template)
                 .map(Some)

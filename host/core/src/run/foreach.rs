@@ -42,7 +42,7 @@ impl Turn<'_> {
         let view = self.view(at, Some(step));
         let items = match &foreach.items {
             Items::Expression(expression) => expression.evaluate_items(&view),
-            Items::Literal(template) => template.render(&view).map(|value| value.elements()),
+            Items::Literal(template) => template.render(&view).map(|value| elements(&value)),
         };
         let items = items.map_err(|error| expression_failure("items", &error))?;
         if items.len() > FOREACH_ITEMS_MAX {
@@ -144,6 +144,11 @@ impl Turn<'_> {
             self.data.work.push_back(Work::Foreach(at, step));
         }
     }
+}
+
+/// The elements of an array; none of anything else (validation lets only arrays through).
+fn elements(value: &Payload) -> Vec<Payload> {
+    value.value().as_array().map_or_else(Vec::new, |all| all.iter().map(Payload::encode).collect())
 }
 
 /// `[{index, error}]`

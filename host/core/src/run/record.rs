@@ -92,6 +92,8 @@ pub enum Command {
 pub struct CallCommand {
     /// Which attempt.
     pub key: CallKey,
+    /// Path of the step in the run; that of an undo ends in `.compensate`.
+    pub path: Arc<str>,
     /// Which method.
     pub method: MethodIx,
     /// What its parameters are made from.

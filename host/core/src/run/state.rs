@@ -141,6 +141,8 @@ pub(crate) struct Node {
     /// Edges that have not reported.
     pub(crate) pending: u32,
     pub(crate) attempts: u32,
+    /// A call has been asked for and has not been reported.
+    pub(crate) is_in_flight: bool,
     pub(crate) output: Payload,
     pub(crate) more: Option<Box<NodeMore>>,
 }

@@ -121,8 +121,9 @@ impl Turn<'_> {
             (own, left) => own.or(left),
         };
         let inputs = armed.inputs.clone();
+        let path = format!("{}.compensate", self.data.path(plan, key.instance, key.step)).into();
         self.data.in_flight += 1;
-        self.commands.push(Command::Call(CallCommand { key, method: spec.call.method, inputs, timeout }));
+        self.commands.push(Command::Call(CallCommand { key, path, method: spec.call.method, inputs, timeout }));
     }
 
     /// What the call of an undo came to.
