@@ -5,9 +5,11 @@ use crate::failure::Failure;
 use crate::payload::Payload;
 use crate::time::Timestamp;
 use semver::Version;
+use smallvec::SmallVec;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What one attempt of a call ended with.
 pub type Outcome = Result<Payload, Failure>;
@@ -15,17 +17,62 @@ pub type Outcome = Result<Payload, Failure>;
 /// Called exactly once with the outcome of an asynchronous call, from any thread.
 pub type Completion = Box<dyn FnOnce(Outcome) + Send>;
 
+/// A step of a run: one shared text, `run_id/step`. Copying it copies nothing.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct StepAddress {
+    text: Arc<str>,
+    run_id_len: usize,
+}
+
+impl StepAddress {
+    /// The step at the path `step` of the run `run_id`.
+    #[must_use]
+    pub fn new(run_id: &str, step: &str) -> Self {
+        // most addresses fit in here, so that the shared text is the only allocation
+        let mut bytes = SmallVec::<[u8; 128]>::new();
+        for part in [run_id, "/", step] {
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        let text = std::str::from_utf8(&bytes).expect("texts joined are text");
+        Self { text: text.into(), run_id_len: run_id.len() }
+    }
+
+    /// Id of the run.
+    #[must_use]
+    pub fn run_id(&self) -> &str {
+        &self.text[..self.run_id_len]
+    }
+
+    /// Path of the step in the run, such as `probe[3].fetch`.
+    #[must_use]
+    pub fn step(&self) -> &str {
+        &self.text[self.run_id_len + 1..]
+    }
+
+    /// The whole, `run_id/step`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for StepAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// One attempt of one call step.
 pub struct Call {
     /// Parameters as JSON.
     pub parameters: Payload,
-    /// Id of the run.
-    pub run_id: Arc<str>,
-    /// Path of the step in the run, such as `probe[3].fetch`.
-    pub step: Arc<str>,
+    /// Which step of which run.
+    pub address: StepAddress,
     /// 1 for the first attempt.
     pub attempt: u32,
-    /// When the attempt is given up; `None` if it may take for ever.
+    /// What the attempt may take; `None` if for ever.
+    pub timeout: Option<Duration>,
+    /// When the attempt is given up: `timeout` after it was made; `None` if it may take for ever.
     pub deadline: Option<Instant>,
     /// Affinity key; empty if none.
     pub session: Arc<str>,
@@ -36,10 +83,22 @@ pub struct Call {
 }
 
 impl Call {
-    /// Stable over attempts and restarts: `run_id/step_path`.
+    /// Id of the run.
     #[must_use]
-    pub fn idempotency_key(&self) -> String {
-        format!("{}/{}", self.run_id, self.step)
+    pub fn run_id(&self) -> &str {
+        self.address.run_id()
+    }
+
+    /// Path of the step in the run, such as `probe[3].fetch`.
+    #[must_use]
+    pub fn step(&self) -> &str {
+        self.address.step()
+    }
+
+    /// Stable over attempts and restarts: `run_id/step`.
+    #[must_use]
+    pub fn idempotency_key(&self) -> &str {
+        self.address.as_str()
     }
 
     /// Whether the attempt is to stop.
@@ -132,4 +191,21 @@ pub trait Secrets: Send + Sync {
     /// # Errors
     /// A sentence that says where it was looked for.
     fn get(&self, name: &str) -> Result<Arc<str>, String>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_any_length_and_with_slashes_gives_its_parts_back() {
+        let long = "s".repeat(500);
+        for (run_id, step) in [("r", "a[1].b"), ("a/b", "c/d"), ("", ""), ("ü", "ö"), ("run", &long)] {
+            let address = StepAddress::new(run_id, step);
+            assert_eq!((address.run_id(), address.step()), (run_id, step));
+            assert_eq!(address.as_str(), format!("{run_id}/{step}"));
+        }
+        // the same text does not make the same step
+        assert_ne!(StepAddress::new("a/b", "c"), StepAddress::new("a", "b/c"));
+    }
 }

@@ -61,7 +61,9 @@ pub enum EngineError {
     #[error("no workflow `{0}` is registered")]
     WorkflowNotFound(String),
     /// Another document stands under this id and version.
-    #[error("workflow `{id}` version {version} is registered with another document; give the new one a new version")]
+    #[error(
+        "workflow `{id}` version {version} is registered with another document; give the new one a new version"
+    )]
     WorkflowConflict {
         /// Workflow id.
         id: String,

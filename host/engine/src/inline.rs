@@ -242,7 +242,8 @@ impl Current {
             return Some(timed_out(limit));
         }
         let told = self.told?;
-        (now - told > grace).then(|| Failure::new(kind::CANCELLED, "cancelled; it did not stop within its grace"))
+        (now - told > grace)
+            .then(|| Failure::new(kind::CANCELLED, "cancelled; it did not stop within its grace"))
     }
 }
 
@@ -267,7 +268,8 @@ impl Slot {
         method: &Arc<dyn Method>,
     ) -> bool {
         let mut local = self.local.lock();
-        if local.epoch != run.cancel_epoch.load(Ordering::SeqCst) && run.shared.lock().dropped.contains(&key) {
+        if local.epoch != run.cancel_epoch.load(Ordering::SeqCst) && run.shared.lock().dropped.contains(&key)
+        {
             return false;
         }
         let (call, method) = (call.clone(), method.clone());
@@ -282,7 +284,11 @@ impl Slot {
             return false;
         }
         local.current = None;
-        local.outbox.push(Fact::Outcome { key, duration: started.elapsed(), outcome: outcome.map_err(Box::new) });
+        local.outbox.push(Fact::Outcome {
+            key,
+            duration: started.elapsed(),
+            outcome: outcome.map_err(Box::new),
+        });
         true
     }
 }

@@ -28,16 +28,22 @@ pub(crate) enum Next {
 }
 
 impl Lane {
-    /// Puts a run at the end of the queue. Returns whether a sleeping thread was woken for it.
+    /// Puts a run at the end of the queue and wakes a thread for it. Returns whether more runs wait than threads do.
     pub(crate) fn push(&self, run: Arc<RunCell>) -> bool {
         let mut state = self.state.lock();
         state.runs.push_back(run);
-        let is_woken = state.sleepers > 0;
+        let is_short = state.runs.len() > state.sleepers;
+        let has_sleeper = state.sleepers > 0;
         drop(state);
-        if is_woken {
+        if has_sleeper {
             self.more.notify_one();
         }
-        is_woken
+        is_short
+    }
+
+    /// Whether runs wait for a thread.
+    pub(crate) fn has_runs(&self) -> bool {
+        !self.state.lock().runs.is_empty()
     }
 
     /// Takes the run whose turn it is; waits at most `patience` for one (for ever if `None`).

@@ -9,7 +9,6 @@ mod engine;
 mod error;
 mod handle;
 mod inline;
-mod input;
 mod lane;
 mod listener;
 mod perform;
@@ -18,9 +17,6 @@ mod run;
 mod spans;
 mod timers;
 mod workflows;
-
-#[cfg(test)]
-mod tests;
 
 pub use config::{Config, Ports, StartRequest};
 pub use engine::{Engine, RunFilter, RunSummary};

@@ -1,6 +1,6 @@
 //! What methods say while they run, on its way to whoever listens to the engine.
 
-use jackfield_core::ports::{CallListener, LogLevel};
+use jackfield_core::ports::{CallListener, LogLevel, StepAddress};
 use std::sync::Arc;
 
 /// Receives what methods of all runs say. Called from many threads; must not block.
@@ -26,21 +26,21 @@ impl RunListener for SilentListener {
 /// Adds run and step to what one attempt says.
 pub(crate) struct CallVoice {
     pub(crate) listener: Arc<dyn RunListener>,
-    pub(crate) run_id: Arc<str>,
-    pub(crate) step: Arc<str>,
+    pub(crate) address: StepAddress,
 }
 
 impl CallListener for CallVoice {
     fn log(&self, level: LogLevel, message: &str, fields: &str) {
-        crate::spans::method_line(&self.run_id, &self.step, level, message);
-        self.listener.log(&self.run_id, &self.step, level, message, fields);
+        let (run_id, step) = (self.address.run_id(), self.address.step());
+        crate::spans::method_line(run_id, step, level, message);
+        self.listener.log(run_id, step, level, message, fields);
     }
 
     fn progress(&self, fraction: f64, message: &str) {
-        self.listener.progress(&self.run_id, &self.step, fraction, message);
+        self.listener.progress(self.address.run_id(), self.address.step(), fraction, message);
     }
 
     fn output_line(&self, is_stderr: bool, line: &str) {
-        self.listener.output_line(&self.run_id, &self.step, is_stderr, line);
+        self.listener.output_line(self.address.run_id(), self.address.step(), is_stderr, line);
     }
 }

@@ -6,7 +6,7 @@ use crate::run::{LaneKind, RunCell, Running, Shared};
 use crate::timers::Due;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
-use jackfield_core::ports::{Call, Method, Outcome};
+use jackfield_core::ports::{Call, Method, Outcome, StepAddress};
 use jackfield_core::run::{CallCommand, CallKey, Command, Fact, RunState};
 use jackfield_core::time::Timestamp;
 use std::collections::{HashSet, VecDeque};
@@ -188,16 +188,13 @@ impl Inner {
     /// Everything that one attempt needs, made outside the run's lock.
     pub(crate) fn prepare(&self, run: &RunCell, command: &CallCommand) -> Result<Call, Failure> {
         let parameters = RunState::render(&run.plan, command, &*self.ports.secrets)?;
-        let voice = CallVoice {
-            listener: self.ports.listener.clone(),
-            run_id: run.id.clone(),
-            step: command.path.clone(),
-        };
+        let address = StepAddress::new(&run.id, &command.path);
+        let voice = CallVoice { listener: self.ports.listener.clone(), address: address.clone() };
         Ok(Call {
             parameters,
-            run_id: run.id.clone(),
-            step: command.path.clone(),
+            address,
             attempt: command.key.attempt,
+            timeout: command.timeout,
             deadline: command.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             session: Arc::clone(&self.no_session),
             cancelled: Arc::new(AtomicBool::new(false)),
@@ -219,8 +216,9 @@ impl Inner {
             return false;
         }
         let deadline = call.deadline.map(|at| self.timers.set(at, Due::Deadline(Arc::downgrade(run), key)));
+        let limit = call.deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
         let (call, method) = (call.clone(), method.clone());
-        shared.running.insert(key, Running { call, method, lane, deadline, grace: None });
+        shared.running.insert(key, Running { call, method, lane, limit, deadline, grace: None });
         true
     }
 
@@ -254,7 +252,8 @@ impl Inner {
             LaneKind::Blocking => self.replace_lost_thread(),
             LaneKind::Inline => self.async_call_ended(),
         }
-        let mut facts = vec![Fact::Outcome { key, duration: Duration::ZERO, outcome: Err(Box::new(failure)) }];
+        let mut facts =
+            vec![Fact::Outcome { key, duration: Duration::ZERO, outcome: Err(Box::new(failure)) }];
         self.exchange(run, &mut facts, None);
     }
 }
@@ -270,5 +269,6 @@ fn queue(shared: &mut Shared, lane: LaneKind) -> bool {
 /// What a panic said.
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".into())
 }

@@ -64,6 +64,8 @@ pub(crate) struct Running {
     pub(crate) call: Arc<Call>,
     pub(crate) method: Arc<dyn Method>,
     pub(crate) lane: LaneKind,
+    /// Time it was given.
+    pub(crate) limit: std::time::Duration,
     pub(crate) deadline: Option<Ticket>,
     pub(crate) grace: Option<Ticket>,
 }

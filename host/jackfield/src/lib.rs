@@ -1,1 +1,73 @@
-//! Under construction in this slice.
+//! Embed Jackfield: a plugin host and workflow engine in one.
+//!
+//! A [`Host`] loads plugins and takes methods of the application as closures; workflows come from files, from
+//! JSON text or from the typed builder; runs are awaited, watched and cancelled through handles.
+//!
+//! ```no_run
+//! use jackfield::{Host, MethodError, Step, Workflow, json};
+//!
+//! # async fn example() -> Result<(), jackfield::Error> {
+//! let host = Host::builder()
+//!     .plugin_path("plugins")
+//!     .method("app", "1.0.0", "greet", |name: String| Ok::<_, MethodError>(format!("hello {name}")))
+//!     .build()?;
+//! let workflow = Workflow::new("greeting")
+//!     .step(Step::call("greet", "app", "greet").params("${input}"))
+//!     .output("${steps.greet.output}");
+//! let outcome = host.run(&host.define(&workflow)?, json!("world")).await?;
+//! assert_eq!(outcome.value::<String>()?, "hello world");
+//! host.shutdown();
+//! # Ok(())
+//! # }
+//! ```
+
+mod app;
+mod builder;
+mod calls;
+mod clock;
+mod code;
+pub mod config;
+mod definition;
+mod error;
+pub mod graph;
+mod host;
+mod listener;
+pub mod places;
+mod problem;
+mod records;
+mod run;
+mod secrets;
+mod sketch;
+pub mod telemetry;
+mod workflow;
+
+pub use app::{AppMethod, MethodError};
+pub use builder::{Engine, HostBuilder};
+pub use code::{Body, Catch, Compensate, Retry, Step, WorkflowBuilder};
+pub use config::Config;
+pub use definition::{DOCUMENT_BYTES_MAX, Dialect, dialect_of, format, read, sketch};
+pub use error::{Error, Invalid};
+pub use host::Host;
+pub use listener::TracingListener;
+pub use problem::PluginProblem;
+pub use records::Records;
+pub use run::{Outcome, Run, RunOptions};
+pub use secrets::{SECRET_BYTES_MAX, SecretSource};
+pub use workflow::Workflow;
+
+pub use futures_core::Stream;
+pub use jackfield_core::catalog::{Method, MethodKind, Plugin};
+pub use jackfield_core::diagnostic;
+pub use jackfield_core::failure::Failure;
+pub use jackfield_core::model::{self, Backoff, LogLevel, Mode, Rollback, Tolerance, TriggerRule};
+pub use jackfield_core::payload::Payload;
+pub use jackfield_core::plan;
+pub use jackfield_core::ports::{Call, CallListener, Secrets};
+pub use jackfield_core::run::{
+    CancelMode, Event, RecordKind as EventKind, RunReport, RunStatus, StepReport, StepStatus, Stopping,
+};
+pub use jackfield_core::time::Timestamp;
+pub use jackfield_engine::{RunFilter, RunListener, RunSummary};
+pub use schemars;
+pub use semver::{Version, VersionReq};
+pub use serde_json::{Value, json};

@@ -1,1 +1,42 @@
-//! Under construction in this slice.
+//! From plugin files to methods that engines can call.
+//!
+//! ```text
+//! file -> inspect (whole? for this machine? manifest?) -> store under its hash -> registry -> open -> instances -> calls
+//! ```
+//!
+//! Nothing of a plugin runs before it is opened, and it is opened only when somebody asks for it by name
+//! ([`Registry::load`]) or binds one of its methods. Files that cannot be used are one-line [`LoadError`]s.
+//!
+//! ```no_run
+//! use jackfield_core::ports::Methods;
+//! use jackfield_loader::{Registry, RegistryConfig};
+//!
+//! let registry = Registry::open(RegistryConfig::new("data").directory("plugins"))?;
+//! for fault in registry.faults() {
+//!     eprintln!("{}: {fault}", fault.code());
+//! }
+//! registry.load(&["csv"])?;
+//! let catalog = registry.catalog();
+//! let csv = &catalog.versions("csv")[0];
+//! let load = registry.bind("csv", &csv.version, "load");
+//! # Ok::<(), jackfield_loader::LoadError>(())
+//! ```
+
+mod config;
+mod describe;
+mod error;
+mod inspect;
+mod instances;
+mod library;
+mod method;
+mod outcome;
+mod plugin;
+mod registry;
+mod requires;
+mod serial;
+mod store;
+
+pub use config::RegistryConfig;
+pub use error::{LoadError, MissingDependency};
+pub use registry::Registry;
+pub use store::Hash;

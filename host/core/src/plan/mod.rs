@@ -3,6 +3,8 @@
 //! All steps of all bodies stand in one table; the steps of one body (a scope) are contiguous and in list order.
 //! Successors and declared dependencies are CSR arrays over that table. Nothing here is changed by a run.
 
+mod input;
+
 use crate::catalog::MethodKind;
 pub use crate::expr::RefIx;
 use crate::expr::{Expression, Template};
@@ -98,6 +100,13 @@ impl Plan {
     pub fn declared(&self, step: StepIx) -> &[StepIx] {
         let ix = step.0 as usize;
         &self.declared[self.declared_starts[ix] as usize..self.declared_starts[ix + 1] as usize]
+    }
+
+    /// The step called `id`.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<StepIx> {
+        let at = self.steps.iter().position(|step| &*step.id == id)?;
+        u32::try_from(at).ok().map(StepIx)
     }
 
     /// How many awaited edges lead to `step`, if its trigger rule can fire early; else 0.
@@ -272,7 +281,12 @@ pub enum Action {
     /// Runs a body again and again.
     Repeat(Box<Repeat>),
     /// Lets the steps of a scope compete.
-    Race { body: ScopeIx, winners: u32 },
+    Race {
+        /// The contestants.
+        body: ScopeIx,
+        /// How many win.
+        winners: u32,
+    },
     /// Writes variables.
     Set(Vec<Assignment>),
     /// Writes a line.
@@ -414,9 +428,19 @@ pub enum Ref {
     /// `input`
     Input,
     /// `vars.x`: a slot of an enclosing scope.
-    Variable { scope: ScopeIx, slot: u32 },
+    Variable {
+        /// Where it lives.
+        scope: ScopeIx,
+        /// Which of that scope's.
+        slot: u32,
+    },
     /// `steps.x.<attribute>`: a step of this or an enclosing scope, or of the structured step's own body.
-    Step { step: StepIx, attribute: StepAttribute },
+    Step {
+        /// Which step.
+        step: StepIx,
+        /// What of it.
+        attribute: StepAttribute,
+    },
     /// `result`: the raw result of the step whose `output` is evaluated.
     LocalResult,
     /// The error in `retry.when` and `catch.when`.

@@ -46,13 +46,10 @@ impl Turn<'_> {
         node.attempts += 1;
         node.phase = NodePhase::Running;
         let is_first = node.attempts == 1;
+        node.attempt_start = now;
         let shape = plan.step(step);
-        if !matches!(shape.action, Action::Call(_)) || shape.retry.is_some() {
-            let more = node.more();
-            more.attempt_start = now;
-            if is_first {
-                more.first_start = now;
-            }
+        if is_first && shape.retry.is_some() {
+            node.more().first_start = now;
         }
         let status = shape.extras.as_ref().and_then(|extras| extras.status.as_ref());
         if let (true, Some(template)) = (is_first, status) {
@@ -178,10 +175,12 @@ impl Turn<'_> {
         }
         for (assignment, value) in assignments.iter().zip(&values) {
             let mut holder = Some(at);
-            while let Some(ix) = holder.filter(|ix| self.data.infos[ix.0 as usize].scope != assignment.scope) {
+            while let Some(ix) = holder.filter(|ix| self.data.infos[ix.0 as usize].scope != assignment.scope)
+            {
                 holder = self.data.infos[ix.0 as usize].parent;
             }
-            let variables = holder.and_then(|ix| self.data.instance_mut(ix)).map(|found| &mut found.variables);
+            let variables =
+                holder.and_then(|ix| self.data.instance_mut(ix)).map(|found| &mut found.variables);
             if let Some(slot) = variables.and_then(|all| all.get_mut(assignment.slot as usize)) {
                 *slot = value.clone();
             }
@@ -217,7 +216,11 @@ impl Turn<'_> {
                 .map_err(|error| expression_failure(&format!("error.{name}"), &error))
         };
         let parts = (|| {
-            Ok((field("type", &fail.kind)?, field("message", &fail.message)?, field("details", &fail.details)?))
+            Ok((
+                field("type", &fail.kind)?,
+                field("message", &fail.message)?,
+                field("details", &fail.details)?,
+            ))
         })();
         let failure = match parts {
             Ok((kind, message, details)) => {
@@ -290,7 +293,8 @@ impl Turn<'_> {
         self.data.waiting += 1;
     }
 
-    /// The timer of a waiting step is due: it runs again. `None` if it does not wait any more.
+    /// A waiting step runs again, be it that its timer is due or that something else came first. `None` if it does
+    /// not wait any more.
     pub(crate) fn resume(&mut self, at: InstanceIx, step: StepIx) -> Option<Duration> {
         let now = self.now;
         let node = self.data.node_mut(self.plan, at, step)?;
@@ -298,9 +302,10 @@ impl Turn<'_> {
             return None;
         }
         node.phase = NodePhase::Running;
-        node.more().pause_timer = None;
+        let timer = node.more().pause_timer.take();
         let elapsed = node.elapsed(now);
         self.data.waiting -= 1;
+        self.stop_timer(timer);
         Some(elapsed)
     }
 
@@ -325,9 +330,6 @@ impl Turn<'_> {
         let limit = self.plan.step(step).timeout.unwrap_or_default();
         let failure = timeout_failure(limit);
         if let Some(elapsed) = self.resume(at, step) {
-            let node = self.data.node_mut(self.plan, at, step);
-            let pause = node.and_then(|node| node.more().pause_timer.take());
-            self.stop_timer(pause);
             return self.abort_or_fail(at, step, failure, elapsed);
         }
         let elapsed = match self.data.node(self.plan, at, step) {

@@ -183,7 +183,9 @@ impl Turn<'_> {
             (ScopeRole::Iteration, BodyEnd::Completed(output)) => {
                 self.iteration_ended(parent, step, output, verdict);
             }
-            (ScopeRole::Contest, BodyEnd::Completed(output)) => self.race_decided(parent, step, output, elapsed),
+            (ScopeRole::Contest, BodyEnd::Completed(output)) => {
+                self.race_decided(parent, step, output, elapsed)
+            }
             (ScopeRole::Catch(_), BodyEnd::Completed(output)) => {
                 self.complete_step(parent, step, output, elapsed);
             }

@@ -38,6 +38,7 @@ impl Turn<'_> {
         won.extend(win);
         let count = u32::try_from(won.len()).unwrap_or(u32::MAX);
         if count >= winners {
+            self.stop_limit(at, step);
             self.stop_steps(contest, Stop::Cancelled);
             self.leave_losers(contest, at, step);
         } else if count + open < winners {
@@ -57,7 +58,8 @@ impl Turn<'_> {
             instance.detached = true;
         }
         self.forget_child(contest, at, step);
-        let elapsed = self.data.node(self.plan, at, step).map_or(Duration::ZERO, |node| node.elapsed(self.now));
+        let elapsed =
+            self.data.node(self.plan, at, step).map_or(Duration::ZERO, |node| node.elapsed(self.now));
         match end {
             BodyEnd::Completed(output) => self.complete_attempt(at, step, output, elapsed),
             BodyEnd::Failed(failure) => self.fail_attempt(at, step, (*failure).clone(), elapsed),
@@ -87,9 +89,11 @@ impl Turn<'_> {
         won: &[(StepIx, Payload)],
     ) -> bool {
         let scope = self.plan.scope(self.data.infos[contest.0 as usize].scope);
-        let mut losers = scope.steps.clone().map(StepIx).filter(|c| won.iter().all(|(winner, _)| winner != c));
+        let mut losers =
+            scope.steps.clone().map(StepIx).filter(|c| won.iter().all(|(winner, _)| winner != c));
         losers.any(|loser| {
-            (instance == contest && step == loser) || self.data.belongs_to(self.plan, instance, contest, loser)
+            (instance == contest && step == loser)
+                || self.data.belongs_to(self.plan, instance, contest, loser)
         })
     }
 

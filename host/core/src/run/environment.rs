@@ -1,7 +1,7 @@
 //! What expressions see while a run decides: the run's values, found from an instance outwards.
 
 use super::identity;
-use super::record::{Input, InstanceIx, Inputs};
+use super::record::{Input, Inputs, InstanceIx};
 use super::state::{Data, Instance};
 use crate::expr::{Env, Operand, RefIx};
 use crate::payload::Payload;
@@ -49,7 +49,8 @@ impl<'a> View<'a> {
 
     /// Keeps the values of `references` for a rendering later on.
     pub(crate) fn keep(&self, references: &[RefIx]) -> Inputs {
-        let values = references.iter().enumerate().map(|(nth, r)| Input::keep(self.operand(*r, nth))).collect();
+        let values =
+            references.iter().enumerate().map(|(nth, r)| Input::keep(self.operand(*r, nth))).collect();
         Inputs { values, now: self.now, seed: self.seed }
     }
 

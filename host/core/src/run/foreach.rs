@@ -12,7 +12,7 @@ use crate::plan::{Action, Foreach, Items, StepIx, Tolerance};
 use std::time::Duration;
 
 /// Items of one foreach at most.
-pub const FOREACH_ITEMS_MAX: usize = 100_000;
+pub(super) const FOREACH_ITEMS_MAX: usize = 100_000;
 
 impl Turn<'_> {
     pub(crate) fn start_foreach(&mut self, at: InstanceIx, step: StepIx, foreach: &Foreach) {
@@ -42,15 +42,20 @@ impl Turn<'_> {
         let view = self.view(at, Some(step));
         let items = match &foreach.items {
             Items::Expression(expression) => expression.evaluate_items(&view),
-            Items::Literal(template) => template.render(&view).map(|value| elements(&value)),
+            Items::Literal(template) => template.render(&view).map(|value| value.elements()),
         };
         let items = items.map_err(|error| expression_failure("items", &error))?;
         if items.len() > FOREACH_ITEMS_MAX {
-            let message = format!("`items` has {} items, at most {FOREACH_ITEMS_MAX} are allowed", items.len());
+            let message =
+                format!("`items` has {} items, at most {FOREACH_ITEMS_MAX} are allowed", items.len());
             return Err(Failure::new(kind::EXPRESSION, message));
         }
         let batch = foreach.batch_size.max(1) as usize;
-        Ok(if batch == 1 { items } else { items.chunks(batch).map(|part| Payload::array(part.iter())).collect() })
+        Ok(if batch == 1 {
+            items
+        } else {
+            items.chunks(batch).map(|part| Payload::array(part.iter())).collect()
+        })
     }
 
     fn foreach_progress(&mut self, at: InstanceIx, step: StepIx) -> Option<&mut ForeachProgress> {
@@ -87,7 +92,12 @@ impl Turn<'_> {
                     progress.outputs.push(Payload::null());
                 }
             }
-            self.spawn_child(at, step, foreach.body, Bound { value: item, ordinal: index, ..Bound::default() });
+            self.spawn_child(
+                at,
+                step,
+                foreach.body,
+                Bound { value: item, ordinal: index, ..Bound::default() },
+            );
         }
         self.finish_foreach(at, step);
     }
@@ -146,11 +156,6 @@ impl Turn<'_> {
     }
 }
 
-/// The elements of an array; none of anything else (validation lets only arrays through).
-fn elements(value: &Payload) -> Vec<Payload> {
-    value.value().as_array().map_or_else(Vec::new, |all| all.iter().map(Payload::encode).collect())
-}
-
 /// `[{index, error}]`
 fn failed_items(failures: &[(u32, std::sync::Arc<Failure>)]) -> Payload {
     let entries: Vec<_> = failures
@@ -163,8 +168,11 @@ fn failed_items(failures: &[(u32, std::sync::Arc<Failure>)]) -> Payload {
 fn too_many_failures(progress: &ForeachProgress) -> Failure {
     let (count, tolerated) = (progress.failures.len(), progress.tolerated);
     let (index, last) = &progress.failures[count - 1];
-    let message =
-        format!("{count} of {} items failed, {tolerated} are tolerated; item {index}: {}", progress.items.len(), last.message);
+    let message = format!(
+        "{count} of {} items failed, {tolerated} are tolerated; item {index}: {}",
+        progress.items.len(),
+        last.message
+    );
     let details = failed_items(&progress.failures);
     Failure { details, retryable: last.retryable, ..Failure::new(kind::FOREACH_TOO_MANY_FAILURES, message) }
 }

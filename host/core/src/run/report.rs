@@ -38,7 +38,7 @@ pub struct RunReport {
     pub stopping: Option<Stopping>,
     /// Share of the known steps that have settled, 0 to 1; 1 once the run has ended.
     pub progress: f64,
-    /// Paths of the steps that run or wait.
+    /// Paths of the steps that run or wait; the first 1,000 of them.
     pub current_steps: Vec<String>,
     /// Steps that completed.
     pub completed_steps: u64,
@@ -92,6 +92,9 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+/// Steps under way that a report names at most.
+const CURRENT_STEPS_MAX: usize = 1_000;
+
 /// First and last record of each step of an instance; `u32::MAX` for none.
 type Marks = Vec<(u32, u32)>;
 
@@ -111,7 +114,7 @@ impl RunState {
             status: self.status(),
             stopping: self.stopping(),
             progress: if is_over { 1.0 } else { (data.steps_settled as f64 / known as f64).min(1.0) },
-            current_steps: self.current_steps(steps_max),
+            current_steps: self.current_steps(CURRENT_STEPS_MAX),
             completed_steps: data.steps_completed,
             total_steps: data.steps_total,
             custom_status: data.custom_status.clone(),
@@ -150,8 +153,25 @@ impl RunState {
         }
     }
 
+    /// The output of the step at `path`, if it completed.
+    #[must_use]
+    pub fn step_output(&self, path: &str) -> Option<Payload> {
+        let id = path.rsplit('.').next().unwrap_or(path);
+        let step = self.plan.find(id)?;
+        let is_it = |record: &&Record| {
+            record.step == Some(step)
+                && record.kind == RecordKind::StepCompleted
+                && self.path(record.instance, step) == path
+        };
+        match &self.data.history.iter().rev().find(is_it)?.detail {
+            Detail::Value(output) => Some(output.clone()),
+            _ => None,
+        }
+    }
+
     fn current_steps(&self, max: usize) -> Vec<String> {
-        let live = self.data.instances.iter().enumerate().filter_map(|(ix, slot)| Some((ix, slot.as_deref()?)));
+        let live =
+            self.data.instances.iter().enumerate().filter_map(|(ix, slot)| Some((ix, slot.as_deref()?)));
         live.flat_map(|(ix, instance)| {
             let start = self.plan.scope(instance.scope).steps.start;
             let busy = instance.nodes.iter().zip(start..).filter(|(node, _)| {
@@ -183,6 +203,10 @@ impl RunState {
     }
 
     fn step_reports(&self, max: usize) -> (IndexMap<String, StepReport>, u64) {
+        // who wants no steps asks often, to see how things go, and must not pay for the whole history
+        if max == 0 {
+            return (IndexMap::new(), self.data.steps_total);
+        }
         let mut reports = IndexMap::new();
         let mut omitted = 0;
         for (ix, marks) in self.marks().iter().enumerate() {
@@ -222,7 +246,8 @@ impl RunState {
         if let Some(done) = done {
             report.attempts = report.attempts.max(done.attempt);
             if !matches!(done.kind, RecordKind::StepSkipped) {
-                let started = first.at.0.saturating_sub(u64::try_from(first.duration.as_nanos()).unwrap_or(0));
+                let started =
+                    first.at.0.saturating_sub(u64::try_from(first.duration.as_nanos()).unwrap_or(0));
                 report.started_at = Some(Timestamp(started).to_rfc3339());
                 report.duration_ms = Some(millis(done.at.since(Timestamp(started))));
             }
@@ -258,7 +283,9 @@ impl StepReport {
         match &record.detail {
             Detail::Value(output) if record.kind == Kind::StepCompleted => self.output = Some(output.clone()),
             Detail::Failure(failure) => self.error = Some((**failure).clone()),
-            Detail::Text(reason) if record.kind == Kind::StepSkipped => self.reason = Some(reason.to_string()),
+            Detail::Text(reason) if record.kind == Kind::StepSkipped => {
+                self.reason = Some(reason.to_string())
+            }
             _ => {}
         }
     }

@@ -44,7 +44,12 @@ impl Turn<'_> {
     }
 
     /// How long to wait before another attempt; `None` if there is none.
-    fn next_delay(&self, at: InstanceIx, step: StepIx, failure: &Failure) -> Result<Option<Duration>, Failure> {
+    fn next_delay(
+        &self,
+        at: InstanceIx,
+        step: StepIx,
+        failure: &Failure,
+    ) -> Result<Option<Duration>, Failure> {
         let Some(retry) = self.plan.step(step).retry.map(|ix| &self.plan.retries[ix.0 as usize]) else {
             return Ok(None);
         };
@@ -130,7 +135,13 @@ impl Turn<'_> {
     }
 
     /// The step has failed for good.
-    pub(crate) fn fail_step(&mut self, at: InstanceIx, step: StepIx, failure: Arc<Failure>, duration: Duration) {
+    pub(crate) fn fail_step(
+        &mut self,
+        at: InstanceIx,
+        step: StepIx,
+        failure: Arc<Failure>,
+        duration: Duration,
+    ) {
         self.note((at, step), RecordKind::StepFailed, duration, Detail::Failure(failure.clone()));
         let Some(node) = self.data.node_mut(self.plan, at, step) else { return };
         let more = node.more();

@@ -87,7 +87,6 @@ pub(crate) struct InstanceInfo {
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) scope: ScopeIx,
-    pub(crate) parent: Option<InstanceIx>,
     pub(crate) nodes: Box<[Node]>,
     /// Steps not settled.
     pub(crate) open: u32,
@@ -141,6 +140,7 @@ pub(crate) struct Node {
     /// Edges that have not reported.
     pub(crate) pending: u32,
     pub(crate) attempts: u32,
+    pub(crate) attempt_start: Timestamp,
     /// A call has been asked for and has not been reported.
     pub(crate) is_in_flight: bool,
     pub(crate) output: Payload,
@@ -191,7 +191,6 @@ pub(crate) struct NodeMore {
     /// What `steps.x.case` answers.
     pub(crate) case: Payload,
     pub(crate) first_start: Timestamp,
-    pub(crate) attempt_start: Timestamp,
     /// Timer that bounds the attempt.
     pub(crate) limit_timer: Option<TimerId>,
     /// Timer that the step waits for: a wait, a retry, the next iteration.
@@ -353,7 +352,7 @@ impl Node {
     }
 
     pub(crate) fn elapsed(&self, now: Timestamp) -> Duration {
-        self.more.as_ref().map_or(Duration::ZERO, |more| now.since(more.attempt_start))
+        now.since(self.attempt_start)
     }
 }
 

@@ -58,7 +58,10 @@ impl Turn<'_> {
         self.data.waiting -= u32::from(phase == NodePhase::Waiting);
         timers.into_iter().for_each(|timer| self.stop_timer(timer));
         self.note((at, step), RecordKind::StepCancelled, elapsed, Detail::None);
-        if phase == NodePhase::Running && children.is_empty() && matches!(plan.step(step).action, Action::Call(_)) {
+        if phase == NodePhase::Running
+            && children.is_empty()
+            && matches!(plan.step(step).action, Action::Call(_))
+        {
             let key = CallKey { instance: at, step, attempt, is_undo: false };
             self.commands.push(Command::CancelCall(key));
         }

@@ -75,7 +75,8 @@ impl Turn<'_> {
     /// All that was waited for has settled: rule, condition, start.
     pub(crate) fn fire(&mut self, at: InstanceIx, step: StepIx) {
         let Some(instance) = self.data.instance(at) else { return };
-        let is_waiting = self.data.node(self.plan, at, step).is_some_and(|node| node.phase == NodePhase::Pending);
+        let is_waiting =
+            self.data.node(self.plan, at, step).is_some_and(|node| node.phase == NodePhase::Pending);
         if instance.stop.is_some() || !is_waiting {
             return;
         }
@@ -114,7 +115,8 @@ impl Turn<'_> {
         }
         let mut tally = Tally::default();
         for dependency in declared {
-            let phase = self.data.node(self.plan, at, *dependency).map_or(NodePhase::Pending, |node| node.phase);
+            let phase =
+                self.data.node(self.plan, at, *dependency).map_or(NodePhase::Pending, |node| node.phase);
             tally.declared += 1;
             match phase {
                 NodePhase::Completed | NodePhase::Compensated => tally.completed += 1,

@@ -36,9 +36,12 @@ impl Turn<'_> {
     /// A fact from outside.
     pub(crate) fn take(mut self, fact: Fact) {
         match fact {
-            Fact::Outcome { key, duration, outcome } if key.is_undo => self.undo_outcome(key, duration, outcome),
+            Fact::Outcome { key, duration, outcome } if key.is_undo => {
+                self.undo_outcome(key, duration, outcome)
+            }
             Fact::Outcome { key, duration, outcome } => self.outcome(key, duration, outcome),
             Fact::Timer(id) => self.timer(id),
+            Fact::Cancel { mode: CancelMode::Graceful, .. } if self.data.ending.is_some() => {}
             Fact::Cancel { mode, reason } => {
                 self.note_run(RecordKind::CancelRequested, Detail::Text(reason.clone()));
                 match mode {
@@ -98,7 +101,9 @@ impl Turn<'_> {
     /// Makes a body come to life: its steps without dependencies are queued in list order.
     pub(crate) fn spawn(&mut self, scope: ScopeIx, parent: Option<InstanceIx>, bound: Bound) -> InstanceIx {
         let shape = self.plan.scope(scope);
-        let ix = InstanceIx(u32::try_from(self.data.infos.len()).expect("far fewer than 2^32 bodies fit in memory"));
+        let ix = InstanceIx(
+            u32::try_from(self.data.infos.len()).expect("far fewer than 2^32 bodies fit in memory"),
+        );
         let steps = shape.steps.clone();
         let nodes: Box<[Node]> = steps
             .clone()
@@ -111,7 +116,6 @@ impl Turn<'_> {
         self.data.steps_total += u64::from(open);
         self.data.instances.push(Some(Box::new(Instance {
             scope,
-            parent,
             nodes,
             open,
             active: 0,
@@ -178,12 +182,21 @@ impl Turn<'_> {
         detail: Detail,
     ) {
         let attempt = self.data.node(self.plan, instance, step).map_or(0, |node| node.attempts);
-        self.data.record(Record { at: self.now, duration, instance, step: Some(step), attempt, kind, detail });
+        self.data.record(Record {
+            at: self.now,
+            duration,
+            instance,
+            step: Some(step),
+            attempt,
+            kind,
+            detail,
+        });
     }
 
     /// Appends a record about the run.
     pub(crate) fn note_run(&mut self, kind: RecordKind, detail: Detail) {
-        let ends = matches!(kind, RecordKind::RunCompleted | RecordKind::RunFailed | RecordKind::RunCancelled);
+        let ends =
+            matches!(kind, RecordKind::RunCompleted | RecordKind::RunFailed | RecordKind::RunCancelled);
         let duration = if ends { self.now.since(self.data.started_at) } else { Duration::ZERO };
         self.data.record(Record {
             at: self.now,

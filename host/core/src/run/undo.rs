@@ -66,14 +66,8 @@ impl Turn<'_> {
         if entries.is_empty() {
             return false;
         }
-        let undo = Undo {
-            entries,
-            current: None,
-            attempts: 0,
-            first_start: self.now,
-            is_calling: false,
-            after,
-        };
+        let undo =
+            Undo { entries, current: None, attempts: 0, first_start: self.now, is_calling: false, after };
         self.data.undos.push(Some(undo));
         self.next_undo(self.data.undos.len() - 1);
         true
@@ -123,7 +117,13 @@ impl Turn<'_> {
         let inputs = armed.inputs.clone();
         let path = format!("{}.compensate", self.data.path(plan, key.instance, key.step)).into();
         self.data.in_flight += 1;
-        self.commands.push(Command::Call(CallCommand { key, path, method: spec.call.method, inputs, timeout }));
+        self.commands.push(Command::Call(CallCommand {
+            key,
+            path,
+            method: spec.call.method,
+            inputs,
+            timeout,
+        }));
     }
 
     /// What the call of an undo came to.
@@ -179,7 +179,8 @@ impl Turn<'_> {
         if undo.attempts >= retry.max_attempts || !allows(retry, failure, &view).unwrap_or(false) {
             return None;
         }
-        let delay = delay(retry, undo.attempts, identity::share(identity::mix(view.seed, u64::from(key.attempt))));
+        let delay =
+            delay(retry, undo.attempts, identity::share(identity::mix(view.seed, u64::from(key.attempt))));
         let spent = self.now.since(undo.first_start);
         retry.total_timeout.is_none_or(|total| spent + delay < total).then_some(delay)
     }

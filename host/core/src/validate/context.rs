@@ -31,7 +31,13 @@ impl<'a, 'w> Context<'a, 'w> {
         Self { workflow, layout, variables, options, refs: Refs::default(), uses, findings: Vec::new() }
     }
 
-    pub(super) fn report(&mut self, code: Code, at: u32, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn report(
+        &mut self,
+        code: Code,
+        at: u32,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.findings.push(Finding { code, at, message: message.into(), hint: hint.into() });
     }
 }

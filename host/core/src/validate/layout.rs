@@ -46,7 +46,9 @@ impl<'w> Layout<'w> {
     pub(super) fn of(workflow: &'w Workflow) -> Self {
         let mut layout = Self { scopes: Vec::new(), steps: Vec::new(), by_id: HashMap::new() };
         layout.scopes.push(root(&workflow.body, workflow.output.as_ref()));
-        for (list, role) in [(&workflow.on_failure, ScopeRole::OnFailure), (&workflow.finally, ScopeRole::Finally)] {
+        for (list, role) in
+            [(&workflow.on_failure, ScopeRole::OnFailure), (&workflow.finally, ScopeRole::Finally)]
+        {
             if !list.is_empty() {
                 layout.scopes.push(ScopeNode { list, ..sequence(role, None, None) });
             }
@@ -126,7 +128,11 @@ impl<'w> Layout<'w> {
     }
 
     /// `scope` and all scopes around it, each with the step in it that the place belongs to.
-    pub(super) fn outwards(&self, scope: ScopeIx, step: Option<StepIx>) -> impl Iterator<Item = (ScopeIx, Anchor)> {
+    pub(super) fn outwards(
+        &self,
+        scope: ScopeIx,
+        step: Option<StepIx>,
+    ) -> impl Iterator<Item = (ScopeIx, Anchor)> {
         let first = (scope, Anchor { step, through: None });
         std::iter::successors(Some(first), |(scope, _)| {
             let (parent, owner) = self.around(*scope)?;
@@ -208,7 +214,7 @@ fn push_bodies<'w>(scopes: &mut Vec<ScopeNode<'w>>, step: &'w Step, at: Place) {
         Action::Foreach(foreach) => push(&foreach.body, ScopeRole::Item, output),
         Action::Repeat(repeat) => push(&repeat.body, ScopeRole::Iteration, output),
         Action::Race { steps, .. } => {
-            let contest = sequence(ScopeRole::Contest, Some(at), None);
+            let contest = sequence(ScopeRole::Contest, Some(at), output);
             scopes.push(ScopeNode { mode: Mode::Parallel, list: steps, ..contest });
         }
         _ => {}

@@ -5,7 +5,6 @@ mod access;
 mod bodies;
 mod calls;
 mod context;
-mod cycles;
 mod edges;
 mod expressions;
 mod layout;
@@ -16,18 +15,19 @@ mod pointer;
 mod retries;
 mod rules;
 mod steps;
-#[cfg(test)]
-mod tests;
 mod unused;
 mod variables;
 
 use crate::catalog::Catalog;
-use crate::diagnostic::{Code, Finding};
+use crate::diagnostic::{Code, Finding, Severity};
 use crate::model::Workflow;
 use crate::plan::Plan;
 use context::Context;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
+
+const CLEANUP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(600);
 
 /// What a document came to.
 #[derive(Debug)]
@@ -63,15 +63,15 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
     let edges = edges::Edges::of(&layout, &mut context);
     let order = order::Order::of(&layout, &edges, &mut context.findings);
     access::check(&layout, &variables, &edges, &order, &mut context);
-    unused::check(&layout, &calls, &lowered, &mut context);
+    unused::check(&layout, &calls, &edges, &lowered.calls, &mut context);
 
     let Context { refs, mut findings, .. } = context;
     findings.sort_by_key(|finding| (finding.at, finding.code));
     findings.dedup();
-    let failed = findings.iter().any(|finding| is_error(finding.code));
+    let failed = findings.iter().any(|finding| finding.code.severity() == Severity::Error);
     let parts = lowered.steps.zip(scopes).zip(initial).filter(|_| !failed);
     let plan = parts.map(|((steps, scopes), variables)| {
-        let cleanup_timeout = workflow.cleanup_timeout.unwrap_or(crate::plan::CLEANUP_TIMEOUT_DEFAULT);
+        let cleanup_timeout = workflow.cleanup_timeout.unwrap_or(CLEANUP_TIMEOUT_DEFAULT);
         let schema = workflow.input_schema.as_ref();
         Arc::new(Plan {
             id: workflow.id.value.clone(),
@@ -85,10 +85,12 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
             declared: edges.declared,
             in_degree: edges.in_degree,
             refs: refs.into_table(),
+            awaited: edges.awaited,
             methods: calls.into_methods(),
             retries: lowered.retries,
             variables,
-            input_schema: schema.map_or_else(Default::default, |json| crate::payload::Payload::trusted(&*json.text)),
+            input_schema: schema
+                .map_or_else(Default::default, |json| crate::payload::Payload::trusted(&*json.text)),
             timeout: workflow.timeout.filter(|limit| !limit.is_zero()),
             rollback: workflow.rollback.unwrap_or_default(),
             on_failure: layout.on_failure(),
@@ -98,10 +100,6 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
         })
     });
     Compiled { plan, findings }
-}
-
-fn is_error(code: Code) -> bool {
-    (code as u16) < Code::UnusedOutput as u16
 }
 
 fn check_schema(workflow: &Workflow, findings: &mut Vec<Finding>) {

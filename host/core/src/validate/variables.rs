@@ -6,7 +6,7 @@ use super::expressions::Site;
 use super::layout::{Layout, index};
 use crate::expr::Template;
 use crate::model::{Action, Workflow};
-use crate::plan::{ScopeIx, StepIx};
+use crate::plan::ScopeIx;
 use std::collections::HashMap;
 
 /// All variables of a document.
@@ -47,9 +47,9 @@ impl<'w> Variables<'w> {
         if self.slots.is_empty() {
             return None;
         }
-        let homes = layout.outwards(scope, None).filter_map(|(around, _)| {
-            self.slots.get(&(around, name)).map(|slot| (around, *slot))
-        });
+        let homes = layout
+            .outwards(scope, None)
+            .filter_map(|(around, _)| self.slots.get(&(around, name)).map(|slot| (around, *slot)));
         homes.last()
     }
 
@@ -76,9 +76,4 @@ pub(super) fn initial_values(context: &mut Context<'_, '_>) -> Option<Vec<Option
         values.push(value.flatten());
     }
     complete.then_some(values)
-}
-
-/// The step that stands for `step` in error messages about `scope`.
-pub(super) fn sibling(layout: &Layout<'_>, step: StepIx, scope: ScopeIx) -> Option<StepIx> {
-    layout.anchor(layout.node(step).scope, Some(step), scope).and_then(|anchor| anchor.step)
 }

@@ -1,0 +1,228 @@
+//! The command line as it is written; nothing is looked up or checked here beyond its grammar.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Run workflows of plugin calls.
+#[derive(Debug, Parser)]
+#[command(name = "jackfield", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 the workflow failed, was cancelled, or the document is invalid; \
+2 it could not be done; 130 interrupted."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Configuration file [default: jackfield.toml, then jackfield/jackfield.toml in the user's configuration directory]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory with plugins, or a plugin file; may be repeated. Searched before JACKFIELD_PLUGIN_PATH, the
+    /// configuration, and the directory of this program
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) plugin_path: Vec<PathBuf>,
+    /// Where opened plugin files are kept [default: the user's data directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Log more; may be repeated
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: When,
+    /// How log lines look [default: pretty]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Pretty,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a workflow in this process; prints its output, or with --json the whole result
+    Run(RunArgs),
+    /// Check workflow files and say everything that is wrong with them
+    Validate(ValidateArgs),
+    /// Tell more about a diagnostic
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of workflow documents
+    Schema,
+    /// Draw a workflow
+    Graph(GraphArgs),
+    /// Format workflow files
+    Fmt(FmtArgs),
+    /// Look at plugins and try their methods
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Workflow file
+    pub(crate) file: PathBuf,
+    /// Input: JSON, or @FILE, or @- for stdin [default: {}]
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub(crate) input: Option<String>,
+    /// Set one key of the input, such as `limit=3` or `db.host=localhost`; the value is JSON, else a string
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Id of the run [default: a new UUID]
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<String>,
+    /// Stop after this step has settled; the rest is cancelled
+    #[arg(long, value_name = "STEP")]
+    pub(crate) until: Option<String>,
+    /// Check the workflow, resolve plugins, print the plan, run nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Steps in the result document, at most
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    pub(crate) steps_max: usize,
+    #[arg(long, hide = true)]
+    pub(crate) durable: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// Workflow files
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Code of the diagnostic, such as JF0020
+    pub(crate) code: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArgs {
+    /// Workflow file
+    pub(crate) file: PathBuf,
+    /// What to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: GraphFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// A picture
+    Svg,
+    /// Input for Graphviz
+    Dot,
+    /// Input for Mermaid
+    Mermaid,
+    /// A tree
+    Text,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FmtArgs {
+    /// Workflow files
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing; exit with 1 if a file is not formatted
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// List plugins and files that are no usable ones
+    List,
+    /// Show the methods of a plugin
+    Info {
+        /// Plugin, such as csv
+        plugin: String,
+    },
+    /// Call one method and print its result
+    Call {
+        /// Method, such as csv.load
+        #[arg(value_name = "PLUGIN.METHOD")]
+        method: String,
+        /// Parameters: JSON, or @FILE, or @- for stdin
+        #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
+        params: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_all_its_options() {
+        let cli = parse(
+            "jackfield run flow.json --input @in.json --set a=1 --set b.c=x --run-id r1 --until load --dry-run \
+             --steps-max 5 --json",
+        )
+        .unwrap();
+        let Command::Run(run) = cli.command else { panic!("not run") };
+        assert_eq!((run.input.as_deref(), run.set), (Some("@in.json"), vec!["a=1".into(), "b.c=x".into()]));
+        assert_eq!((run.run_id.as_deref(), run.until.as_deref()), (Some("r1"), Some("load")));
+        assert!(run.dry_run && cli.global.json);
+        assert_eq!(run.steps_max, 5);
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in [
+            "jackfield --plugin-path a --plugin-path b schema",
+            "jackfield schema --plugin-path a --plugin-path b",
+        ] {
+            let cli = parse(line).unwrap();
+            assert_eq!(cli.global.plugin_path, [PathBuf::from("a"), PathBuf::from("b")]);
+        }
+    }
+
+    #[test]
+    fn commands_and_options_of_later_versions_do_not_exist() {
+        for line in
+            ["jackfield serve", "jackfield runs list", "jackfield import x", "jackfield schema --server u"]
+        {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn quiet_and_verbose_exclude_each_other() {
+        assert!(parse("jackfield -q -v schema").is_err());
+        assert_eq!(parse("jackfield -vv schema").unwrap().global.verbose, 2);
+    }
+}

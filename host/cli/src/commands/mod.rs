@@ -1,0 +1,29 @@
+//! One module for each command.
+
+mod explain;
+mod fmt;
+mod graph;
+mod plugin;
+mod run;
+mod schema;
+mod validate;
+
+use crate::args::{Cli, Command};
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::settings::Settings;
+use anyhow::Result;
+
+/// Does what the command line says.
+pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
+    let settings = || Settings::load(&cli.global, printer);
+    match cli.command {
+        Command::Run(args) => run::run(args, settings()?, printer),
+        Command::Validate(args) => validate::run(&args, settings()?, printer),
+        Command::Explain(args) => explain::run(&args, printer),
+        Command::Schema => schema::run(printer),
+        Command::Graph(args) => graph::run(&args, printer),
+        Command::Fmt(args) => fmt::run(&args, printer),
+        Command::Plugin(command) => plugin::run(command, settings()?, printer),
+    }
+}

@@ -1,0 +1,138 @@
+//! `jackfield plugin`
+
+use crate::args::PluginCommand;
+use crate::exit::Exit;
+use crate::input::json_argument;
+use crate::interrupt::Interrupt;
+use crate::live::{Shown, Voices, follow};
+use crate::printer::{Printer, Tone};
+use crate::settings::Settings;
+use crate::show::{failure, schema};
+use anyhow::{Context, Result, anyhow, bail};
+use jackfield::{Error, Method, RunStatus};
+use serde_json::json;
+use std::sync::Arc;
+
+pub(crate) fn run(command: PluginCommand, settings: Settings, printer: &Printer) -> Result<Exit> {
+    match command {
+        PluginCommand::List => list(settings, printer),
+        PluginCommand::Info { plugin } => info(&plugin, settings, printer),
+        PluginCommand::Call { method, params } => call(&method, &params, settings, printer),
+    }
+}
+
+fn list(settings: Settings, printer: &Printer) -> Result<Exit> {
+    let host = settings.host(None)?;
+    let (plugins, problems) = (host.plugins(), host.plugin_problems());
+    if printer.is_json() {
+        printer.result_json(&json!({ "plugins": plugins, "problems": problems }))?;
+        return Ok(Exit::Success);
+    }
+    for problem in &problems {
+        printer.warning(&problem.to_string());
+    }
+    if plugins.is_empty() {
+        printer.note("no plugins were found; name a directory with --plugin-path");
+    }
+    let name_width = plugins.iter().map(|plugin| plugin.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for plugin in &plugins {
+        let name = printer.paint_result(Tone::Strong, &format!("{:name_width$}", plugin.name));
+        let methods: Vec<&str> = plugin.methods.iter().map(|method| &*method.name).collect();
+        text.push_str(&format!("{name}  {:8}  {}\n", plugin.version.to_string(), methods.join(", ")));
+    }
+    printer.result(&text)?;
+    Ok(Exit::Success)
+}
+
+fn info(name: &str, settings: Settings, printer: &Printer) -> Result<Exit> {
+    let host = settings.host(None)?;
+    let versions = host.plugin(name)?;
+    if versions.is_empty() {
+        let plugins = host.plugins();
+        let hint = jackfield::diagnostic::nearest(name, plugins.iter().map(|plugin| &*plugin.name))
+            .map_or_else(
+                || "`jackfield plugin list` names those there are".to_owned(),
+                |it| format!("did you mean `{it}`?"),
+            );
+        bail!("there is no plugin `{name}`; {hint}");
+    }
+    if printer.is_json() {
+        printer.result_json(&json!({ "plugins": versions }))?;
+        return Ok(Exit::Success);
+    }
+    for plugin in versions {
+        let title = printer.paint_result(Tone::Strong, &format!("{} {}", plugin.name, plugin.version));
+        let mut text = format!("{title}\n");
+        if !plugin.description.is_empty() {
+            text.push_str(&format!("{}\n", plugin.description));
+        }
+        for method in &plugin.methods {
+            describe(&mut text, method, printer);
+        }
+        printer.result(&text)?;
+    }
+    Ok(Exit::Success)
+}
+
+fn describe(text: &mut String, method: &Method, printer: &Printer) {
+    let mut facts = vec![format!("{:?}", method.kind).to_lowercase()];
+    for (holds, word) in [(method.pure, "pure"), (method.idempotent, "idempotent"), (method.serial, "serial")]
+    {
+        if holds {
+            facts.push(word.to_owned());
+        }
+    }
+    let name = printer.paint_result(Tone::Strong, &method.name);
+    text.push_str(&format!("\n  {name}  ({})\n", facts.join(", ")));
+    if !method.description.is_empty() {
+        text.push_str(&format!("    {}\n", method.description));
+    }
+    for (label, schema) in [("parameters", &method.parameters), ("result", &method.output)] {
+        if schema.is_null() {
+            continue;
+        }
+        text.push_str(&format!("    {}\n", printer.paint_result(Tone::Dim, label)));
+        for line in schema::lines(schema.value()) {
+            text.push_str(&format!("      {line}\n"));
+        }
+    }
+}
+
+fn call(method: &str, params: &str, settings: Settings, printer: &Printer) -> Result<Exit> {
+    let (plugin, method) =
+        method.split_once('.').with_context(|| format!("`{method}` is not PLUGIN.METHOD"))?;
+    let params = json_argument("--params", params)?;
+    let voices = Voices::new(printer, !settings.logs_methods());
+    let host = settings.host(Some(Arc::new(voices.clone())))?;
+    let interrupt = Interrupt::watch(printer)?;
+    let run = host.start_call(plugin, method, params).map_err(plain)?;
+    interrupt.attach(&run);
+    follow(&run, Shown::Bars, &voices, printer);
+    let report = run.report(0);
+    if let Some(error) = &report.error {
+        if printer.is_json() {
+            printer.result_json(&json!({ "error": error }))?;
+        }
+        for line in failure::lines(error, &voices.last_output(&error.step), printer) {
+            printer.note(&line);
+        }
+    } else if report.status == RunStatus::Completed {
+        printer.result_json(report.output.value())?;
+    }
+    Ok(match report.status {
+        _ if interrupt.happened() => Exit::Interrupted,
+        RunStatus::Completed => Exit::Success,
+        _ => Exit::Failed,
+    })
+}
+
+/// The document that a call becomes is nothing its user has seen, so only what is wrong with it is said.
+fn plain(error: Error) -> anyhow::Error {
+    let Some(invalid) = error.invalid() else { return error.into() };
+    let sentences = invalid.diagnostics.iter().map(|it| match it.hint.as_str() {
+        "" => it.message.clone(),
+        hint => format!("{}; {hint}", it.message),
+    });
+    anyhow!(sentences.collect::<Vec<_>>().join("; "))
+}

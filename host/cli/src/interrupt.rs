@@ -1,0 +1,64 @@
+//! Ctrl-C and SIGTERM: the first asks the run to end, with its clean-up; the second ends the process at once.
+
+use crate::exit::Exit;
+use crate::printer::Printer;
+use anyhow::{Context, Result};
+use jackfield::{CancelMode, Run};
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// Watches for signals while a run goes on.
+#[derive(Clone, Default)]
+pub(crate) struct Interrupt {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    count: u32,
+    run: Option<Run>,
+}
+
+impl Interrupt {
+    /// Takes over the signals of this process, once.
+    pub(crate) fn watch(printer: &Printer) -> Result<Self> {
+        let interrupt = Self::default();
+        let (watched, printer) = (interrupt.clone(), printer.clone());
+        ctrlc::set_handler(move || watched.signalled(&printer)).context("cannot watch for Ctrl-C")?;
+        Ok(interrupt)
+    }
+
+    /// Whether there was a signal.
+    pub(crate) fn happened(&self) -> bool {
+        self.state.lock().count > 0
+    }
+
+    /// The run to cancel. A signal that came before it is not lost.
+    pub(crate) fn attach(&self, run: &Run) {
+        let mut state = self.state.lock();
+        state.run = Some(run.clone());
+        if state.count > 0 {
+            run.cancel(CancelMode::Graceful, "interrupted");
+        }
+    }
+
+    fn signalled(&self, printer: &Printer) {
+        let (count, run) = {
+            let mut state = self.state.lock();
+            state.count += 1;
+            (state.count, state.run.clone())
+        };
+        if count > 1 {
+            leave();
+        }
+        printer.note("cancelling; press Ctrl-C again to end at once");
+        if let Some(run) = run {
+            run.cancel(CancelMode::Graceful, "interrupted");
+        }
+    }
+}
+
+#[expect(clippy::exit, reason = "the second signal ends the process whatever else it is doing")]
+fn leave() -> ! {
+    std::process::exit(i32::from(Exit::Interrupted.code()))
+}

@@ -1,0 +1,86 @@
+//! The checked form of the global options: configuration found and read, logging set up, a host built.
+
+use crate::args::{Global, LogFormat};
+use crate::printer::Printer;
+use anyhow::Result;
+use jackfield::{Config, Host, HostBuilder, RunListener, config, telemetry};
+use std::env;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Paths in the order in which they are searched, and the rest of the configuration.
+pub(crate) struct Settings {
+    config: Config,
+    plugin_paths: Vec<PathBuf>,
+    data_dir: Option<PathBuf>,
+    logs_methods: bool,
+}
+
+impl Settings {
+    /// Reads the configuration and sets up logging.
+    pub(crate) fn load(global: &Global, printer: &Printer) -> Result<Self> {
+        let mut config = match global.config.clone().or_else(Config::find) {
+            Some(path) => Config::load(&path)?,
+            None => Config::default(),
+        };
+        let logs_methods = start_logging(global, &config.log, printer)?;
+        let mut plugin_paths = global.plugin_path.clone();
+        let from_env = env::var_os("JACKFIELD_PLUGIN_PATH").unwrap_or_default();
+        plugin_paths.extend(env::split_paths(&from_env).filter(|path| !path.as_os_str().is_empty()));
+        plugin_paths.append(&mut config.plugin_paths);
+        plugin_paths.extend(beside_executable());
+        Ok(Self { config, plugin_paths, data_dir: global.data_dir.clone(), logs_methods })
+    }
+
+    /// Whether log lines of methods are in the log already.
+    pub(crate) fn logs_methods(&self) -> bool {
+        self.logs_methods
+    }
+
+    /// Builds a host; `listener` hears what methods say while they run.
+    pub(crate) fn host(self, listener: Option<Arc<dyn RunListener>>) -> Result<Host> {
+        let mut builder: HostBuilder = Host::builder().config(self.config);
+        for path in self.plugin_paths {
+            builder = builder.plugin_path(path);
+        }
+        if let Some(dir) = self.data_dir {
+            builder = builder.data_dir(dir);
+        }
+        if let Some(listener) = listener {
+            builder = builder.listener(listener);
+        }
+        Ok(builder.build()?)
+    }
+}
+
+/// The directory of this program, and `plugins` in it; only those that exist.
+fn beside_executable() -> Vec<PathBuf> {
+    let Some(dir) = env::current_exe().ok().and_then(|path| Some(path.parent()?.to_owned())) else {
+        return Vec::new();
+    };
+    [dir.join("plugins"), dir].into_iter().filter(|path| path.is_dir()).collect()
+}
+
+/// What is logged without any wish: warnings, but not those of methods, which `run` shows itself.
+const FILTER_DEFAULT: &str = "warn,jackfield_engine::spans=off";
+
+/// What is logged: options first, then RUST_LOG, then the configuration. Answers whether anybody had a wish.
+fn start_logging(global: &Global, log: &config::LogConfig, printer: &Printer) -> Result<bool> {
+    let format = match global.log_format {
+        Some(LogFormat::Json) => config::LogFormat::Json,
+        Some(LogFormat::Pretty) => config::LogFormat::Pretty,
+        None => log.format.unwrap_or_default(),
+    };
+    let rust_log = env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
+    let wish = match (global.quiet, global.verbose) {
+        (true, _) => Some("error".to_owned()),
+        (false, 0) => rust_log.or_else(|| log.filter.clone()),
+        (false, 1) => Some("info".to_owned()),
+        (false, 2) => Some("debug".to_owned()),
+        (false, _) => Some("trace".to_owned()),
+    };
+    let filter = wish.as_deref().unwrap_or(FILTER_DEFAULT);
+    let writer = printer.clone();
+    telemetry::init(format, filter, printer.has_color(), move || writer.log_writer())?;
+    Ok(wish.is_some())
+}

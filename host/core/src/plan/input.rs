@@ -1,0 +1,55 @@
+//! The input of a run against the document's `input_schema`: defaults filled in, then checked.
+
+use super::Plan;
+use crate::payload::Payload;
+use serde_json::Value;
+
+/// JSON pointer and what is wrong there.
+pub(super) type InputFaults = Vec<(String, String)>;
+
+impl Plan {
+    /// The input with the schema's defaults filled in.
+    ///
+    /// # Errors
+    /// Every place that does not fit the schema.
+    pub fn accept_input(&self, input: Payload) -> Result<Payload, InputFaults> {
+        if self.input_schema.is_null() {
+            return Ok(input);
+        }
+        let schema = self.input_schema.value();
+        let mut value = input.value().clone();
+        let is_changed = fill(&mut value, schema);
+        let validator =
+            jsonschema::validator_for(schema).map_err(|error| vec![(String::new(), error.to_string())])?;
+        let faults: InputFaults = validator
+            .iter_errors(&value)
+            .map(|error| (error.instance_path().to_string(), error.to_string()))
+            .collect();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(if is_changed { Payload::encode(&value) } else { input })
+    }
+}
+
+/// Fills in the defaults of absent properties, inner objects included. Returns whether anything changed.
+fn fill(value: &mut Value, schema: &Value) -> bool {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return false };
+    let mut is_changed = false;
+    if value.is_null() && schema.get("type").is_some_and(|kind| kind == "object") {
+        *value = Value::Object(serde_json::Map::new());
+        is_changed = true;
+    }
+    let Some(object) = value.as_object_mut() else { return false };
+    for (name, property) in properties {
+        match (object.get_mut(name), property.get("default")) {
+            (Some(inner), _) => is_changed |= fill(inner, property),
+            (None, Some(default)) => {
+                object.insert(name.clone(), default.clone());
+                is_changed = true;
+            }
+            (None, None) => {}
+        }
+    }
+    is_changed
+}

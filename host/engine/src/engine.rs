@@ -1,0 +1,407 @@
+//! The engine: starts runs, knows them by id, and ends its threads in order.
+
+use crate::config::{Config, Ports, StartRequest};
+use crate::error::{EngineError, InputFault};
+use crate::handle::RunHandle;
+use crate::inline::{Slot, timed_out};
+use crate::lane::Lane;
+use crate::pool::AsyncCalls;
+use crate::run::{RunCell, Shared};
+use crate::timers::{Due, Timers};
+use crate::workflows::WorkflowRegistry;
+use indexmap::IndexMap;
+use jackfield_core::failure::{Failure, kind};
+use jackfield_core::run::{CancelMode, Fact, RunState, RunStatus, Start};
+use jackfield_core::time::Timestamp;
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A workflow engine in memory. Cheap to clone; [`Engine::shutdown`] ends it for all clones.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) ports: Ports,
+    pub(crate) threads: usize,
+    pub(crate) inline_lane: Lane,
+    pub(crate) blocking_lane: Lane,
+    pub(crate) pool_threads: AtomicUsize,
+    pub(crate) async_calls: Mutex<AsyncCalls>,
+    pub(crate) slots: Mutex<Vec<Arc<Slot>>>,
+    pub(crate) timers: Timers,
+    pub(crate) watch: Mutex<Watch>,
+    pub(crate) watch_wake: Condvar,
+    pub(crate) no_session: Arc<str>,
+    runs: Mutex<Runs>,
+    run_ended: Condvar,
+    workflows: WorkflowRegistry,
+    is_stopping: AtomicBool,
+    joins: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the watchdog waits for.
+#[derive(Default)]
+pub(crate) struct Watch {
+    pub(crate) busy: usize,
+    pub(crate) is_stopped: bool,
+}
+
+#[derive(Default)]
+struct Runs {
+    all: IndexMap<Arc<str>, Arc<RunCell>>,
+    finished: VecDeque<Arc<str>>,
+    open: usize,
+}
+
+/// Which runs to list.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Only those that stand here.
+    pub status: Option<RunStatus>,
+    /// Only those of this workflow.
+    pub workflow: Option<String>,
+}
+
+/// A line in a list of runs.
+#[derive(Clone, Debug)]
+pub struct RunSummary {
+    /// Id of the run.
+    pub run_id: Arc<str>,
+    /// Id of its workflow.
+    pub workflow: String,
+    /// Version of its workflow.
+    pub version: String,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// How long it took, or has taken so far.
+    pub duration: Duration,
+}
+
+impl Engine {
+    /// Starts an engine with its threads.
+    ///
+    /// # Errors
+    /// [`EngineError::Thread`] if the operating system gives no thread.
+    pub fn new(config: Config, ports: Ports) -> Result<Self, EngineError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if config.threads == 0 { cores } else { config.threads };
+        let inner = Arc::new(Inner {
+            config,
+            ports,
+            threads,
+            inline_lane: Lane::default(),
+            blocking_lane: Lane::default(),
+            pool_threads: AtomicUsize::new(0),
+            async_calls: Mutex::default(),
+            slots: Mutex::default(),
+            timers: Timers::default(),
+            watch: Mutex::default(),
+            watch_wake: Condvar::new(),
+            no_session: "".into(),
+            runs: Mutex::default(),
+            run_ended: Condvar::new(),
+            workflows: WorkflowRegistry::default(),
+            is_stopping: AtomicBool::new(false),
+            joins: Mutex::default(),
+        });
+        let engine = Self { inner };
+        for _ in 0..threads {
+            engine.inner.spawn_inline_thread()?;
+        }
+        engine.inner.spawn("jackfield-timers", Inner::timer_thread)?;
+        engine.inner.spawn("jackfield-watchdog", Inner::watchdog)?;
+        Ok(engine)
+    }
+
+    /// Starts a run and returns at once.
+    ///
+    /// # Errors
+    /// If the input does not fit, the id is taken, a method cannot be had, or the engine takes no more runs.
+    pub fn start(&self, request: StartRequest) -> Result<RunHandle, EngineError> {
+        let inner = &self.inner;
+        if inner.is_stopping.load(Ordering::SeqCst) {
+            return Err(EngineError::ShuttingDown);
+        }
+        let StartRequest { run_id, plan, input, config, until } = request;
+        let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;
+        let input = plan.accept_input(input).map_err(|faults| {
+            EngineError::Input(
+                faults.into_iter().map(|(pointer, message)| InputFault { pointer, message }).collect(),
+            )
+        })?;
+        let methods = inner.bind_methods(&plan)?;
+        let fresh = uuid::Uuid::now_v7();
+        let id: Arc<str> = run_id.map_or_else(|| fresh.to_string().into(), Into::into);
+        check_id(&id)?;
+        let (high, low) = fresh.as_u64_pair();
+        let start = Start {
+            run_id: id.clone(),
+            input,
+            config,
+            seed: high ^ low,
+            host_concurrency: inner.config.foreach_concurrency,
+            until,
+        };
+        let mut commands = Vec::new();
+        let state = RunState::start(plan.clone(), start, inner.ports.clock.now(), &mut commands);
+        let span = crate::spans::run(&id, &plan.id, &plan.version.to_string());
+        let run = Arc::new(RunCell {
+            id: id.clone(),
+            plan,
+            methods,
+            shared: Mutex::new(Shared::new(state)),
+            changed: Condvar::new(),
+            changed_async: tokio::sync::Notify::new(),
+            watchers: AtomicUsize::new(0),
+            cancel_epoch: Default::default(),
+            span,
+        });
+        inner.enter_run(&run)?;
+        inner.launch(&run, commands);
+        Ok(RunHandle { inner: inner.clone(), run })
+    }
+
+    /// The run called `run_id`, if it is known.
+    #[must_use]
+    pub fn get(&self, run_id: &str) -> Option<RunHandle> {
+        let run = self.inner.runs.lock().all.get(run_id).cloned()?;
+        Some(RunHandle { inner: self.inner.clone(), run })
+    }
+
+    /// The runs that `filter` lets through, in the order of their starts.
+    #[must_use]
+    pub fn list(&self, filter: &RunFilter) -> Vec<RunSummary> {
+        let now = self.inner.ports.clock.now();
+        let runs: Vec<_> = self.inner.runs.lock().all.values().cloned().collect();
+        let wanted = |run: &Arc<RunCell>| filter.workflow.as_ref().is_none_or(|id| **id == *run.plan.id);
+        runs.iter()
+            .filter(|run| wanted(run))
+            .map(|run| summary(run, now))
+            .filter(|summary| filter.status.is_none_or(|status| status == summary.status))
+            .collect()
+    }
+
+    /// Asks a run to end. Twice is the same as once.
+    ///
+    /// # Errors
+    /// [`EngineError::RunNotFound`]
+    pub fn cancel(&self, run_id: &str, mode: CancelMode, reason: &str) -> Result<(), EngineError> {
+        let run = self.get(run_id).ok_or_else(|| EngineError::RunNotFound(run_id.to_owned()))?;
+        run.cancel(mode, reason);
+        Ok(())
+    }
+
+    /// Asks all open runs to end gracefully; returns how many there were.
+    pub fn cancel_all(&self, reason: &str) -> usize {
+        self.inner.cancel_open(self, CancelMode::Graceful, reason)
+    }
+
+    /// Blocks until no run is open, at most `timeout`. Returns whether that came true.
+    #[must_use]
+    pub fn wait_all(&self, timeout: Duration) -> bool {
+        let until = Instant::now() + timeout;
+        let mut runs = self.inner.runs.lock();
+        while runs.open > 0 {
+            if self.inner.run_ended.wait_until(&mut runs, until).timed_out() {
+                return runs.open == 0;
+            }
+        }
+        true
+    }
+
+    /// Forgets a run that has ended.
+    ///
+    /// # Errors
+    /// [`EngineError::RunNotFound`], or [`EngineError::RunOpen`] if it has not ended.
+    pub fn forget(&self, run_id: &str) -> Result<(), EngineError> {
+        let run = self.get(run_id).ok_or_else(|| EngineError::RunNotFound(run_id.to_owned()))?;
+        if !run.status().is_terminal() {
+            return Err(EngineError::RunOpen(run_id.to_owned()));
+        }
+        let mut runs = self.inner.runs.lock();
+        runs.all.shift_remove(run_id);
+        runs.finished.retain(|id| **id != *run_id);
+        Ok(())
+    }
+
+    /// Workflows known by id and version.
+    #[must_use]
+    pub fn workflows(&self) -> &WorkflowRegistry {
+        &self.inner.workflows
+    }
+
+    /// Takes no more runs, lets those that are open go on for the shutdown grace, then cancels them, then ends the
+    /// threads. Threads stuck in calls that do not return are left behind. Blocks; twice is the same as once.
+    pub fn shutdown(&self) {
+        let inner = &self.inner;
+        if inner.is_stopping.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        if !self.wait_all(inner.config.shutdown_grace) {
+            self.cancel_all("the host is shutting down");
+            if !self.wait_all(inner.config.cancel_grace * 2) {
+                inner.cancel_open(self, CancelMode::Kill, "the host is shutting down");
+            }
+        }
+        inner.inline_lane.stop();
+        inner.blocking_lane.stop();
+        inner.timers.stop();
+        inner.watch.lock().is_stopped = true;
+        inner.watch_wake.notify_all();
+        let joins = std::mem::take(&mut *inner.joins.lock());
+        let patience = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < patience && !joins.iter().all(JoinHandle::is_finished) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        for join in joins.into_iter().filter(JoinHandle::is_finished) {
+            if join.join().is_err() {
+                tracing::error!("a thread of the engine ended by a panic");
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("threads", &self.inner.threads).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn bind_methods(
+        &self,
+        plan: &jackfield_core::plan::Plan,
+    ) -> Result<Box<[Arc<dyn jackfield_core::ports::Method>]>, EngineError> {
+        let bind = |used: &jackfield_core::plan::MethodUse| {
+            self.ports.methods.bind(&used.plugin, &used.version, &used.method).map_err(|failure| {
+                EngineError::Method {
+                    plugin: used.plugin.to_string(),
+                    version: used.version.to_string(),
+                    method: used.method.to_string(),
+                    failure: Box::new(failure),
+                }
+            })
+        };
+        plan.methods.iter().map(bind).collect()
+    }
+
+    fn enter_run(&self, run: &Arc<RunCell>) -> Result<(), EngineError> {
+        let mut runs = self.runs.lock();
+        if runs.open >= self.config.open_runs_max {
+            return Err(EngineError::TooManyRuns(runs.open));
+        }
+        if let Some(known) = runs.all.get(&run.id).cloned() {
+            drop(runs);
+            let status = known.shared.lock().status();
+            return Err(EngineError::RunExists { id: run.id.to_string(), status });
+        }
+        runs.all.insert(run.id.clone(), run.clone());
+        runs.open += 1;
+        Ok(())
+    }
+
+    /// A run has ended: it stays readable until newer ones push it out.
+    pub(crate) fn run_ended(&self, run: &Arc<RunCell>) {
+        run.changed.notify_all();
+        run.changed_async.notify_waiters();
+        let mut runs = self.runs.lock();
+        runs.open -= 1;
+        runs.finished.push_back(run.id.clone());
+        while runs.finished.len() > self.config.finished_runs_max {
+            if let Some(oldest) = runs.finished.pop_front() {
+                runs.all.swap_remove(&oldest);
+            }
+        }
+        if runs.open == 0 {
+            self.run_ended.notify_all();
+        }
+    }
+
+    fn cancel_open(self: &Arc<Self>, engine: &Engine, mode: CancelMode, reason: &str) -> usize {
+        let runs: Vec<_> = self.runs.lock().all.keys().cloned().collect();
+        let open: Vec<_> =
+            runs.iter().filter_map(|id| engine.get(id)).filter(|run| !run.status().is_terminal()).collect();
+        open.iter().for_each(|run| run.cancel(mode, reason));
+        open.len()
+    }
+
+    fn timer_thread(self: Arc<Self>) {
+        while let Some(due) = self.timers.next() {
+            match due {
+                Due::Run(run, id) => {
+                    let Some(run) = run.upgrade() else { continue };
+                    self.exchange(&run, &mut vec![Fact::Timer(id)], None);
+                }
+                Due::Deadline(run, key) => {
+                    let Some(run) = run.upgrade() else { continue };
+                    let limit = run.shared.lock().running.get(&key).map(|running| running.limit);
+                    if let Some(limit) = limit {
+                        self.abandon(&run, key, timed_out(limit));
+                    }
+                }
+                Due::Grace(run, key) => {
+                    let Some(run) = run.upgrade() else { continue };
+                    let message = "cancelled; it did not stop within its grace";
+                    self.abandon(&run, key, Failure::new(kind::CANCELLED, message));
+                }
+            }
+        }
+    }
+
+    /// Adds an inline thread in place of one that is lost.
+    pub(crate) fn add_inline_thread(self: &Arc<Self>) {
+        if let Err(error) = self.spawn_inline_thread() {
+            tracing::error!(%error, "could not replace a thread that is stuck in a call");
+        }
+    }
+
+    fn spawn_inline_thread(self: &Arc<Self>) -> Result<(), EngineError> {
+        let slot = Arc::new(Slot::default());
+        self.slots.lock().push(slot.clone());
+        self.spawn("jackfield-step", move |inner| inner.inline_thread(slot))
+    }
+
+    fn spawn(
+        self: &Arc<Self>,
+        name: &str,
+        body: impl FnOnce(Arc<Self>) + Send + 'static,
+    ) -> Result<(), EngineError> {
+        let inner = self.clone();
+        let join = std::thread::Builder::new()
+            .name(name.into())
+            .spawn(move || body(inner))
+            .map_err(|error| EngineError::Thread(error.to_string()))?;
+        let mut joins = self.joins.lock();
+        joins.retain(|join| !join.is_finished());
+        joins.push(join);
+        Ok(())
+    }
+}
+
+fn summary(run: &RunCell, now: Timestamp) -> RunSummary {
+    let shared = run.shared.lock();
+    let started_at = shared.state.started_at();
+    let ended = shared.is_over.then(|| shared.state.history().last().map_or(now, |record| record.at));
+    RunSummary {
+        run_id: run.id.clone(),
+        workflow: run.plan.id.to_string(),
+        version: run.plan.version.to_string(),
+        status: shared.status(),
+        started_at,
+        duration: ended.unwrap_or(now).since(started_at),
+    }
+}
+
+fn check_id(id: &str) -> Result<(), EngineError> {
+    let is_fine = (1..=256).contains(&id.len()) && !id.chars().any(char::is_control);
+    if is_fine { Ok(()) } else { Err(EngineError::BadRunId(id.chars().take(64).collect())) }
+}

@@ -1,0 +1,163 @@
+//! What callers hold of a run.
+
+use crate::engine::Inner;
+use crate::run::RunCell;
+use jackfield_core::payload::Payload;
+use jackfield_core::run::{CancelMode, Event, Fact, RunReport, RunStatus};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Events handed out at a time at most.
+const EVENTS_MAX: usize = 10_000;
+
+/// A run. Cheap to clone; the run goes on whether or not anybody holds one.
+#[derive(Clone)]
+pub struct RunHandle {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) run: Arc<RunCell>,
+}
+
+/// Counts a watcher in and out, so that runs without any need not signal.
+struct Watching<'a>(&'a RunCell);
+
+impl<'a> Watching<'a> {
+    fn new(run: &'a RunCell) -> Self {
+        run.watchers.fetch_add(1, Ordering::SeqCst);
+        Self(run)
+    }
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.0.watchers.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl RunHandle {
+    /// Id of the run.
+    #[must_use]
+    pub fn id(&self) -> &Arc<str> {
+        &self.run.id
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn status(&self) -> RunStatus {
+        self.run.shared.lock().status()
+    }
+
+    /// The result document, with at most `steps_max` steps; at any time, also after the end.
+    #[must_use]
+    pub fn report(&self, steps_max: usize) -> RunReport {
+        let now = self.inner.ports.clock.now();
+        let shared = self.run.shared.lock();
+        let mut report = shared.state.report(now, steps_max);
+        if let Some(failure) = &shared.broken {
+            report.status = RunStatus::Failed;
+            report.error = Some(failure.clone());
+        }
+        report
+    }
+
+    /// The output, once the run has completed.
+    #[must_use]
+    pub fn output(&self) -> Option<Payload> {
+        self.run.shared.lock().state.output().cloned()
+    }
+
+    /// The output of the step at `path`, such as `probe[3].fetch`, once it has completed.
+    #[must_use]
+    pub fn step_output(&self, path: &str) -> Option<Payload> {
+        self.run.shared.lock().state.step_output(path)
+    }
+
+    /// Asks the run to end. Returns when that is recorded; a run that has ended stays as it is.
+    pub fn cancel(&self, mode: CancelMode, reason: &str) {
+        let mut facts = vec![Fact::Cancel { mode, reason: reason.into() }];
+        self.inner.exchange(&self.run, &mut facts, None);
+    }
+
+    /// Blocks until the run has ended, at most `timeout`; `None` if it has not by then.
+    #[must_use]
+    pub fn wait(&self, timeout: Option<Duration>) -> Option<RunStatus> {
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let _watching = Watching::new(&self.run);
+        let mut shared = self.run.shared.lock();
+        while !shared.is_over {
+            match until {
+                None => self.run.changed.wait(&mut shared),
+                Some(until) => {
+                    if self.run.changed.wait_until(&mut shared, until).timed_out() && !shared.is_over {
+                        return None;
+                    }
+                }
+            }
+        }
+        Some(shared.status())
+    }
+
+    /// Waits until the run has ended. Cancel safe.
+    pub async fn ended(&self) -> RunStatus {
+        loop {
+            let changed = self.run.changed_async.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let shared = self.run.shared.lock();
+                if shared.is_over {
+                    return shared.status();
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// The events from number `from` on that there are now, at most 10,000.
+    #[must_use]
+    pub fn events(&self, from: u64) -> Vec<Event> {
+        self.run.shared.lock().state.events(from, EVENTS_MAX)
+    }
+
+    /// Blocks until there are events from number `from` on; empty if the run has ended without more, or if
+    /// `timeout` has passed.
+    #[must_use]
+    pub fn wait_events(&self, from: u64, timeout: Duration) -> Vec<Event> {
+        let until = Instant::now() + timeout;
+        let _watching = Watching::new(&self.run);
+        let mut shared = self.run.shared.lock();
+        loop {
+            let events = shared.state.events(from, EVENTS_MAX);
+            if !events.is_empty() || shared.is_over {
+                return events;
+            }
+            if self.run.changed.wait_until(&mut shared, until).timed_out() {
+                return shared.state.events(from, EVENTS_MAX);
+            }
+        }
+    }
+
+    /// Waits for events from number `from` on; empty once the run has ended without more. Cancel safe.
+    pub async fn next_events(&self, from: u64) -> Vec<Event> {
+        let _watching = Watching::new(&self.run);
+        loop {
+            let changed = self.run.changed_async.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let shared = self.run.shared.lock();
+                let events = shared.state.events(from, EVENTS_MAX);
+                if !events.is_empty() || shared.is_over {
+                    return events;
+                }
+            }
+            changed.await;
+        }
+    }
+}
+
+impl std::fmt::Debug for RunHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunHandle").field("id", &self.run.id).field("status", &self.status()).finish()
+    }
+}

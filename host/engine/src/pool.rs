@@ -1,0 +1,169 @@
+//! The bounded pool for `blocking` methods. Threads come when calls wait and go after a while without any; one that
+//! is stuck in a call that was given up no longer counts, and ends when the call returns.
+
+use crate::engine::Inner;
+use crate::inline::guarded;
+use crate::lane::Next;
+use crate::perform::Take;
+use crate::run::{LaneKind, RunCell};
+use jackfield_core::failure::Failure;
+use jackfield_core::run::{CallCommand, CallKey, Fact};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How long a thread of the pool waits for a call before it ends.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+
+impl Inner {
+    /// Adds a thread if the pool has room.
+    pub(crate) fn grow_pool(self: &Arc<Self>) {
+        let limit = self.config.blocking_threads_max.max(1);
+        let grown = self
+            .pool_threads
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| (count < limit).then_some(count + 1));
+        if grown.is_err() {
+            return;
+        }
+        let inner = self.clone();
+        let spawned =
+            std::thread::Builder::new().name("jackfield-blocking".into()).spawn(move || inner.pool_thread());
+        if let Err(error) = spawned {
+            self.pool_threads.fetch_sub(1, Ordering::SeqCst);
+            tracing::error!(%error, "could not start a thread for blocking calls");
+        }
+    }
+
+    /// A thread is stuck in a call that was given up: another one may take its place.
+    pub(crate) fn replace_lost_thread(self: &Arc<Self>) {
+        self.pool_threads.fetch_sub(1, Ordering::SeqCst);
+        if self.blocking_lane.has_runs() {
+            self.grow_pool();
+        }
+    }
+
+    fn pool_thread(self: Arc<Self>) {
+        loop {
+            match self.blocking_lane.next(Some(IDLE_MAX)) {
+                Next::Run(run) => {
+                    if !self.serve(&run) {
+                        return;
+                    }
+                }
+                Next::Idle | Next::Stopped => {
+                    self.pool_threads.fetch_sub(1, Ordering::SeqCst);
+                    // A run may have been queued while this thread still counted.
+                    if self.blocking_lane.has_runs() {
+                        self.grow_pool();
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Makes one call of a run and lets the next run have its turn. False if the thread was given up.
+    fn serve(self: &Arc<Self>, run: &Arc<RunCell>) -> bool {
+        let mut taken = VecDeque::new();
+        run.shared.lock().blocking.is_queued = false;
+        let take = Take { lane: LaneKind::Blocking, max: 1 };
+        self.exchange(run, &mut Vec::new(), Some((take, &mut taken)));
+        let Some(command) = taken.pop_front() else { return true };
+        self.make_blocking(run, &command)
+    }
+
+    fn make_blocking(self: &Arc<Self>, run: &Arc<RunCell>, command: &CallCommand) -> bool {
+        let (key, started) = (command.key, Instant::now());
+        let method = &run.methods[command.method.0 as usize];
+        let call = match self.prepare(run, command) {
+            Ok(call) => Arc::new(call),
+            Err(failure) => {
+                self.report(run, key, Err(failure));
+                return true;
+            }
+        };
+        if !self.enter(run, key, &call, method, LaneKind::Blocking) {
+            return true;
+        }
+        let span = crate::spans::attempt(run, &call);
+        let outcome = guarded(&**method, &call);
+        drop(span);
+        self.leave(run, (key, &call, &**method), started.elapsed(), outcome, None)
+    }
+
+    /// Reports the outcome of a call that was never begun.
+    pub(crate) fn report(
+        self: &Arc<Self>,
+        run: &Arc<RunCell>,
+        key: CallKey,
+        outcome: Result<jackfield_core::payload::Payload, Failure>,
+    ) {
+        let outcome = outcome.map_err(Box::new);
+        self.exchange(run, &mut vec![Fact::Outcome { key, duration: Duration::ZERO, outcome }], None);
+    }
+
+    /// Starts an `async` call, or lets it wait while too many are in flight.
+    pub(crate) fn start_async(
+        self: &Arc<Self>,
+        run: &Arc<RunCell>,
+        key: CallKey,
+        call: Arc<jackfield_core::ports::Call>,
+        method: Arc<dyn jackfield_core::ports::Method>,
+    ) {
+        let mut waiting = self.async_calls.lock();
+        if waiting.in_flight >= self.config.async_calls_max {
+            waiting.queue.push_back(AsyncCall { run: run.clone(), key, call, method });
+            return;
+        }
+        waiting.in_flight += 1;
+        drop(waiting);
+        self.launch_async(AsyncCall { run: run.clone(), key, call, method });
+    }
+
+    fn launch_async(self: &Arc<Self>, start: AsyncCall) {
+        let AsyncCall { run, key, call, method } = start;
+        if !self.enter(&run, key, &call, &method, LaneKind::Inline) {
+            return self.async_call_ended();
+        }
+        let (inner, started) = (self.clone(), Instant::now());
+        let (done_run, done_call, done_method) = (run, call.clone(), method.clone());
+        method.start(
+            call,
+            Box::new(move |outcome| {
+                let whole = (key, &*done_call, &*done_method);
+                if inner.leave(&done_run, whole, started.elapsed(), outcome, None) {
+                    inner.async_call_ended();
+                }
+            }),
+        );
+    }
+
+    /// An `async` call has come to its end or was given up: one that waits may start.
+    pub(crate) fn async_call_ended(self: &Arc<Self>) {
+        let next = {
+            let mut waiting = self.async_calls.lock();
+            let next = waiting.queue.pop_front();
+            waiting.in_flight -= usize::from(next.is_none());
+            next
+        };
+        if let Some(next) = next {
+            self.launch_async(next);
+        }
+    }
+}
+
+/// An `async` call that waits for others to end.
+pub(crate) struct AsyncCall {
+    run: Arc<RunCell>,
+    key: CallKey,
+    call: Arc<jackfield_core::ports::Call>,
+    method: Arc<dyn jackfield_core::ports::Method>,
+}
+
+/// `async` calls of all runs.
+#[derive(Default)]
+pub(crate) struct AsyncCalls {
+    in_flight: usize,
+    queue: VecDeque<AsyncCall>,
+}

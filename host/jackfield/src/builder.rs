@@ -1,0 +1,196 @@
+//! How a host is put together.
+
+use crate::app::{AllMethods, AppMethod, AppPlugins, AppRuntime, MethodError};
+use crate::clock::SystemClock;
+use crate::config::{Config, to_json, values};
+use crate::host::{Host, Parts};
+use crate::listener::TracingListener;
+use crate::secrets::SecretSources;
+use crate::{Error, places};
+use jackfield_core::ports::{Call, Secrets};
+use jackfield_engine::{self as engine, RunListener};
+use jackfield_loader::{Registry, RegistryConfig};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where runs live.
+#[derive(Clone, Debug, Default)]
+pub struct Engine(EngineKind);
+
+#[derive(Clone, Debug, Default)]
+enum EngineKind {
+    #[default]
+    Memory,
+}
+
+impl Engine {
+    /// In memory: runs end with the process.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self(EngineKind::Memory)
+    }
+}
+
+/// Puts a host together. What is not said has the default that is documented with it.
+#[derive(Default)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct HostBuilder {
+    config: Config,
+    plugin_paths: Vec<PathBuf>,
+    data_dir: Option<PathBuf>,
+    threads: Option<usize>,
+    blocking_threads: Option<usize>,
+    engine: Engine,
+    secrets: Option<Arc<dyn Secrets>>,
+    listener: Option<Arc<dyn RunListener>>,
+    app: AppPlugins,
+    /// What went wrong first; builders report at the end.
+    fault: Option<Error>,
+}
+
+impl HostBuilder {
+    /// Adds a directory with plugin files, or one plugin file. Paths are searched in the order they were added,
+    /// before those of the configuration.
+    pub fn plugin_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.plugin_paths.push(path.into());
+        self
+    }
+
+    /// Where opened plugin files are kept; the user's data directory if this is not called.
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(path.into());
+        self
+    }
+
+    /// Takes the configuration. What other methods of the builder say goes before it.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Reads the configuration from a file.
+    pub fn config_file(mut self, path: impl AsRef<Path>) -> Self {
+        match Config::load(path.as_ref()) {
+            Ok(config) => self.config = config,
+            Err(error) => self.fault = self.fault.or(Some(error)),
+        }
+        self
+    }
+
+    /// Threads that run steps; 0 is one per core.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Threads for methods that may block, at most.
+    pub fn blocking_threads(mut self, threads: usize) -> Self {
+        self.blocking_threads = Some(threads);
+        self
+    }
+
+    /// Where runs live; in memory if this is not called.
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// Makes a closure a method: `version` is the semantic version of the application's plugin. The closure may
+    /// block; for other kinds, descriptions and schemas see [`HostBuilder::app_method`].
+    pub fn method<P, R, E, F>(self, plugin: &str, version: &str, name: &str, run: F) -> Self
+    where
+        P: DeserializeOwned,
+        R: Serialize,
+        E: Into<MethodError>,
+        F: Fn(P) -> Result<R, E> + Send + Sync + 'static,
+    {
+        self.app_method(
+            plugin,
+            version,
+            AppMethod::blocking(name, move |_: &Call, parameters: P| run(parameters)),
+        )
+    }
+
+    /// Adds a method of the application.
+    pub fn app_method(mut self, plugin: &str, version: &str, method: AppMethod) -> Self {
+        if let Err(error) = self.app.add(plugin, version, method) {
+            self.fault = self.fault.or(Some(error));
+        }
+        self
+    }
+
+    /// Where `secret('name')` looks. By default in the `[secrets]` of the configuration, then in the environment
+    /// variable `JACKFIELD_SECRET_<NAME>`, then in the configured secrets directory.
+    pub fn secrets(mut self, secrets: Arc<dyn Secrets>) -> Self {
+        self.secrets = Some(secrets);
+        self
+    }
+
+    /// Who hears what methods say while they run; `tracing` if this is not called.
+    pub fn listener(mut self, listener: Arc<dyn RunListener>) -> Self {
+        self.listener = Some(listener);
+        self
+    }
+
+    /// Looks for plugins, starts the engine's threads and returns the host. Files that are no usable plugins are
+    /// no error: [`Host::plugin_problems`] lists them.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with what the builder was given, or that the machine refuses.
+    pub fn build(mut self) -> Result<Host, Error> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        let registry = Arc::new(self.open_registry()?);
+        let runtime = if self.app.has_async() { Some(AppRuntime::new()?) } else { None };
+        let methods = Arc::new(AllMethods::new(std::mem::take(&mut self.app), registry.clone(), runtime));
+        let secrets = self.secrets.take().unwrap_or_else(|| {
+            let named = self.config.secrets.clone();
+            Arc::new(SecretSources { named, dir: self.config.secrets_dir.clone() })
+        });
+        let ports = engine::Ports {
+            methods: methods.clone(),
+            secrets,
+            clock: Arc::new(SystemClock),
+            listener: self.listener.take().unwrap_or_else(|| Arc::new(TracingListener)),
+        };
+        let engine = match self.engine.0 {
+            EngineKind::Memory => engine::Engine::new(self.limits(), ports)?,
+        };
+        let values = Arc::new(values(&self.config.config));
+        Ok(Host::assemble(Parts { engine, methods, registry, values }))
+    }
+
+    /// Directories are looked into; files that are named one by one must be usable.
+    fn open_registry(&self) -> Result<Registry, Error> {
+        let data_dir = self.data_dir.clone().or_else(|| self.config.data_dir.clone());
+        let data_dir = data_dir.or_else(places::user_data_dir).ok_or_else(|| {
+            Error::setup("there is no home directory to keep data in; name a directory for data")
+        })?;
+        let mut registry_config = RegistryConfig::new(data_dir);
+        self.config.loader.apply(&mut registry_config);
+        for (name, plugin) in &self.config.plugins {
+            registry_config.plugins.insert(name.clone(), to_json(&plugin.config));
+        }
+        let paths = self.plugin_paths.iter().chain(&self.config.plugin_paths);
+        let (files, directories): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.partition(|path| path.is_file());
+        for directory in directories {
+            registry_config = registry_config.directory(directory);
+        }
+        let registry = Registry::open(registry_config)?;
+        for file in files {
+            registry.add(file)?;
+        }
+        Ok(registry)
+    }
+
+    fn limits(&self) -> engine::Config {
+        let mut limits = engine::Config::default();
+        self.config.engine.apply(&mut limits);
+        limits.threads = self.threads.unwrap_or(limits.threads);
+        limits.blocking_threads_max = self.blocking_threads.unwrap_or(limits.blocking_threads_max);
+        limits
+    }
+}

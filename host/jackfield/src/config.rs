@@ -1,0 +1,320 @@
+//! The configuration file, `jackfield.toml`: every key, its default and its unit. Unknown keys are errors.
+//!
+//! ```toml
+//! plugin_paths = ["plugins"]          # searched after --plugin-path and JACKFIELD_PLUGIN_PATH
+//! data_dir = "data"                   # where opened plugin files are kept
+//! secrets_dir = "/run/secrets"        # one file per secret
+//!
+//! [engine]
+//! threads = 0                         # 0 = one per core
+//! cancel_grace = "2s"
+//!
+//! [loader]
+//! result_bytes_max = 67108864         # largest result of a call
+//!
+//! [plugins.csv]
+//! config = { root = "/srv/data" }     # handed to the plugin when it is opened
+//!
+//! [config]                            # what `config.<key>` is in expressions
+//! region = "eu"
+//!
+//! [secrets]                           # what `secret('name')` is
+//! smtp = { env = "SMTP_PASSWORD" }
+//! key = { file = "secrets/key" }
+//!
+//! [log]
+//! format = "pretty"                   # or "json"
+//! filter = "info"                     # as in RUST_LOG
+//! ```
+//! Relative paths are taken from the directory of the file.
+
+use crate::Error;
+use crate::secrets::SecretSource;
+use jackfield_core::model::duration;
+use jackfield_core::payload::Payload;
+use jackfield_engine as engine;
+use jackfield_loader::RegistryConfig;
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a configuration file says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Config {
+    /// Directories with plugin files, and plugin files.
+    pub plugin_paths: Vec<PathBuf>,
+    /// Where opened plugin files are kept; the user's data directory if absent.
+    pub data_dir: Option<PathBuf>,
+    /// A directory with one file per secret.
+    pub secrets_dir: Option<PathBuf>,
+    /// Limits of the engine.
+    pub engine: EngineConfig,
+    /// Limits for plugin files.
+    pub loader: LoaderConfig,
+    /// Per plugin, by name.
+    pub plugins: BTreeMap<String, PluginConfig>,
+    /// What `config.<key>` is in expressions.
+    pub config: toml::Table,
+    /// Where named secrets come from.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// What is logged, and how.
+    pub log: LogConfig,
+}
+
+/// `[engine]`. What is absent has the engine's own default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct EngineConfig {
+    /// Threads that run steps; 0 is one per core.
+    pub threads: Option<usize>,
+    /// Threads for methods that may block, at most.
+    pub blocking_threads_max: Option<usize>,
+    /// Asynchronous calls under way, at most.
+    pub async_calls_max: Option<usize>,
+    /// Bodies of a foreach at a time where the document says 0.
+    pub foreach_concurrency: Option<u32>,
+    /// How long a cancelled call may take to return before it is given up.
+    #[serde(deserialize_with = "optional_duration")]
+    pub cancel_grace: Option<Duration>,
+    /// How long runs may go on at shutdown before they are cancelled.
+    #[serde(deserialize_with = "optional_duration")]
+    pub shutdown_grace: Option<Duration>,
+    /// Finished runs that stay readable, at most; the oldest are forgotten first.
+    pub finished_runs_max: Option<usize>,
+    /// Runs that have not ended, at most.
+    pub open_runs_max: Option<usize>,
+}
+
+/// `[loader]`. What is absent has the loader's own default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LoaderConfig {
+    /// Largest plugin file in bytes.
+    pub file_bytes_max: Option<u64>,
+    /// Largest result of a call in bytes.
+    pub result_bytes_max: Option<usize>,
+    /// Instances of one plugin version, at most, counting those that wait for given-up calls.
+    pub instances_max: Option<usize>,
+}
+
+/// `[plugins.NAME]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PluginConfig {
+    /// Handed to the plugin when it is opened.
+    pub config: toml::Table,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LogConfig {
+    /// How lines look.
+    pub format: Option<LogFormat>,
+    /// What is logged, in the syntax of `RUST_LOG`.
+    pub filter: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Pretty,
+    /// One JSON object per line.
+    Json,
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no TOML, or has a key or a value that this version does not know.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let text = fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
+        let mut config = Self::parse(&text)
+            .map_err(|message| Error::setup(format!("configuration `{}`: {message}", path.display())))?;
+        config.anchor(path.parent().unwrap_or(Path::new("")));
+        Ok(config)
+    }
+
+    /// Reads the text of a configuration; relative paths stay as they are.
+    ///
+    /// # Errors
+    /// What is wrong and where, over several lines.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// The first configuration file there is: `jackfield.toml` in the current directory, then
+    /// `jackfield/jackfield.toml` in the user's configuration directory.
+    #[must_use]
+    pub fn find() -> Option<PathBuf> {
+        let local = PathBuf::from("jackfield.toml");
+        let user = || Some(crate::places::user_config_dir()?.join("jackfield.toml"));
+        Some(local).filter(|path| path.is_file()).or_else(|| user().filter(|path| path.is_file()))
+    }
+
+    /// Makes relative paths relative to `dir`.
+    fn anchor(&mut self, dir: &Path) {
+        let join = |path: &mut PathBuf| *path = dir.join(&*path);
+        self.plugin_paths.iter_mut().for_each(join);
+        self.data_dir.iter_mut().chain(&mut self.secrets_dir).for_each(join);
+        for source in self.secrets.values_mut() {
+            if let SecretSource::File(path) = source {
+                join(path);
+            }
+        }
+    }
+}
+
+impl EngineConfig {
+    pub(crate) fn apply(&self, config: &mut engine::Config) {
+        set(&mut config.threads, self.threads);
+        set(&mut config.blocking_threads_max, self.blocking_threads_max);
+        set(&mut config.async_calls_max, self.async_calls_max);
+        set(&mut config.foreach_concurrency, self.foreach_concurrency);
+        set(&mut config.cancel_grace, self.cancel_grace);
+        set(&mut config.shutdown_grace, self.shutdown_grace);
+        set(&mut config.finished_runs_max, self.finished_runs_max);
+        set(&mut config.open_runs_max, self.open_runs_max);
+    }
+}
+
+impl LoaderConfig {
+    pub(crate) fn apply(&self, config: &mut RegistryConfig) {
+        set(&mut config.file_bytes_max, self.file_bytes_max);
+        set(&mut config.result_bytes_max, self.result_bytes_max);
+        set(&mut config.instances_max, self.instances_max);
+    }
+}
+
+fn set<T: Copy>(target: &mut T, value: Option<T>) {
+    *target = value.unwrap_or(*target);
+}
+
+/// What `config.<key>` is in expressions.
+pub(crate) type ConfigValues = BTreeMap<Box<str>, Payload>;
+
+pub(crate) fn values(table: &toml::Table) -> ConfigValues {
+    table.iter().map(|(key, value)| (key.as_str().into(), Payload::from(value_to_json(value)))).collect()
+}
+
+/// A TOML table as JSON; dates and times become strings, numbers that JSON does not have become `null`.
+pub(crate) fn to_json(table: &toml::Table) -> serde_json::Value {
+    table.iter().map(|(key, value)| (key.clone(), value_to_json(value))).collect()
+}
+
+fn value_to_json(value: &toml::Value) -> serde_json::Value {
+    match value {
+        toml::Value::String(text) => text.as_str().into(),
+        toml::Value::Integer(number) => (*number).into(),
+        toml::Value::Float(number) => (*number).into(),
+        toml::Value::Boolean(truth) => (*truth).into(),
+        toml::Value::Datetime(time) => time.to_string().into(),
+        toml::Value::Array(items) => items.iter().map(value_to_json).collect(),
+        toml::Value::Table(table) => to_json(table),
+    }
+}
+
+fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let fault =
+        |error| serde::de::Error::custom(format!("duration `{text}` {error}, such as \"2s\" or \"500ms\""));
+    duration::parse(&text).map(Some).map_err(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_read() {
+        let config = Config::parse(
+            r#"
+            plugin_paths = ["plugins"]
+            data_dir = "d"
+            secrets_dir = "s"
+            [engine]
+            threads = 3
+            blocking_threads_max = 4
+            async_calls_max = 5
+            foreach_concurrency = 6
+            cancel_grace = "7s"
+            shutdown_grace = "8s"
+            finished_runs_max = 9
+            open_runs_max = 10
+            [loader]
+            file_bytes_max = 11
+            result_bytes_max = 12
+            instances_max = 13
+            [plugins.csv]
+            config = { root = "/data" }
+            [config]
+            region = "eu"
+            since = 2026-01-01
+            [secrets]
+            a = { env = "A" }
+            b = { file = "b" }
+            [log]
+            format = "json"
+            filter = "debug"
+            "#,
+        )
+        .unwrap();
+        let mut limits = engine::Config::default();
+        config.engine.apply(&mut limits);
+        assert_eq!((limits.threads, limits.blocking_threads_max, limits.async_calls_max), (3, 4, 5));
+        assert_eq!((limits.foreach_concurrency, limits.finished_runs_max, limits.open_runs_max), (6, 9, 10));
+        assert_eq!((limits.cancel_grace.as_secs(), limits.shutdown_grace.as_secs()), (7, 8));
+        let mut limits = RegistryConfig::new("d");
+        config.loader.apply(&mut limits);
+        assert_eq!((limits.file_bytes_max, limits.result_bytes_max, limits.instances_max), (11, 12, 13));
+        assert_eq!(to_json(&config.plugins["csv"].config), serde_json::json!({ "root": "/data" }));
+        assert_eq!(to_json(&config.config), serde_json::json!({ "region": "eu", "since": "2026-01-01" }));
+        assert_eq!(config.secrets["a"], SecretSource::Env("A".into()));
+        assert_eq!(config.log, LogConfig { format: Some(LogFormat::Json), filter: Some("debug".into()) });
+    }
+
+    #[test]
+    fn faults_name_the_key_and_its_line() {
+        for (text, expected) in [
+            ("thread = 1", "unknown field `thread`"),
+            ("[engine]\nthread = 1", "unknown field `thread`"),
+            ("[engine]\ncancel_grace = \"soon\"", "duration `soon`"),
+            ("[secrets]\na = { vault = \"x\" }", "unknown variant `vault`"),
+            ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
+            ("[plugins.csv]\ntrust = true", "unknown field `trust`"),
+            ("a = ", "line 1"),
+        ] {
+            let error = Config::parse(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+            assert!(error.contains("line "), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn relative_paths_are_taken_from_the_directory_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("jackfield.toml");
+        fs::write(&path, "plugin_paths = ['p', '/abs']\n[secrets]\nk = { file = 'k' }").unwrap();
+        let config = Config::load(&path).unwrap();
+        assert_eq!(config.plugin_paths, [dir.path().join("p"), PathBuf::from("/abs")]);
+        assert_eq!(config.secrets["k"], SecretSource::File(dir.path().join("k")));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Config::load(Path::new("/nowhere/jackfield.toml")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read `/nowhere/jackfield.toml`"), "{error}");
+    }
+}

@@ -1,0 +1,264 @@
+//! The host: plugins, workflows and runs of one application, with no state outside itself.
+
+use crate::app::AllMethods;
+use crate::builder::HostBuilder;
+use crate::code::{Step, WorkflowBuilder};
+use crate::config::ConfigValues;
+use crate::definition::{self, Dialect};
+use crate::diagnostic::Diagnostic;
+use crate::run::{Outcome, Run, RunOptions};
+use crate::{Error, PluginProblem, Workflow};
+use jackfield_core::catalog::Plugin;
+use jackfield_core::failure::{Failure, kind};
+use jackfield_core::payload::Payload;
+use jackfield_core::ports::Methods;
+use jackfield_core::run::CancelMode;
+use jackfield_engine::{Engine, RunFilter, RunSummary, StartRequest};
+use jackfield_loader::Registry;
+use semver::{Version, VersionReq};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A plugin host and workflow engine. Cheap to clone: clones are handles on one host. Any number of hosts can
+/// live in one process.
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<Parts>,
+}
+
+/// What a host is made of.
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    pub(crate) methods: Arc<AllMethods>,
+    pub(crate) registry: Arc<Registry>,
+    /// What `config.<key>` is in expressions.
+    pub(crate) values: Arc<ConfigValues>,
+}
+
+impl Host {
+    /// Puts a host together.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    pub(crate) fn assemble(parts: Parts) -> Self {
+        Self { inner: Arc::new(parts) }
+    }
+
+    /// Reads and checks a workflow file; `.jsonc` files may have comments.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, [`Error::Invalid`] with everything that is wrong with it.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<Workflow, Error> {
+        let (source, dialect) = definition::read(path.as_ref())?;
+        self.check(&path.as_ref().display().to_string(), source, dialect)
+    }
+
+    /// Checks a workflow given as JSON text.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with everything that is wrong with it.
+    pub fn parse(&self, json: &str) -> Result<Workflow, Error> {
+        self.check("workflow", json.into(), Dialect::Json)
+    }
+
+    /// Checks a workflow written in code.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with everything that is wrong with it; positions are those of its JSON text.
+    pub fn define(&self, workflow: &WorkflowBuilder) -> Result<Workflow, Error> {
+        self.parse(&workflow.to_json())
+    }
+
+    /// Everything that there is to say about a document, warnings too; empty if there is nothing.
+    ///
+    /// # Errors
+    /// If a plugin that it names cannot be opened.
+    pub fn validate(&self, json: &str, dialect: Dialect) -> Result<Vec<Diagnostic>, Error> {
+        match self.check("workflow", json.into(), dialect) {
+            Ok(workflow) => Ok(workflow.warnings().to_vec()),
+            Err(Error::Invalid(invalid)) => Ok(invalid.diagnostics),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn check(&self, name: &str, source: Box<str>, dialect: Dialect) -> Result<Workflow, Error> {
+        definition::check(name, source, dialect, &self.inner.values, |plugins| {
+            self.inner.registry.load(plugins)?;
+            Ok(self.inner.methods.catalog())
+        })
+    }
+
+    /// Makes a workflow known by id and version. The same document twice is fine.
+    ///
+    /// # Errors
+    /// If another document stands under its id and version.
+    pub fn register(&self, workflow: &Workflow) -> Result<(), Error> {
+        Ok(self.inner.engine.workflows().register(workflow.source(), workflow.shared_plan())?)
+    }
+
+    /// Forgets a version of a workflow, or all versions if none is named. Runs that go on are not touched.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn unregister(&self, id: &str, version: Option<&Version>) -> Result<(), Error> {
+        Ok(self.inner.engine.workflows().unregister(id, version)?)
+    }
+
+    /// The newest registered version of a workflow that satisfies `range`, any if absent.
+    #[must_use]
+    pub fn workflow(&self, id: &str, range: Option<&VersionReq>) -> Option<Workflow> {
+        self.inner.engine.workflows().get(id, range).map(Workflow::registered)
+    }
+
+    /// All registered workflows, by id, then by version, oldest first.
+    #[must_use]
+    pub fn workflows(&self) -> Vec<Workflow> {
+        self.inner.engine.workflows().list().into_iter().map(Workflow::registered).collect()
+    }
+
+    /// Runs a workflow to its end. A workflow that fails is an outcome, no error.
+    ///
+    /// # Errors
+    /// If the input does not fit the workflow, or the host is being shut down.
+    pub async fn run(&self, workflow: &Workflow, input: impl Into<Payload>) -> Result<Outcome, Error> {
+        Ok(self.start(workflow, input)?.outcome().await)
+    }
+
+    /// Starts a run and returns at once.
+    ///
+    /// # Errors
+    /// If the input does not fit the workflow, or the host is being shut down.
+    pub fn start(&self, workflow: &Workflow, input: impl Into<Payload>) -> Result<Run, Error> {
+        self.start_with(workflow, input, RunOptions::default())
+    }
+
+    /// Starts a run with an id of its own, or one that stops early.
+    ///
+    /// # Errors
+    /// As [`Host::start`]; and if the id is taken, or there is no step to stop after.
+    pub fn start_with(
+        &self,
+        workflow: &Workflow,
+        input: impl Into<Payload>,
+        options: RunOptions,
+    ) -> Result<Run, Error> {
+        let request = StartRequest {
+            run_id: options.run_id,
+            plan: workflow.shared_plan(),
+            input: input.into(),
+            config: self.inner.values.clone(),
+            until: options.until,
+        };
+        Ok(Run::new(self.inner.engine.start(request)?))
+    }
+
+    /// The run of this id, if the host knows it.
+    #[must_use]
+    pub fn get(&self, run_id: &str) -> Option<Run> {
+        self.inner.engine.get(run_id).map(Run::new)
+    }
+
+    /// The runs that fit `filter`.
+    #[must_use]
+    pub fn list(&self, filter: &RunFilter) -> Vec<RunSummary> {
+        self.inner.engine.list(filter)
+    }
+
+    /// Asks a run to end. On one that has ended it does nothing.
+    ///
+    /// # Errors
+    /// If there is no such run.
+    pub fn cancel(&self, run_id: &str, mode: CancelMode, reason: &str) -> Result<(), Error> {
+        Ok(self.inner.engine.cancel(run_id, mode, reason)?)
+    }
+
+    /// Asks every run to end gracefully; how many were asked.
+    pub fn cancel_all(&self, reason: &str) -> usize {
+        self.inner.engine.cancel_all(reason)
+    }
+
+    /// Blocks this thread until no run goes on, at most for `timeout`; whether none does.
+    #[must_use]
+    pub fn wait_all(&self, timeout: Duration) -> bool {
+        self.inner.engine.wait_all(timeout)
+    }
+
+    /// Forgets a run that has ended.
+    ///
+    /// # Errors
+    /// If there is no such run, or it goes on.
+    pub fn forget(&self, run_id: &str) -> Result<(), Error> {
+        Ok(self.inner.engine.forget(run_id)?)
+    }
+
+    /// All plugins that can be called, the application's own too, by name, newest version first. The schemas of
+    /// plugins from files are `null` until a workflow or [`Host::plugin`] needs them.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<Arc<Plugin>> {
+        self.inner.methods.catalog().plugins().to_vec()
+    }
+
+    /// All versions of one plugin with the schemas of their methods, newest first; empty if there is none.
+    ///
+    /// # Errors
+    /// If one of them cannot be opened.
+    pub fn plugin(&self, name: &str) -> Result<Vec<Arc<Plugin>>, Error> {
+        self.inner.registry.load(&[name])?;
+        Ok(self.inner.methods.catalog().versions(name).to_vec())
+    }
+
+    /// Files in the plugin directories that cannot be used, and why.
+    #[must_use]
+    pub fn plugin_problems(&self) -> Vec<PluginProblem> {
+        self.inner.registry.faults().iter().map(PluginProblem::new).collect()
+    }
+
+    /// Calls one method, without a time limit, and waits for the result. `plugin` may be a name, of which the
+    /// newest version is taken.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is no such method or the parameters do not fit its schema, [`Error::Failed`]
+    /// with what the method failed with.
+    pub async fn call(
+        &self,
+        plugin: &str,
+        method: &str,
+        parameters: impl Into<Payload>,
+    ) -> Result<Payload, Error> {
+        let run = self.start_call(plugin, method, parameters)?;
+        let outcome = run.outcome().await;
+        call_result(outcome)
+    }
+
+    /// Starts a call of one method as a run of its own, which can be watched and cancelled like any other.
+    ///
+    /// # Errors
+    /// As [`Host::call`], without the failure of the method.
+    pub fn start_call(
+        &self,
+        plugin: &str,
+        method: &str,
+        parameters: impl Into<Payload>,
+    ) -> Result<Run, Error> {
+        // the parameters travel as input, so that nothing in them is taken for a template
+        let step = Step::call("call", plugin, method).params("${input}").no_timeout();
+        let workflow = self.define(&Workflow::new("call").step(step))?;
+        self.start(&workflow, parameters)
+    }
+
+    /// Stops taking runs, gives those that go on the configured grace, cancels the rest, and joins the threads.
+    /// Blocks until that is done. Once is the same as twice.
+    pub fn shutdown(&self) {
+        self.inner.engine.shutdown();
+    }
+}
+
+fn call_result(outcome: Outcome) -> Result<Payload, Error> {
+    match outcome.error {
+        None if outcome.is_completed() => Ok(outcome.output),
+        Some(failure) => Err(Error::Failed(Box::new(failure))),
+        None => Err(Error::Failed(Box::new(Failure::new(kind::CANCELLED, "the call was cancelled")))),
+    }
+}

@@ -1,0 +1,153 @@
+//! One run: a handle while it goes on, an outcome when it has ended.
+
+use crate::Error;
+use crate::records::Records;
+use jackfield_core::failure::Failure;
+use jackfield_core::payload::Payload;
+use jackfield_core::run::{CancelMode, Event, RunReport, RunStatus};
+use jackfield_engine::RunHandle;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// How to start a run, besides with what input.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RunOptions {
+    /// Id of the run; a UUIDv7 if absent.
+    pub run_id: Option<String>,
+    /// Stop after this step of the document has settled; what is left is cancelled.
+    pub until: Option<String>,
+}
+
+impl RunOptions {
+    /// A run with an id of the caller's choice. An id that is taken is refused.
+    #[must_use]
+    pub fn id(run_id: impl Into<String>) -> Self {
+        Self { run_id: Some(run_id.into()), ..Self::default() }
+    }
+
+    /// Stop after `step` has settled.
+    #[must_use]
+    pub fn until(mut self, step: impl Into<String>) -> Self {
+        self.until = Some(step.into());
+        self
+    }
+}
+
+/// A handle on a run. Cheap to clone; dropping it does not stop the run.
+#[derive(Clone)]
+pub struct Run {
+    handle: RunHandle,
+}
+
+impl Run {
+    pub(crate) fn new(handle: RunHandle) -> Self {
+        Self { handle }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.handle.id()
+    }
+
+    /// Its status at this moment.
+    #[must_use]
+    pub fn status(&self) -> RunStatus {
+        self.handle.status()
+    }
+
+    /// The result document, also while it runs; with the results of at most `steps_max` steps.
+    #[must_use]
+    pub fn report(&self, steps_max: usize) -> RunReport {
+        self.handle.report(steps_max)
+    }
+
+    /// The output of the step at `path`, such as `probe[3].fetch`; `None` until it has completed.
+    #[must_use]
+    pub fn step_output(&self, path: &str) -> Option<Payload> {
+        self.handle.step_output(path)
+    }
+
+    /// Asks the run to end. Returns at once; the run ends when its clean-up has ended. On a run that has ended it
+    /// does nothing.
+    pub fn cancel(&self, mode: CancelMode, reason: &str) {
+        self.handle.cancel(mode, reason);
+    }
+
+    /// Waits for the end without blocking the thread.
+    pub async fn outcome(&self) -> Outcome {
+        self.handle.ended().await;
+        Outcome::of(&self.handle)
+    }
+
+    /// Blocks this thread until the end, at most for `timeout`; `None` if the run goes on.
+    #[must_use]
+    pub fn wait(&self, timeout: Option<Duration>) -> Option<Outcome> {
+        self.handle.wait(timeout)?;
+        Some(Outcome::of(&self.handle))
+    }
+
+    /// Everything that happens in the run from its first record on, as a stream that ends with the run.
+    pub fn records(&self) -> Records {
+        Records::new(self.handle.clone())
+    }
+
+    /// The records from number `from_seq` on. Blocks until there is one, at most for `timeout`; empty if there is
+    /// none by then, or the run has ended.
+    #[must_use]
+    pub fn wait_records(&self, from_seq: u64, timeout: Duration) -> Vec<Event> {
+        self.handle.wait_events(from_seq, timeout)
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Id of the run.
+    pub run_id: String,
+    /// A terminal status.
+    pub status: RunStatus,
+    /// The output; `null` unless it completed.
+    pub output: Payload,
+    /// Why it did not complete.
+    pub error: Option<Failure>,
+    /// From start to end.
+    pub duration: Duration,
+}
+
+impl Outcome {
+    fn of(handle: &RunHandle) -> Self {
+        let report = handle.report(0);
+        Self {
+            run_id: report.run_id.to_string(),
+            status: report.status,
+            output: report.output,
+            error: report.error,
+            duration: Duration::try_from_secs_f64(report.duration_ms / 1000.0).unwrap_or_default(),
+        }
+    }
+
+    /// Whether it completed.
+    #[must_use]
+    pub fn is_completed(&self) -> bool {
+        self.status == RunStatus::Completed
+    }
+
+    /// The output as a type of the caller's.
+    ///
+    /// # Errors
+    /// The failure if the run did not complete; a sentence if the output does not fit the type.
+    pub fn value<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        if let Some(failure) = &self.error {
+            return Err(Error::Failed(Box::new(failure.clone())));
+        }
+        if !self.is_completed() {
+            return Err(Error::setup(format!("run `{}` ended as {}", self.run_id, self.status.as_str())));
+        }
+        serde_json::from_str(self.output.as_str()).map_err(|error| {
+            Error::setup(format!("the output of run `{}` does not fit: {error}", self.run_id))
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! Why a plugin cannot be used: one line each, with a code that stays the same.
+
+use semver::{Version, VersionReq};
+use std::path::PathBuf;
+
+/// What is wrong with a plugin file, or with a plugin among the others.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// There is no such file or directory.
+    #[error("`{}` does not exist", file.display())]
+    NotFound {
+        /// Where it was looked for.
+        file: PathBuf,
+    },
+    /// A plugin is a file.
+    #[error("`{}` is a directory, not a plugin file", file.display())]
+    IsDirectory {
+        /// The directory.
+        file: PathBuf,
+    },
+    /// The file has no contents.
+    #[error("`{}` is empty", file.display())]
+    Empty {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The file is larger than a plugin may be.
+    #[error("`{}` has {bytes} bytes, a plugin may have {bytes_max}", file.display())]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The file is something else.
+    #[error("`{}` is not a plugin: {reason}", file.display())]
+    NotAPlugin {
+        /// The file.
+        file: PathBuf,
+        /// What it lacks.
+        reason: String,
+    },
+    /// The file is a library for another machine or system.
+    #[error("`{}` is built for {found}, this host needs {needed}", file.display())]
+    WrongArchitecture {
+        /// The file.
+        file: PathBuf,
+        /// What it is for.
+        found: String,
+        /// What it should be for.
+        needed: String,
+    },
+    /// A part of the file is missing or damaged.
+    #[error("`{}` is truncated or damaged: {reason}", file.display())]
+    Truncated {
+        /// The file.
+        file: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// The manifest cannot be understood.
+    #[error("`{}`: {reason}", file.display())]
+    ManifestInvalid {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The plugin needs a newer host.
+    #[error("plugin `{plugin}` needs ABI {needs} or newer, this host has {has}")]
+    AbiTooNew {
+        /// The plugin.
+        plugin: String,
+        /// The oldest ABI that it works with.
+        needs: u16,
+        /// The newest ABI of this host.
+        has: u16,
+    },
+    /// The plugin needs an older host.
+    #[error("plugin `{plugin}` works up to ABI {knows}, this host needs {has}")]
+    AbiTooOld {
+        /// The plugin.
+        plugin: String,
+        /// The newest ABI that it works with.
+        knows: u16,
+        /// The oldest ABI of this host.
+        has: u16,
+    },
+    /// The tables in the library are laid out in another way than the host's.
+    #[error("plugin `{plugin}`: its layout differs: {reason}")]
+    LayoutDiffers {
+        /// The plugin.
+        plugin: String,
+        /// Where.
+        reason: String,
+    },
+    /// The system's loader refuses the library.
+    #[error("plugin `{plugin}` cannot be opened: {reason}")]
+    OpenFailed {
+        /// The plugin.
+        plugin: String,
+        /// The system's own words.
+        reason: String,
+    },
+    /// The opened plugin does not say what it offers, or something else than its file.
+    #[error("plugin `{plugin}` does not describe itself: {reason}")]
+    DescribeFailed {
+        /// The plugin.
+        plugin: String,
+        /// What happened.
+        reason: String,
+    },
+    /// Two different files claim to be the same version of one plugin.
+    #[error("`{}` is another `{plugin} {version}` than `{}`, which stays", file.display(), other.display())]
+    Conflict {
+        /// The file that is left out.
+        file: PathBuf,
+        /// The file that is used.
+        other: PathBuf,
+        /// The plugin.
+        plugin: String,
+        /// The version that both claim.
+        version: Version,
+    },
+    /// Another plugin that it needs is not there.
+    #[error("plugin `{} {}` requires `{} {}`, but {}", .0.plugin, .0.version, .0.needs, .0.range, .0.found)]
+    MissingDependency(Box<MissingDependency>),
+    /// A file or directory cannot be read or written.
+    #[error("`{}` cannot be {action}: {reason}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// Read or written.
+        action: &'static str,
+        /// The system's own words.
+        reason: String,
+    },
+}
+
+/// A plugin whose requirement is not met.
+#[derive(Clone, Debug)]
+pub struct MissingDependency {
+    /// The plugin.
+    pub plugin: String,
+    /// Its version.
+    pub version: Version,
+    /// The plugin that it needs.
+    pub needs: String,
+    /// The versions that would do.
+    pub range: VersionReq,
+    /// What is there instead, such as "`1.4.0` is there".
+    pub found: String,
+}
+
+impl LoadError {
+    /// The stable code, such as `plugin.truncated`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "plugin.not_found",
+            Self::IsDirectory { .. } => "plugin.is_directory",
+            Self::Empty { .. } => "plugin.empty",
+            Self::TooLarge { .. } => "plugin.too_large",
+            Self::NotAPlugin { .. } => "plugin.not_a_plugin",
+            Self::WrongArchitecture { .. } => "plugin.wrong_architecture",
+            Self::Truncated { .. } => "plugin.truncated",
+            Self::ManifestInvalid { .. } => "plugin.manifest_invalid",
+            Self::AbiTooNew { .. } => "plugin.abi_too_new",
+            Self::AbiTooOld { .. } => "plugin.abi_too_old",
+            Self::LayoutDiffers { .. } => "plugin.layout_differs",
+            Self::OpenFailed { .. } => "plugin.open_failed",
+            Self::DescribeFailed { .. } => "plugin.describe_failed",
+            Self::Conflict { .. } => "plugin.conflict",
+            Self::MissingDependency(_) => "plugin.missing_dependency",
+            Self::Io { .. } => "plugin.io",
+        }
+    }
+
+    pub(crate) fn io(file: &std::path::Path, action: &'static str, error: &std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return Self::NotFound { file: file.to_owned() };
+        }
+        Self::Io { file: file.to_owned(), action, reason: error.to_string() }
+    }
+}
+
+/// Brings the words of a library that likes to write pages onto one line of bearable length.
+pub(crate) fn one_line(text: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if line.len() + word.len() >= CHARS_MAX {
+            line.push_str(" ...");
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
+}

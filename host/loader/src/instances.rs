@@ -1,0 +1,184 @@
+//! The instances of one plugin version. Calls go to the current one. When the engine gives a call up that does not
+//! return, its instance is set aside until it does, and a fresh one takes over.
+
+use crate::serial::Serial;
+use jackfield_core::failure::{Failure, kind};
+use jackfield_core::ports::{Call, StepAddress};
+use jackfield_plugin_api::abi::host::{CallFault, Instance, Table};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Stands for "no instance is free" in place of an index.
+const NONE: usize = usize::MAX;
+
+/// What tells attempts apart: run and step, attempt.
+type AttemptKey = (StepAddress, u32);
+
+pub(crate) struct Instances {
+    plugin: Box<str>,
+    table: Table,
+    config: Box<str>,
+    slots: Box<[Slot]>,
+    current: AtomicUsize,
+    ledger: Mutex<Ledger>,
+}
+
+/// A place for one instance, and one lock for each of its methods that takes one call at a time.
+pub(crate) struct Slot {
+    instance: OnceLock<Arc<Instance>>,
+    pub(crate) serial: Box<[Serial]>,
+}
+
+/// Which attempts run where. Only calls that may block are written down when they begin.
+#[derive(Default)]
+struct Ledger {
+    running: HashMap<AttemptKey, usize>,
+    abandoned: HashMap<AttemptKey, usize>,
+}
+
+fn key(call: &Call) -> AttemptKey {
+    (call.address.clone(), call.attempt)
+}
+
+/// An attempt that is written down as running; struck off when dropped.
+pub(crate) struct Running<'a> {
+    instances: &'a Instances,
+    key: AttemptKey,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.instances.ledger.lock().running.remove(&self.key);
+    }
+}
+
+impl Instances {
+    /// At most `instances_max` instances, made when they are needed. `methods` is the number of methods.
+    pub(crate) fn new(
+        plugin: &str,
+        table: Table,
+        config: &str,
+        instances_max: usize,
+        methods: usize,
+    ) -> Self {
+        let slot =
+            || Slot { instance: OnceLock::new(), serial: (0..methods).map(|_| Serial::default()).collect() };
+        Self {
+            plugin: plugin.into(),
+            table,
+            config: config.into(),
+            slots: (0..instances_max.max(1)).map(|_| slot()).collect(),
+            current: AtomicUsize::new(0),
+            ledger: Mutex::default(),
+        }
+    }
+
+    /// The instance that serves new calls, and its place.
+    ///
+    /// # Errors
+    /// `plugin.unavailable` if all are set aside, or the plugin does not accept its configuration.
+    #[inline]
+    pub(crate) fn current(&self) -> Result<(usize, &Slot, &Arc<Instance>), Failure> {
+        let index = self.current.load(Ordering::Acquire);
+        let slot = self.slots.get(index).ok_or_else(|| self.exhausted())?;
+        match slot.instance.get() {
+            Some(instance) => Ok((index, slot, instance)),
+            None => self.fill(slot).map(|instance| (index, slot, instance)),
+        }
+    }
+
+    /// What lets one call of a method at a time into the instance at `index`.
+    pub(crate) fn serial(&self, index: usize, method: u32) -> &Serial {
+        &self.slots[index].serial[method as usize]
+    }
+
+    /// Writes an attempt down as running in the instance at `index`.
+    pub(crate) fn begin(&self, call: &Call, index: usize) -> Running<'_> {
+        let key = key(call);
+        self.ledger.lock().running.insert(key.clone(), index);
+        Running { instances: self, key }
+    }
+
+    /// The same for an attempt that ends elsewhere: `ended` strikes it off.
+    pub(crate) fn begun(&self, call: &Call, index: usize) {
+        self.ledger.lock().running.insert(key(call), index);
+    }
+
+    pub(crate) fn ended(&self, call: &Call) {
+        self.ledger.lock().running.remove(&key(call));
+    }
+
+    /// Sets the instance of a given-up attempt aside.
+    pub(crate) fn abandon(&self, call: &Call) {
+        let key = key(call);
+        let mut ledger = self.ledger.lock();
+        // an inline call is not written down: it holds a thread of the engine, and runs in the current instance
+        let index = ledger.running.get(&key).copied().unwrap_or_else(|| self.current.load(Ordering::Acquire));
+        if index == NONE || ledger.abandoned.insert(key, index).is_some() {
+            return;
+        }
+        tracing::warn!(
+            plugin = &*self.plugin,
+            run_id = call.run_id(),
+            step = call.step(),
+            "a call was given up and does not return; its instance is set aside"
+        );
+        self.choose(&ledger);
+    }
+
+    /// An attempt that had been given up came back.
+    pub(crate) fn give_back(&self, call: &Call) {
+        let mut ledger = self.ledger.lock();
+        if ledger.abandoned.remove(&key(call)).is_some() {
+            self.choose(&ledger);
+        }
+    }
+
+    /// Makes the first instance without given-up attempts the current one, unless the current one has none.
+    fn choose(&self, ledger: &Ledger) {
+        let is_free = |index: &usize| !ledger.abandoned.values().any(|stuck| stuck == index);
+        let current = self.current.load(Ordering::Acquire);
+        if current == NONE || !is_free(&current) {
+            let next = (0..self.slots.len()).find(is_free).unwrap_or(NONE);
+            self.current.store(next, Ordering::Release);
+        }
+    }
+
+    #[cold]
+    fn fill<'a>(&self, slot: &'a Slot) -> Result<&'a Arc<Instance>, Failure> {
+        let plugin = self.plugin.clone();
+        let log = Box::new(move |level: u32, message: &str, fields: &str| match level {
+            0 | 1 => tracing::debug!(plugin = &*plugin, fields, "{message}"),
+            2 => tracing::info!(plugin = &*plugin, fields, "{message}"),
+            3 => tracing::warn!(plugin = &*plugin, fields, "{message}"),
+            _ => tracing::error!(plugin = &*plugin, fields, "{message}"),
+        });
+        let made = self.table.create(&self.config, log).map_err(|fault| self.refused(&fault))?;
+        // of two threads that made one at the same time, the later one's is dropped
+        Ok(slot.instance.get_or_init(|| Arc::new(made)))
+    }
+
+    #[cold]
+    fn refused(&self, fault: &CallFault) -> Failure {
+        let reason = match fault {
+            CallFault::Failed(error) => error.message().to_owned(),
+            CallFault::Panicked(message) => format!("it panicked: {message}"),
+            CallFault::Unsupported(message) => message.to_string(),
+            CallFault::BadStatus(status) => format!("it answered with the unknown status {status}"),
+        };
+        let message = format!("plugin `{}` does not start: {reason}", self.plugin);
+        Failure { retryable: false, ..Failure::new(kind::PLUGIN_UNAVAILABLE, message) }
+    }
+
+    #[cold]
+    fn exhausted(&self) -> Failure {
+        let message = format!(
+            "plugin `{}`: all {} instances wait for calls that were given up and do not return",
+            self.plugin,
+            self.slots.len()
+        );
+        Failure::new(kind::PLUGIN_UNAVAILABLE, message)
+    }
+}

@@ -1,0 +1,199 @@
+//! A method as the engines call it.
+
+use crate::instances::Instances;
+use crate::outcome::ResultRules;
+use jackfield_core::catalog::MethodKind;
+use jackfield_core::failure::{Failure, kind};
+use jackfield_core::ports::{Call, Completion, LogLevel, Method, Outcome};
+use jackfield_plugin_api::abi::host::{CallInfo, CallServices, OwnedCall};
+use jackfield_plugin_api::abi::{JF_LOG_DEBUG, JF_LOG_INFO, JF_LOG_TRACE, JF_LOG_WARN};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What is fixed about a method of an opened plugin.
+pub(crate) struct MethodFacts {
+    pub(crate) index: u32,
+    pub(crate) name: Box<str>,
+    pub(crate) kind: MethodKind,
+    pub(crate) is_serial: bool,
+    pub(crate) rules: ResultRules,
+}
+
+/// A method bound to one version of its plugin.
+pub(crate) struct BoundMethod {
+    pub(crate) facts: Arc<MethodFacts>,
+    pub(crate) instances: Arc<Instances>,
+}
+
+impl MethodFacts {
+    fn info<'a>(&'a self, call: &'a Call) -> CallInfo<'a> {
+        CallInfo {
+            method_index: self.index,
+            method: &self.name,
+            params: call.parameters.as_str(),
+            run_id: call.run_id(),
+            step: call.step(),
+            idempotency_key: call.idempotency_key(),
+            session: &call.session,
+            traceparent: "",
+            attempt: call.attempt,
+            deadline_left: self.deadline_left(call),
+        }
+    }
+
+    /// What is left for a call that begins now. One that cannot have waited has all of it, and needs no clock.
+    fn deadline_left(&self, call: &Call) -> Option<Duration> {
+        match self.kind {
+            MethodKind::Inline if !self.is_serial => call.timeout,
+            _ => deadline_left(call),
+        }
+    }
+
+    fn wrong_kind(&self) -> Failure {
+        Failure::new(kind::INTERNAL, format!("method `{}` was called in the way of another kind", self.name))
+    }
+}
+
+impl Method for BoundMethod {
+    fn kind(&self) -> MethodKind {
+        self.facts.kind
+    }
+
+    fn call(&self, call: &Call) -> Outcome {
+        if !matches!(self.facts.kind, MethodKind::Inline | MethodKind::Blocking) {
+            return Err(self.facts.wrong_kind());
+        }
+        let (index, slot, instance) = self.instances.current()?;
+        let _turn = match self.facts.is_serial {
+            false => None,
+            true => {
+                let serial = &slot.serial[self.facts.index as usize];
+                Some(serial.enter(call.deadline).ok_or_else(|| no_turn(&self.facts.name))?)
+            }
+        };
+        let _running = match self.facts.kind {
+            MethodKind::Blocking => Some(self.instances.begin(call, index)),
+            _ => None,
+        };
+        self.facts.rules.outcome(instance.call(&self.facts.info(call), &Services(call)))
+    }
+
+    fn start(&self, call: Arc<Call>, done: Completion) {
+        if self.facts.kind != MethodKind::Async {
+            return done(Err(self.facts.wrong_kind()));
+        }
+        let (index, instance) = match self.instances.current() {
+            Ok((index, _, instance)) => (index, Arc::clone(instance)),
+            Err(failure) => return done(Err(failure)),
+        };
+        self.instances.begun(&call, index);
+        let (facts, instances) = (Arc::clone(&self.facts), Arc::clone(&self.instances));
+        let ended = Arc::clone(&call);
+        let finish = Box::new(move |result| {
+            instances.ended(&ended);
+            if facts.is_serial {
+                instances.serial(index, facts.index).leave();
+            }
+            done(facts.rules.outcome(result));
+        });
+        let owned = Arc::new(Owned { call, facts: Arc::clone(&self.facts) });
+        match self.facts.is_serial {
+            false => instance.start(owned, finish),
+            true => {
+                let job = Box::new(move || instance.start(owned, finish));
+                self.instances.serial(index, self.facts.index).enqueue(job);
+            }
+        }
+    }
+
+    fn abandoned(&self, call: &Call) {
+        self.instances.abandon(call);
+    }
+
+    fn returned(&self, call: &Call) {
+        self.instances.give_back(call);
+    }
+}
+
+fn no_turn(method: &str) -> Failure {
+    Failure::new(
+        kind::TIMEOUT,
+        format!("`{method}` takes one call at a time, and the turn of this one did not come"),
+    )
+}
+
+fn deadline_left(call: &Call) -> Option<Duration> {
+    call.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+}
+
+/// The services of a call, for as long as it is borrowed.
+struct Services<'a>(&'a Call);
+
+/// A call that lives until its completion.
+struct Owned {
+    call: Arc<Call>,
+    facts: Arc<MethodFacts>,
+}
+
+impl OwnedCall for Owned {
+    fn info(&self) -> CallInfo<'_> {
+        self.facts.info(&self.call)
+    }
+}
+
+fn log(call: &Call, level: u32, message: &str, fields: &str) {
+    let level = match level {
+        JF_LOG_TRACE => LogLevel::Trace,
+        JF_LOG_DEBUG => LogLevel::Debug,
+        JF_LOG_INFO => LogLevel::Info,
+        JF_LOG_WARN => LogLevel::Warn,
+        _ => LogLevel::Error,
+    };
+    // listeners are promised an object or null
+    let is_object = fields.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(fields).is_ok();
+    call.listener.log(level, message, if is_object { fields } else { "null" });
+}
+
+impl CallServices for Services<'_> {
+    fn log(&self, level: u32, message: &str, fields: &str) {
+        log(self.0, level, message, fields);
+    }
+
+    fn progress(&self, fraction: f64, message: &str) {
+        self.0.listener.progress(fraction, message);
+    }
+
+    fn output_line(&self, is_stderr: bool, line: &str) {
+        self.0.listener.output_line(is_stderr, line);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    fn deadline_left(&self) -> Option<Duration> {
+        deadline_left(self.0)
+    }
+}
+
+impl CallServices for Owned {
+    fn log(&self, level: u32, message: &str, fields: &str) {
+        Services(&self.call).log(level, message, fields);
+    }
+
+    fn progress(&self, fraction: f64, message: &str) {
+        Services(&self.call).progress(fraction, message);
+    }
+
+    fn output_line(&self, is_stderr: bool, line: &str) {
+        Services(&self.call).output_line(is_stderr, line);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.call.is_cancelled()
+    }
+
+    fn deadline_left(&self) -> Option<Duration> {
+        deadline_left(&self.call)
+    }
+}

@@ -1,0 +1,7 @@
+//! Plugins as files: found, refused, loaded, called. Linux only where a test patches ELF files or links C.
+
+mod calls;
+mod examples;
+mod files;
+mod support;
+mod versions;
