@@ -118,7 +118,7 @@ async fn an_asynchronous_method_answers_without_holding_a_thread() {
     let dir = tempfile::tempdir().unwrap();
     let later = AppMethod::asynchronous("later", |call: Arc<Call>, n: u64| async move {
         tokio::task::yield_now().await;
-        Ok::<_, MethodError>(json!({ "n": n, "step": *call.step }))
+        Ok::<_, MethodError>(json!({ "n": n, "step": call.step() }))
     });
     let host = builder(&dir).app_method("app", "1.0.0", later).build().unwrap();
     let answer = host.call("app", "later", json!(7)).await.unwrap();

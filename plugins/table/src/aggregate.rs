@@ -148,7 +148,7 @@ impl Measure {
             Op::Min => taken(values().min_by(|a, b| order(a, b))),
             Op::Max => taken(values().max_by(|a, b| order(a, b))),
             Op::First => taken(values().next()),
-            Op::Last => taken(values().last()),
+            Op::Last => taken(values().next_back()),
         })
     }
 }

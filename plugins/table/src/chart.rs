@@ -25,6 +25,8 @@ const COLOURS: [RGBColor; SERIES_MAX] = [
     RGBColor(120, 120, 120),
     RGBColor(0, 0, 0),
 ];
+/// Greatest value that can be drawn.
+const VALUE_MAX: f64 = 1e300;
 /// Labels along the x axis at most.
 const LABELS_MAX: usize = 24;
 
@@ -134,10 +136,21 @@ fn read(p: &Chart) -> Result<Vec<Numbers>, Error> {
     require(&p.rows, &p.x)?;
     let read = |series: &Series| {
         require(&p.rows, &series.column)?;
-        let cell = |(ix, row): (usize, &Row)| number(row, &series.column, ix);
+        let cell = |(ix, row): (usize, &Row)| drawable(number(row, &series.column, ix)?, &series.column, ix);
         p.rows.iter().enumerate().map(cell).collect::<Result<Numbers, Error>>()
     };
     p.series.iter().map(read).collect()
+}
+
+/// A number that an axis can show: beyond the limit the length of the axis is no number any more.
+fn drawable(number: Option<f64>, column: &str, index: usize) -> Result<Option<f64>, Error> {
+    match number.filter(|number| number.abs() > VALUE_MAX) {
+        None => Ok(number),
+        Some(number) => {
+            let message = format!("column `{column}` of row {index} is {number}, charts end at {VALUE_MAX:e}");
+            Err(Error::new("table.too_large", message).permanent())
+        }
+    }
 }
 
 /// The range of values with some room; bars stand on 0.
