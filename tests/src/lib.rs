@@ -1,1 +1,21 @@
-//! Under construction in this slice.
+//! What the integration tests are written with: built artifacts, a bench to run documents on, the command line.
+//!
+//! A test makes a [`Bench`], hands it a document and looks at what came of it: [`Finished`] runs, [`Faults`] of
+//! documents, [`CliOutput`] of the command. Nothing here knows the engine; all goes through the crate `jackfield`.
+
+mod artifacts;
+mod bench;
+mod cli;
+mod compile;
+mod document;
+mod faults;
+mod finished;
+pub mod workspace;
+
+pub use artifacts::{bundled_plugin, jackfield_command};
+pub use bench::{Bench, Started};
+pub use cli::CliOutput;
+pub use compile::compile_c;
+pub use document::{Document, chain, fan};
+pub use faults::{Fault, Faults};
+pub use finished::Finished;

@@ -120,6 +120,11 @@ pub(super) fn write_inside_string(
         Value::Time(_) | Value::Span(_) | Value::Type(_) | Value::Str(_) | Value::Text(_) => {
             push_escaped(text, &plain(value)?);
         }
+        // a whole value that has not been looked into yet may be a string, too
+        Value::Payload(payload) if payload.as_str().trim_ascii_start().starts_with('"') => {
+            push_escaped(text, payload.value().as_str().unwrap_or_default());
+        }
+        Value::Json(Json::String(content)) => push_escaped(text, content),
         other => {
             let mut json = String::new();
             write_json(&mut json, other, len_max)?;

@@ -44,7 +44,10 @@ fn is_in_body_output(workflow: &Workflow, layout: &Layout<'_>, step: StepIx) -> 
     if matches!(scope.role, ScopeRole::OnFailure | ScopeRole::Finally) {
         return false;
     }
-    if scope.role == ScopeRole::Contest {
+    let position = (step.0 - scope.steps.start) as usize;
+    // a later stage takes it as `prev`
+    let is_taken_on = scope.mode == Mode::Pipeline && position + 1 < scope.list.len();
+    if scope.role == ScopeRole::Contest || is_taken_on {
         return true;
     }
     if let Some(template) = template {
@@ -53,7 +56,6 @@ fn is_in_body_output(workflow: &Workflow, layout: &Layout<'_>, step: StepIx) -> 
     match scope.mode {
         Mode::Parallel | Mode::Conditional | Mode::Pipeline => true,
         Mode::Sequential => {
-            let position = (step.0 - scope.steps.start) as usize;
             let mut later = scope.list[position + 1..].iter();
             // a later step that cannot but complete replaces the output
             !later.any(|later| {

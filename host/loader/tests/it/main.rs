@@ -1,6 +1,8 @@
 //! Plugins as files: found, refused, loaded, called. Linux only where a test patches ELF files or links C.
 
+mod abi_1_0;
 mod calls;
+mod examples;
 mod files;
 mod support;
 mod versions;

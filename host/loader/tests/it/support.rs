@@ -52,6 +52,50 @@ pub(crate) fn fault() -> PathBuf {
     BUNDLED.1.clone()
 }
 
+/// Where plugins lie that are no members of the workspace.
+pub(crate) fn outside() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside")
+}
+
+/// Their one target directory, so that what they all depend on is built once.
+pub(crate) fn outside_target() -> PathBuf {
+    outside().join("target")
+}
+
+/// Writes a file of such a plugin. An unchanged one keeps its time, so that cargo has nothing to do.
+pub(crate) fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().expect("a file is in a directory")).expect("the directory is ours");
+    if std::fs::read_to_string(path).ok().as_deref() != Some(text) {
+        std::fs::write(path, text).expect("the directory is ours");
+    }
+}
+
+/// Gives such a plugin the versions of the workspace, which are there already.
+pub(crate) fn lock(directory: &Path) {
+    let lock = directory.join("Cargo.lock");
+    if !lock.exists() {
+        let of_workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
+        std::fs::copy(of_workspace, lock).expect("the workspace is locked");
+    }
+}
+
+/// Builds such a plugin; its library is known by `part` of its package's id.
+pub(crate) fn build_outside(directory: &Path, part: &str) -> PathBuf {
+    lock(directory);
+    build_there(directory, part, &[])
+}
+
+/// The same for a plugin that has versions of its own, which must not change.
+pub(crate) fn build_locked(directory: &Path, part: &str) -> PathBuf {
+    build_there(directory, part, &["--locked"])
+}
+
+fn build_there(directory: &Path, part: &str, arguments: &[&str]) -> PathBuf {
+    let target = outside_target();
+    let to = ["--target-dir", target.to_str().expect("the path is text")];
+    find(&build(&directory.join("Cargo.toml"), &[&to, arguments].concat()), part)
+}
+
 /// The plugin `counter` in its versions 1.0.0 and 2.0.0, and `needy`, which requires `counter ^2`.
 pub(crate) struct Counters {
     pub(crate) one: PathBuf,
@@ -62,15 +106,7 @@ pub(crate) struct Counters {
 pub(crate) static COUNTERS: LazyLock<Counters> = LazyLock::new(|| {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let api = here.join("../../plugin-api");
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("counters");
-    let write = |path: PathBuf, text: &str| {
-        std::fs::create_dir_all(path.parent().expect("a file is in a directory"))
-            .expect("the directory is ours");
-        // an unchanged file keeps its time, so that cargo has nothing to do
-        if std::fs::read_to_string(&path).ok().as_deref() != Some(text) {
-            std::fs::write(path, text).expect("the directory is ours");
-        }
-    };
+    let directory = outside().join("counters");
     let crates = [
         ("one", "counter", "1.0.0", ""),
         ("two", "counter", "2.0.0", ""),
@@ -86,17 +122,9 @@ pub(crate) static COUNTERS: LazyLock<Counters> = LazyLock::new(|| {
             if feature.is_empty() { String::new() } else { format!("\"{feature}\"") },
             api.display(),
         );
-        write(directory.join(folder).join("Cargo.toml"), &manifest);
-        let lock = directory.join(folder).join("Cargo.lock");
-        if !lock.exists() {
-            std::fs::copy(here.join("../../Cargo.lock"), lock).expect("the workspace is locked");
-        }
+        write(&directory.join(folder).join("Cargo.toml"), &manifest);
     }
-    let target = directory.join("target");
-    let library = |folder: &str| {
-        let arguments = ["--target-dir", target.to_str().expect("the path is text")];
-        find(&build(&directory.join(folder).join("Cargo.toml"), &arguments), folder)
-    };
+    let library = |folder: &str| build_outside(&directory.join(folder), folder);
     Counters { one: library("one"), two: library("two"), needy: library("needy") }
 });
 

@@ -38,6 +38,18 @@ fn holes_are_filled_and_everything_else_stays() {
 }
 
 #[test]
+fn a_whole_reference_that_is_a_string_goes_into_text_as_it_is() {
+    for (input, expected) in [
+        (r#""plain""#, r#""<plain>""#),
+        (r#""a\"b""#, r#""<a\"b>""#),
+        (r#" "spaced" "#, r#""<spaced>""#),
+        ("[\"x\"]", r#""<[\"x\"]>""#),
+    ] {
+        assert_eq!(World::new(input).render(r#""<${input}>""#).as_deref(), Ok(expected), "{input}");
+    }
+}
+
+#[test]
 fn a_template_without_references_is_ready_made() {
     let mut world = World::new(INPUT);
     for (json, expected) in [

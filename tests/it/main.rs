@@ -1,0 +1,7 @@
+//! The product as a whole, seen from outside: documents in; diagnostics, runs and command output out.
+
+mod definition;
+mod examples;
+mod plugins;
+mod readme;
+mod tidy;
