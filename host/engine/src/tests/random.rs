@@ -71,17 +71,21 @@ fn document(steps: &[Plan], seed: u64) -> Value {
             Rule::Completed(n) => json!({ "completed": n }),
         };
         let dependencies: Vec<_> = plan.dependencies.iter().map(|on| format!("s{on}")).collect();
-        json!({
+        let mut step = json!({
             "id": format!("s{nth}"), "plugin": "t", "method": METHODS[(seed as usize + nth) % 4],
             "parameters": { "good": plan.good, "value": nth }, "critical": plan.critical,
             "when": if plan.when { "input.yes" } else { "!input.yes" },
-            "dependencies": dependencies, "trigger_rule": rule,
             "retry": { "max_attempts": plan.attempts_max, "backoff": "none" },
-        })
+        });
+        if !dependencies.is_empty() {
+            step["dependencies"] = json!(dependencies);
+            step["trigger_rule"] = rule;
+        }
+        step
     };
     let steps: Vec<_> = steps.iter().enumerate().map(step).collect();
     let mut document = json!({ "id": "w", "mode": "parallel", "steps": steps });
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         document["max_concurrency"] = json!(1 + seed % 4);
     }
     document
