@@ -218,7 +218,7 @@ fn typos_negative_times_wrong_types_and_unknown_modes_are_refused_with_their_pat
         (step(r#","max_retries":-1"#), "JF0005", "/steps/0/max_retries"),
         (step(r#","critical":"no""#), "JF0004", "/steps/0/critical"),
         (step(r#","dependencies":"b""#), "JF0004", "/steps/0/dependencies"),
-        (step("").replace(r#""id":"w""#, r#""id":"w","mode":99"#), "JF0004", "/mode"),
+        (step("").replace(r#""id":"w""#, r#""id":"w","mode":99"#), "JF0005", "/mode"),
         (step("").replace(r#""id":"w""#, r#""id":"w","mode":"serial""#), "JF0005", "/mode"),
     ];
     for (document, code, pointer) in cases {

@@ -145,14 +145,14 @@ fn stored(bench: &Bench) -> usize {
 fn misbehave(bench: &Bench, method: &str, parameters: &Value) -> (String, String) {
     let document = json!({ "id": "w",
         "steps": [
-            { "id": "before", "plugin": "echo", "method": "echo", "parameters": 1 },
+            { "id": "before", "plugin": "echo", "method": "echo", "parameters": { "n": 1 } },
             { "id": "bad", "plugin": "fault", "method": method, "parameters": parameters },
             { "id": "after", "plugin": "echo", "method": "noop" }
         ],
         "finally": [{ "id": "tidy_up", "plugin": "echo", "method": "noop" }] });
     let finished = bench.run(&document, json!({}));
     assert_eq!(finished.status(), RunStatus::Failed);
-    assert_eq!(finished.step_output("before"), json!(1));
+    assert_eq!(finished.step_output("before"), json!({ "n": 1 }));
     assert_eq!(finished.step_status("bad"), StepStatus::Failed);
     assert_eq!(finished.step_status("after"), StepStatus::Cancelled);
     assert_eq!(finished.step_status("tidy_up"), StepStatus::Completed);
@@ -229,7 +229,7 @@ fn a_plugin_that_lacks_another_is_named_and_works_once_it_is_there() {
     assert_eq!((&missing[0]["code"], plugins), (&json!("plugin.missing_dependency"), Some(0)));
     let said = missing[0]["message"].as_str().unwrap();
     assert!(said.contains("`needy 1.0.0`") && said.contains("`counter ^2`"), "{said}");
-    let _ = bench.cli(&["plugin", "call", "needy.next"]).exits(1);
+    let _ = bench.cli(&["plugin", "call", "needy.next"]).exits(2);
 
     counter(&bench, "counter", "1.0.0", "[]");
     let (conflicting, plugins) = problem();

@@ -128,11 +128,13 @@ impl Bench {
     #[track_caller]
     #[must_use]
     pub fn check(&self, document: impl Into<Document>) -> Workflow {
-        let document = document.into();
-        self.host().parse(&document.0).unwrap_or_else(|error| match error.invalid() {
-            Some(invalid) => panic!("{error}\n{}", Faults(invalid.diagnostics.clone())),
-            None => panic!("{error}"),
-        })
+        match self.host().parse(&document.into().0) {
+            Ok(workflow) => workflow,
+            Err(error) => match error.invalid() {
+                Some(invalid) => panic!("{error}\n{}", Faults(invalid.diagnostics.clone())),
+                None => panic!("{error}"),
+            },
+        }
     }
 
     /// Starts a run.
