@@ -5,16 +5,16 @@ use crate::error::{EngineError, InputFault};
 use crate::handle::RunHandle;
 use crate::inline::{Slot, timed_out};
 use crate::lane::Lane;
+use crate::perform::later;
 use crate::pool::AsyncCalls;
 use crate::run::{RunCell, Shared};
 use crate::timers::{Due, Timers};
 use crate::workflows::WorkflowRegistry;
-use indexmap::IndexMap;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::run::{CancelMode, Fact, RunState, RunStatus, Start};
 use jackfield_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -55,9 +55,20 @@ pub(crate) struct Watch {
 
 #[derive(Default)]
 struct Runs {
-    all: IndexMap<Arc<str>, Arc<RunCell>>,
+    /// By id, with the number of the start.
+    all: HashMap<Arc<str>, (u64, Arc<RunCell>)>,
+    started: u64,
     finished: VecDeque<Arc<str>>,
     open: usize,
+}
+
+impl Runs {
+    /// All runs in the order of their starts.
+    fn in_order(&self) -> Vec<Arc<RunCell>> {
+        let mut all: Vec<_> = self.all.values().collect();
+        all.sort_by_key(|(nth, _)| *nth);
+        all.into_iter().map(|(_, run)| run.clone()).collect()
+    }
 }
 
 /// Which runs to list.
@@ -173,7 +184,7 @@ impl Engine {
     /// The run called `run_id`, if it is known.
     #[must_use]
     pub fn get(&self, run_id: &str) -> Option<RunHandle> {
-        let run = self.inner.runs.lock().all.get(run_id).cloned()?;
+        let run = self.inner.runs.lock().all.get(run_id)?.1.clone();
         Some(RunHandle { inner: self.inner.clone(), run })
     }
 
@@ -181,7 +192,7 @@ impl Engine {
     #[must_use]
     pub fn list(&self, filter: &RunFilter) -> Vec<RunSummary> {
         let now = self.inner.ports.clock.now();
-        let runs: Vec<_> = self.inner.runs.lock().all.values().cloned().collect();
+        let runs = self.inner.runs.lock().in_order();
         let wanted = |run: &Arc<RunCell>| filter.workflow.as_ref().is_none_or(|id| **id == *run.plan.id);
         runs.iter()
             .filter(|run| wanted(run))
@@ -202,13 +213,13 @@ impl Engine {
 
     /// Asks all open runs to end gracefully; returns how many there were.
     pub fn cancel_all(&self, reason: &str) -> usize {
-        self.inner.cancel_open(self, CancelMode::Graceful, reason)
+        self.inner.cancel_open(CancelMode::Graceful, reason)
     }
 
     /// Blocks until no run is open, at most `timeout`. Returns whether that came true.
     #[must_use]
     pub fn wait_all(&self, timeout: Duration) -> bool {
-        let until = Instant::now() + timeout;
+        let until = later(timeout);
         let mut runs = self.inner.runs.lock();
         while runs.open > 0 {
             if self.inner.run_ended.wait_until(&mut runs, until).timed_out() {
@@ -228,7 +239,7 @@ impl Engine {
             return Err(EngineError::RunOpen(run_id.to_owned()));
         }
         let mut runs = self.inner.runs.lock();
-        runs.all.shift_remove(run_id);
+        runs.all.remove(run_id);
         runs.finished.retain(|id| **id != *run_id);
         Ok(())
     }
@@ -248,8 +259,8 @@ impl Engine {
         }
         if !self.wait_all(inner.config.shutdown_grace) {
             self.cancel_all("the host is shutting down");
-            if !self.wait_all(inner.config.cancel_grace * 2) {
-                inner.cancel_open(self, CancelMode::Kill, "the host is shutting down");
+            if !self.wait_all(inner.config.cancel_grace.saturating_mul(2)) {
+                inner.cancel_open(CancelMode::Kill, "the host is shutting down");
             }
         }
         inner.inline_lane.stop();
@@ -296,15 +307,21 @@ impl Inner {
 
     fn enter_run(&self, run: &Arc<RunCell>) -> Result<(), EngineError> {
         let mut runs = self.runs.lock();
+        // Asked under the lock under which a shutdown waits for open runs: it sees this one, or this one is refused.
+        if self.is_stopping.load(Ordering::SeqCst) {
+            return Err(EngineError::ShuttingDown);
+        }
         if runs.open >= self.config.open_runs_max {
             return Err(EngineError::TooManyRuns(runs.open));
         }
-        if let Some(known) = runs.all.get(&run.id).cloned() {
+        if let Some((_, known)) = runs.all.get(&run.id).cloned() {
             drop(runs);
             let status = known.shared.lock().status();
             return Err(EngineError::RunExists { id: run.id.to_string(), status });
         }
-        runs.all.insert(run.id.clone(), run.clone());
+        runs.started += 1;
+        let nth = runs.started;
+        runs.all.insert(run.id.clone(), (nth, run.clone()));
         runs.open += 1;
         Ok(())
     }
@@ -318,7 +335,7 @@ impl Inner {
         runs.finished.push_back(run.id.clone());
         while runs.finished.len() > self.config.finished_runs_max {
             if let Some(oldest) = runs.finished.pop_front() {
-                runs.all.swap_remove(&oldest);
+                runs.all.remove(&oldest);
             }
         }
         if runs.open == 0 {
@@ -326,10 +343,10 @@ impl Inner {
         }
     }
 
-    fn cancel_open(self: &Arc<Self>, engine: &Engine, mode: CancelMode, reason: &str) -> usize {
-        let runs: Vec<_> = self.runs.lock().all.keys().cloned().collect();
-        let open: Vec<_> =
-            runs.iter().filter_map(|id| engine.get(id)).filter(|run| !run.status().is_terminal()).collect();
+    fn cancel_open(self: &Arc<Self>, mode: CancelMode, reason: &str) -> usize {
+        let runs = self.runs.lock().in_order();
+        let handle = |run| RunHandle { inner: self.clone(), run };
+        let open: Vec<_> = runs.into_iter().map(handle).filter(|run| !run.status().is_terminal()).collect();
         open.iter().for_each(|run| run.cancel(mode, reason));
         open.len()
     }

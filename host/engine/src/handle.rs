@@ -1,6 +1,7 @@
 //! What callers hold of a run.
 
 use crate::engine::Inner;
+use crate::perform::later;
 use crate::run::RunCell;
 use jackfield_core::payload::Payload;
 use jackfield_core::run::{CancelMode, Event, Fact, RunReport, RunStatus};
@@ -123,7 +124,7 @@ impl RunHandle {
     /// `timeout` has passed.
     #[must_use]
     pub fn wait_events(&self, from: u64, timeout: Duration) -> Vec<Event> {
-        let until = Instant::now() + timeout;
+        let until = later(timeout);
         let _watching = Watching::new(&self.run);
         let mut shared = self.run.shared.lock();
         loop {

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 const CHUNK_MAX: usize = 64;
 /// Longest time that an outcome is held back.
 const HOLD_MAX: Duration = Duration::from_micros(4);
+/// How long a thread stays with one run while others wait for a thread.
+const TURN_MAX: Duration = Duration::from_micros(500);
 /// How often the watchdog looks while threads are busy.
 const WATCH_TICK: Duration = Duration::from_millis(2);
 
@@ -64,23 +66,25 @@ impl Inner {
         while let Next::Run(run) = self.inline_lane.next(None) {
             run.shared.lock().inline.is_queued = false;
             self.watch_begin();
-            let goes_on = self.work(&run, &slot);
-            self.watch_end();
-            if !goes_on {
+            if !self.work(&run, &slot) {
                 return;
             }
+            self.watch_end();
         }
     }
 
-    /// Works on one run while it has calls for this thread. False if the thread was given up.
+    /// Works on one run while it has calls for this thread, until another run's turn has come. False if the thread
+    /// was given up.
     fn work(self: &Arc<Self>, run: &Arc<RunCell>, slot: &Slot) -> bool {
         let mut flushed = Instant::now();
+        let turn_ends = flushed + TURN_MAX;
         slot.local.lock().run = Some(run.clone());
-        self.refill(run, slot);
+        self.refill(run, slot, CHUNK_MAX);
         loop {
-            match slot.turn(run, flushed) {
+            match slot.turn(run, flushed, turn_ends) {
                 Turn::Exchange => {
-                    if !self.refill(run, slot) {
+                    let is_over = Instant::now() >= turn_ends && self.inline_lane.has_runs();
+                    if !self.refill(run, slot, if is_over { 0 } else { CHUNK_MAX }) {
                         slot.local.lock().run = None;
                         return true;
                     }
@@ -95,8 +99,8 @@ impl Inner {
         }
     }
 
-    /// Hands in outcomes and takes a chunk. False if there is nothing to do.
-    fn refill(self: &Arc<Self>, run: &Arc<RunCell>, slot: &Slot) -> bool {
+    /// Hands in outcomes and takes up to `max` calls. False if there is nothing to do.
+    fn refill(self: &Arc<Self>, run: &Arc<RunCell>, slot: &Slot, max: usize) -> bool {
         let (mut facts, mut chunk) = {
             let mut local = slot.local.lock();
             (std::mem::take(&mut local.outbox), std::mem::take(&mut local.chunk))
@@ -109,8 +113,8 @@ impl Inner {
                 shared.inline.calls.push_front(call);
             }
         }
-        let take = Take { lane: LaneKind::Inline, max: CHUNK_MAX };
-        self.exchange(run, &mut facts, Some((take, &mut chunk)));
+        let take = Some(Take { lane: LaneKind::Inline, max }).filter(|_| max > 0);
+        self.exchange(run, &mut facts, take.map(|take| (take, &mut chunk)));
         let mut local = slot.local.lock();
         local.epoch = epoch;
         local.outbox = facts;
@@ -122,6 +126,10 @@ impl Inner {
     fn make(self: &Arc<Self>, run: &Arc<RunCell>, slot: &Slot, command: CallCommand) -> bool {
         let key = command.key;
         let method = run.methods[command.method.0 as usize].clone();
+        if method.kind() != MethodKind::Inline {
+            self.start_async(run, command);
+            return true;
+        }
         let started = Instant::now();
         let call = match self.prepare(run, &command) {
             Ok(call) => Arc::new(call),
@@ -131,10 +139,6 @@ impl Inner {
             }
         };
         let _span = crate::spans::attempt(run, &call);
-        if method.kind() != MethodKind::Inline {
-            self.start_async(run, key, call, method);
-            return true;
-        }
         if !slot.begin(run, key, started, &call, &method) {
             // Cancelled between taking and beginning.
             let failure = Failure::new(kind::CANCELLED, "cancelled before it started");
@@ -191,6 +195,7 @@ impl Inner {
                 let duration = now - current.started;
                 facts.push(Fact::Outcome { key: current.key, duration, outcome: Err(Box::new(failure)) });
                 self.slots.lock().retain(|other| !Arc::ptr_eq(other, &slot));
+                self.watch_end();
                 self.add_inline_thread();
             }
             if facts.is_empty() && chunk.is_empty() {
@@ -238,8 +243,7 @@ impl Current {
     /// Why the call is to be given up, if it is.
     fn verdict(&self, now: Instant, grace: Duration) -> Option<Failure> {
         if self.deadline.is_some_and(|deadline| now >= deadline) {
-            let limit = self.deadline.map_or(Duration::ZERO, |deadline| deadline - self.started);
-            return Some(timed_out(limit));
+            return Some(timed_out(self.call.timeout.unwrap_or_default()));
         }
         let told = self.told?;
         (now - told > grace)
@@ -249,9 +253,10 @@ impl Current {
 
 impl Slot {
     /// The next call of the chunk, unless it is time to hand in.
-    fn turn(&self, run: &RunCell, flushed: Instant) -> Turn {
+    fn turn(&self, run: &RunCell, flushed: Instant, turn_ends: Instant) -> Turn {
         let mut local = self.local.lock();
-        let is_late = !local.outbox.is_empty() && flushed.elapsed() > HOLD_MAX;
+        let now = Instant::now();
+        let is_late = !local.outbox.is_empty() && (now - flushed > HOLD_MAX || now >= turn_ends);
         let is_stale = local.epoch != run.cancel_epoch.load(Ordering::SeqCst);
         if is_late || is_stale || local.outbox.len() >= CHUNK_MAX {
             return Turn::Exchange;
@@ -295,9 +300,12 @@ impl Slot {
 
 /// A call whose panic, should it come through, is a failure of the step and not of the thread.
 pub(crate) fn guarded(method: &dyn Method, call: &Call) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| method.call(call))).unwrap_or_else(|panic| {
-        Err(Failure::new(kind::PLUGIN_PANIC, format!("the method panicked: {}", panic_text(&*panic))))
-    })
+    catch_unwind(AssertUnwindSafe(|| method.call(call))).unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
+/// The failure of a method that panicked.
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
+    Failure::new(kind::PLUGIN_PANIC, format!("the method panicked: {}", panic_text(panic)))
 }
 
 /// The failure of an attempt that reached its deadline.

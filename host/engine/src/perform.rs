@@ -75,10 +75,11 @@ impl Inner {
         if after.is_blocking_ready && self.blocking_lane.push(run.clone()) {
             self.grow_pool();
         }
+        if !after.cancelled.is_empty() {
+            self.settle_unbegun(run, &after.cancelled);
+        }
         if after.has_ended {
             self.run_ended(run);
-        } else if !after.cancelled.is_empty() {
-            self.settle_unbegun(run, &after.cancelled);
         }
     }
 
@@ -91,6 +92,9 @@ impl Inner {
         fact: Fact,
         after: &mut Afterwards,
     ) {
+        if shared.is_over {
+            return;
+        }
         let mut commands = std::mem::take(&mut shared.commands);
         let applied = catch_unwind(AssertUnwindSafe(|| shared.state.apply(now, fact, &mut commands)));
         match applied {
@@ -98,6 +102,7 @@ impl Inner {
             Err(panic) => {
                 commands.clear();
                 shared.break_down(&panic_text(&*panic));
+                shared.timers.drain().for_each(|(_, ticket)| self.timers.cancel(ticket));
             }
         }
         shared.commands = commands;
@@ -123,7 +128,7 @@ impl Inner {
                 }
                 Command::CancelCall(key) => self.cancel_call(run, shared, key, after),
                 Command::StartTimer { id, at } => {
-                    let due = Instant::now() + at.since(now);
+                    let due = later(at.since(now));
                     let ticket = self.timers.set(due, Due::Run(Arc::downgrade(run), id));
                     shared.timers.insert(id, ticket);
                 }
@@ -162,7 +167,7 @@ impl Inner {
         };
         running.call.cancelled.store(true, Ordering::Relaxed);
         if running.grace.is_none() {
-            let due = Instant::now() + self.config.cancel_grace;
+            let due = later(self.config.cancel_grace);
             running.grace = Some(self.timers.set(due, Due::Grace(Arc::downgrade(run), key)));
         }
     }
@@ -216,7 +221,7 @@ impl Inner {
             return false;
         }
         let deadline = call.deadline.map(|at| self.timers.set(at, Due::Deadline(Arc::downgrade(run), key)));
-        let limit = call.deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
+        let limit = call.timeout.unwrap_or_default();
         let (call, method) = (call.clone(), method.clone());
         shared.running.insert(key, Running { call, method, lane, limit, deadline, grace: None });
         true
@@ -264,6 +269,13 @@ fn queue(shared: &mut Shared, lane: LaneKind) -> bool {
     let is_new = !ready.calls.is_empty() && !ready.is_queued;
     ready.is_queued |= is_new;
     is_new
+}
+
+/// So much later than now; some centuries from now if that is beyond what the clock can tell.
+pub(crate) fn later(by: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(200 * 365 * 86_400);
+    let now = Instant::now();
+    now.checked_add(by.min(FAR)).unwrap_or(now)
 }
 
 /// What a panic said.

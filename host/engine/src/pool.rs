@@ -2,13 +2,16 @@
 //! is stuck in a call that was given up no longer counts, and ends when the call returns.
 
 use crate::engine::Inner;
-use crate::inline::guarded;
+use crate::inline::{guarded, panicked};
 use crate::lane::Next;
 use crate::perform::Take;
 use crate::run::{LaneKind, RunCell};
 use jackfield_core::failure::Failure;
+use jackfield_core::ports::{Call, Completion, Method, Outcome};
 use jackfield_core::run::{CallCommand, CallKey, Fact};
+use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -104,61 +107,64 @@ impl Inner {
     }
 
     /// Starts an `async` call, or lets it wait while too many are in flight.
-    pub(crate) fn start_async(
-        self: &Arc<Self>,
-        run: &Arc<RunCell>,
-        key: CallKey,
-        call: Arc<jackfield_core::ports::Call>,
-        method: Arc<dyn jackfield_core::ports::Method>,
-    ) {
-        let mut waiting = self.async_calls.lock();
-        if waiting.in_flight >= self.config.async_calls_max {
-            waiting.queue.push_back(AsyncCall { run: run.clone(), key, call, method });
-            return;
-        }
-        waiting.in_flight += 1;
-        drop(waiting);
-        self.launch_async(AsyncCall { run: run.clone(), key, call, method });
+    pub(crate) fn start_async(self: &Arc<Self>, run: &Arc<RunCell>, command: CallCommand) {
+        self.async_calls.lock().queue.push_back(AsyncCall { run: run.clone(), command });
+        self.launch_waiting();
     }
 
-    fn launch_async(self: &Arc<Self>, start: AsyncCall) {
-        let AsyncCall { run, key, call, method } = start;
+    /// Launches `async` calls while there is room. One thread at a time does so: a call that answers while it is
+    /// being launched makes room that this loop sees, so that nothing piles up on the stack.
+    fn launch_waiting(self: &Arc<Self>) {
+        let mut calls = self.async_calls.lock();
+        if calls.is_launching {
+            return;
+        }
+        calls.is_launching = true;
+        while calls.in_flight < self.config.async_calls_max.max(1) {
+            let Some(next) = calls.queue.pop_front() else { break };
+            calls.in_flight += 1;
+            drop(calls);
+            self.launch_async(next);
+            calls = self.async_calls.lock();
+        }
+        calls.is_launching = false;
+    }
+
+    fn launch_async(self: &Arc<Self>, AsyncCall { run, command }: AsyncCall) {
+        let (key, started) = (command.key, Instant::now());
+        let method = run.methods[command.method.0 as usize].clone();
+        let call = match self.prepare(&run, &command) {
+            Ok(call) => Arc::new(call),
+            Err(failure) => {
+                self.report(&run, key, Err(failure));
+                return self.async_call_ended();
+            }
+        };
         if !self.enter(&run, key, &call, &method, LaneKind::Inline) {
             return self.async_call_ended();
         }
-        let (inner, started) = (self.clone(), Instant::now());
-        let (done_run, done_call, done_method) = (run, call.clone(), method.clone());
-        method.start(
-            call,
-            Box::new(move |outcome| {
-                let whole = (key, &*done_call, &*done_method);
-                if inner.leave(&done_run, whole, started.elapsed(), outcome, None) {
-                    inner.async_call_ended();
-                }
-            }),
-        );
+        let _span = crate::spans::attempt(&run, &call);
+        let answer =
+            Answer { inner: self.clone(), run, key, call: call.clone(), method: method.clone(), started };
+        let answer = Arc::new(Mutex::new(Some(answer)));
+        let done = answer.clone();
+        let done: Completion = Box::new(move |outcome| Answer::give(&done, outcome));
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| method.start(call, done))) {
+            Answer::give(&answer, Err(panicked(&*panic)));
+        }
     }
 
     /// An `async` call has come to its end or was given up: one that waits may start.
     pub(crate) fn async_call_ended(self: &Arc<Self>) {
-        let next = {
-            let mut waiting = self.async_calls.lock();
-            let next = waiting.queue.pop_front();
-            waiting.in_flight -= usize::from(next.is_none());
-            next
-        };
-        if let Some(next) = next {
-            self.launch_async(next);
-        }
+        self.async_calls.lock().in_flight -= 1;
+        self.launch_waiting();
     }
 }
 
 /// An `async` call that waits for others to end.
 pub(crate) struct AsyncCall {
     run: Arc<RunCell>,
-    key: CallKey,
-    call: Arc<jackfield_core::ports::Call>,
-    method: Arc<dyn jackfield_core::ports::Method>,
+    command: CallCommand,
 }
 
 /// `async` calls of all runs.
@@ -166,4 +172,30 @@ pub(crate) struct AsyncCall {
 pub(crate) struct AsyncCalls {
     in_flight: usize,
     queue: VecDeque<AsyncCall>,
+    /// A thread is in `launch_waiting`.
+    is_launching: bool,
+}
+
+/// The one answer that an `async` call owes.
+struct Answer {
+    inner: Arc<Inner>,
+    run: Arc<RunCell>,
+    key: CallKey,
+    call: Arc<Call>,
+    method: Arc<dyn Method>,
+    started: Instant,
+}
+
+impl Answer {
+    fn give(answer: &Mutex<Option<Self>>, outcome: Outcome) {
+        let Some(answer) = answer.lock().take() else { return };
+        answer.hand_in(outcome);
+    }
+
+    fn hand_in(&self, outcome: Outcome) {
+        let whole = (self.key, &*self.call, &*self.method);
+        if self.inner.leave(&self.run, whole, self.started.elapsed(), outcome, None) {
+            self.inner.async_call_ended();
+        }
+    }
 }

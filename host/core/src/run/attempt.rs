@@ -75,7 +75,8 @@ impl Turn<'_> {
         let plan = self.plan;
         let Action::Call(call) = &plan.step(step).action else { return };
         if self.count_attempt(at, step).is_err() {
-            return self.release_gates(at);
+            // Whoever was held back still is: the place was taken a moment ago.
+            return self.leave_gates(at);
         }
         let inputs = self.view(at, Some(step)).keep(call.parameters.references());
         let path = self.data.path(plan, at, step).into();
@@ -109,18 +110,18 @@ impl Turn<'_> {
         instance.active -= 1;
         let is_drained = instance.open == 0 && instance.active == 0;
         self.data.in_flight -= 1;
-        self.release_gates(at);
-        if !is_current {
-            // It had been stopped; only its end was waited for.
-            if is_drained {
-                self.data.work.push_back(super::state::Work::Ended(at));
-            }
-            return;
-        }
+        self.leave_gates(at);
         match outcome {
+            // It had been stopped; only its end was waited for.
+            _ if !is_current => {
+                if is_drained {
+                    self.data.work.push_back(super::state::Work::Ended(at));
+                }
+            }
             Ok(result) => self.complete_attempt(at, step, result, duration),
             Err(failure) => self.fail_attempt(at, step, *failure, duration),
         }
+        self.start_held_back(at);
     }
 
     /// An attempt succeeded with `result`: the `output` template, then the step is completed.
@@ -327,8 +328,7 @@ impl Turn<'_> {
 
     /// An attempt of a step that is no call took too long.
     pub(crate) fn limit_reached(&mut self, at: InstanceIx, step: StepIx) {
-        let limit = self.plan.step(step).timeout.unwrap_or_default();
-        let failure = timeout_failure(limit);
+        let failure = timeout_failure(self.attempt_limit(at, step).unwrap_or_default());
         if let Some(elapsed) = self.resume(at, step) {
             return self.abort_or_fail(at, step, failure, elapsed);
         }

@@ -27,7 +27,8 @@ impl Turn<'_> {
         let open = instance.open;
         let Some(node) = self.data.node(plan, contest, contestant) else { return };
         let win = (node.phase == NodePhase::Completed).then(|| (contestant, node.output.clone()));
-        let last = node.more.as_ref().and_then(|more| more.failure.clone());
+        let is_failed = node.phase == NodePhase::Failed;
+        let last = node.more.as_ref().filter(|_| is_failed).and_then(|more| more.failure.clone());
         let Some(race) = self.data.node_mut(plan, at, step) else { return };
         let more = race.more();
         if let Some(last) = last {

@@ -142,7 +142,6 @@ impl Turn<'_> {
             BodyEnd::Completed(output) => progress.outputs[index as usize] = output,
             BodyEnd::Failed(failure) => {
                 progress.failures.push((index, failure));
-                progress.failures.sort_by_key(|(index, _)| *index);
                 if progress.failures.len() > progress.tolerated as usize {
                     let failure = too_many_failures(progress);
                     return self.abort_attempt(at, step, failure);
@@ -158,7 +157,9 @@ impl Turn<'_> {
 
 /// `[{index, error}]`
 fn failed_items(failures: &[(u32, std::sync::Arc<Failure>)]) -> Payload {
-    let entries: Vec<_> = failures
+    let mut sorted: Vec<_> = failures.iter().collect();
+    sorted.sort_by_key(|(index, _)| *index);
+    let entries: Vec<_> = sorted
         .iter()
         .map(|(index, failure)| serde_json::json!({ "index": index, "error": &**failure }))
         .collect();

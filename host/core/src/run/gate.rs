@@ -26,9 +26,14 @@ impl Turn<'_> {
         self.issue_call(at, step);
     }
 
-    /// A call has ended: whoever was held back by its limits may start, in the order of coming.
-    pub(crate) fn release_gates(&mut self, at: InstanceIx) {
+    /// A call has ended: it gives its places back.
+    pub(crate) fn leave_gates(&mut self, at: InstanceIx) {
         self.count_running(at, -1);
+    }
+
+    /// Places may have become free around `at`: whoever was held back may start, in the order of coming. Called
+    /// once it is known what the end of the last call leads to, so that nothing starts in a scope that has failed.
+    pub(crate) fn start_held_back(&mut self, at: InstanceIx) {
         let gates: smallvec::SmallVec<[InstanceIx; 4]> = self.gates(at).collect();
         for ix in gates {
             while let Some(key) = self.next_queued(ix) {

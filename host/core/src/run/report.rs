@@ -95,8 +95,20 @@ fn is_zero(count: &u64) -> bool {
 /// Steps under way that a report names at most.
 const CURRENT_STEPS_MAX: usize = 1_000;
 
-/// First and last record of each step of an instance; `u32::MAX` for none.
-type Marks = Vec<(u32, u32)>;
+/// Positions of records about one step in the history; `u32::MAX` for none.
+#[derive(Clone, Copy)]
+struct Mark {
+    first: u32,
+    last: u32,
+    completion: u32,
+}
+
+impl Mark {
+    const NONE: Self = Self { first: u32::MAX, last: u32::MAX, completion: u32::MAX };
+}
+
+/// Those of the steps of an instance.
+type Marks = Vec<Mark>;
 
 impl RunState {
     /// The result document as of `now`, with at most `steps_max` steps.
@@ -189,15 +201,17 @@ impl RunState {
             let steps = &self.plan.scope(info.scope).steps;
             (steps.end - steps.start) as usize
         };
-        let mut marks: Vec<Marks> =
-            self.data.infos.iter().map(|info| vec![(u32::MAX, u32::MAX); size(info)]).collect();
+        let mut marks: Vec<Marks> = self.data.infos.iter().map(|info| vec![Mark::NONE; size(info)]).collect();
         for (nth, record) in self.data.history.iter().enumerate() {
             let Some(step) = record.step.filter(|_| tells_status(record.kind)) else { continue };
             let scope = self.data.infos[record.instance.0 as usize].scope;
             let mark = &mut marks[record.instance.0 as usize][state::local(&self.plan, scope, step)];
             let nth = u32::try_from(nth).unwrap_or(u32::MAX);
-            mark.0 = mark.0.min(nth);
-            mark.1 = nth;
+            mark.first = mark.first.min(nth);
+            mark.last = nth;
+            if record.kind == RecordKind::StepCompleted {
+                mark.completion = nth;
+            }
         }
         marks
     }
@@ -222,7 +236,7 @@ impl RunState {
         (reports, omitted)
     }
 
-    fn step_report(&self, instance: InstanceIx, step: StepIx, (first, last): (u32, u32)) -> StepReport {
+    fn step_report(&self, instance: InstanceIx, step: StepIx, mark: Mark) -> StepReport {
         let live = self.data.node(&self.plan, instance, step);
         let is_over = self.data.phase == Phase::Done || self.data.infos[instance.0 as usize].stopped;
         let without_record = if is_over { StepStatus::Cancelled } else { StepStatus::Pending };
@@ -236,13 +250,17 @@ impl RunState {
             reason: None,
         };
         let record = |nth: u32| self.data.history.get(nth as usize);
-        let (Some(first), Some(last)) = (record(first), record(last)) else { return report };
+        let (Some(first), Some(last)) = (record(mark.first), record(mark.last)) else {
+            let begun = live.filter(|node| node.attempts > 0);
+            report.started_at = begun.map(|node| node.attempt_start.to_rfc3339());
+            return report;
+        };
         report.tell(last);
         if let Some(node) = live {
             report.status = node.phase.status();
         }
         let is_undo = matches!(last.kind, RecordKind::StepCompensated | RecordKind::CompensationFailed);
-        let done = if is_undo { self.completion(instance, step) } else { Some(last) };
+        let done = if is_undo { record(mark.completion) } else { Some(last) };
         if let Some(done) = done {
             report.attempts = report.attempts.max(done.attempt);
             if !matches!(done.kind, RecordKind::StepSkipped) {
@@ -256,15 +274,6 @@ impl RunState {
             }
         }
         report
-    }
-
-    /// The record of a step's completion, for a step whose last record is about its undo.
-    fn completion(&self, instance: InstanceIx, step: StepIx) -> Option<&Record> {
-        self.data.history.iter().rev().find(|record| {
-            record.instance == instance
-                && record.step == Some(step)
-                && record.kind == RecordKind::StepCompleted
-        })
     }
 }
 

@@ -4,7 +4,7 @@ use super::attempt::expression_failure;
 use super::environment::Local;
 use super::identity;
 use super::record::{Detail, InstanceIx, RecordKind};
-use super::state::{Bound, NodePhase, TimerKind};
+use super::state::{Bound, NodePhase, TimerKind, Work};
 use super::stop::StopReason;
 use super::turn::Turn;
 use super::undo::After;
@@ -86,9 +86,16 @@ impl Turn<'_> {
             return;
         }
         if due <= self.now {
-            self.start_attempt(at, step);
+            self.data.work.push_back(Work::Attempt(at, step));
         } else {
             self.pause(at, step, TimerKind::Retry(at, step), due);
+        }
+    }
+
+    /// A next attempt that was due at once, unless the step was stopped meanwhile.
+    pub(crate) fn next_attempt(&mut self, at: InstanceIx, step: StepIx) {
+        if self.data.node(self.plan, at, step).is_some_and(|node| node.phase == NodePhase::Running) {
+            self.start_attempt(at, step);
         }
     }
 
@@ -154,15 +161,16 @@ impl Turn<'_> {
         }
     }
 
-    /// How long the present attempt of a step may take: its own limit, and what is left of its retries' total.
+    /// How long the present attempt of a step may take from its start: its own limit, and what is left of its
+    /// retries' total.
     pub(crate) fn attempt_limit(&self, at: InstanceIx, step: StepIx) -> Option<Duration> {
         let shape = self.plan.step(step);
         let total = shape.retry.and_then(|ix| self.plan.retries[ix.0 as usize].total_timeout);
-        let first = || {
-            let more = self.data.node(self.plan, at, step).and_then(|node| node.more.as_ref());
-            more.map_or(self.now, |more| more.first_start)
+        let spent = || {
+            let node = self.data.node(self.plan, at, step)?;
+            Some(node.attempt_start.since(node.more.as_ref()?.first_start))
         };
-        let left = total.map(|total| total.saturating_sub(self.now.since(first())));
+        let left = total.map(|total| total.saturating_sub(spent().unwrap_or_default()));
         match (shape.timeout, left) {
             (Some(own), Some(left)) => Some(own.min(left)),
             (own, left) => own.or(left),
@@ -202,7 +210,9 @@ pub(crate) fn delay(retry: &Retry, attempt: u32, share: f64) -> Duration {
         Backoff::Linear => retry.delay.as_secs_f64() * f64::from(attempt),
         Backoff::Exponential => {
             let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
-            retry.delay.as_secs_f64() * retry.multiplier.powi(exponent)
+            // Nothing times infinity is no number.
+            let factor = retry.multiplier.powi(exponent).min(f64::MAX);
+            retry.delay.as_secs_f64() * factor
         }
     };
     let capped = base.min(retry.max_delay.as_secs_f64());

@@ -70,6 +70,8 @@ pub(crate) enum Work {
     Ended(InstanceIx),
     /// A foreach may start more bodies or be finished.
     Foreach(InstanceIx, StepIx),
+    /// The next attempt of a step, without delay.
+    Attempt(InstanceIx, StepIx),
 }
 
 /// What stays known of an instance after it has gone.

@@ -6,7 +6,7 @@ use super::record::{CallKey, Command, Detail, InstanceIx, RecordKind};
 use super::state::{NodePhase, Work};
 use super::turn::Turn;
 use crate::failure::Failure;
-use crate::plan::{Action, ScopeIx, StepIx};
+use crate::plan::{ScopeIx, StepIx};
 use std::time::Duration;
 
 impl Turn<'_> {
@@ -50,7 +50,7 @@ impl Turn<'_> {
         if matches!(phase, NodePhase::Pending | NodePhase::Queued) {
             return;
         }
-        let attempt = node.attempts;
+        let (attempt, is_in_flight) = (node.attempts, node.is_in_flight);
         let elapsed = node.elapsed(self.now);
         let (timers, children) = node.more.as_mut().map_or_else(Default::default, |more| {
             ([more.limit_timer.take(), more.pause_timer.take()], more.children.clone())
@@ -58,10 +58,7 @@ impl Turn<'_> {
         self.data.waiting -= u32::from(phase == NodePhase::Waiting);
         timers.into_iter().for_each(|timer| self.stop_timer(timer));
         self.note((at, step), RecordKind::StepCancelled, elapsed, Detail::None);
-        if phase == NodePhase::Running
-            && children.is_empty()
-            && matches!(plan.step(step).action, Action::Call(_))
-        {
+        if is_in_flight {
             let key = CallKey { instance: at, step, attempt, is_undo: false };
             self.commands.push(Command::CancelCall(key));
         }

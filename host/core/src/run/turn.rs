@@ -62,6 +62,7 @@ impl Turn<'_> {
                     Work::Propagate(instance, step) => self.propagate(instance, step),
                     Work::Ended(instance) => self.ended(instance),
                     Work::Foreach(instance, step) => self.advance_foreach(instance, step),
+                    Work::Attempt(instance, step) => self.next_attempt(instance, step),
                 }
             }
             self.continue_ending();

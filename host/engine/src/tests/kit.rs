@@ -39,6 +39,8 @@ pub(crate) struct Kit {
 const METHODS: &[(&str, MethodKind, Body)] = &[
     ("value", MethodKind::Inline, value),
     ("fail", MethodKind::Inline, fail),
+    ("fail_blocking", MethodKind::Blocking, fail),
+    ("fail_later", MethodKind::Async, fail),
     ("panic", MethodKind::Inline, |_, _, _| panic!("on purpose")),
     ("spin", MethodKind::Inline, deaf),
     ("inline_sleep", MethodKind::Inline, sleep),

@@ -11,6 +11,8 @@ mod limits;
 mod modes;
 mod observing;
 mod race;
+mod random;
+mod reference;
 mod repeat;
 mod retries;
 mod rules;

@@ -26,7 +26,11 @@ pub(crate) fn check(ended: &Ended) {
     assert_eq!(ended.stopping, None);
     assert_eq!(ended.progress, 1.0);
     assert!(ended.current_steps.is_empty());
-    assert_eq!(ended.total_steps, ended.steps.len() as u64, "{:?}", ended.steps.keys());
+    // A body that is run again has the same paths: its steps are shown once, as they came out last.
+    let is_repeated = |event: &Event| event.event == EventKind::StepStarted && event.attempt > 1;
+    if !ended.events.iter().any(is_repeated) {
+        assert_eq!(ended.total_steps, ended.steps.len() as u64, "{:?}", ended.steps.keys());
+    }
     let folded = fold(&ended.events);
     let shown: BTreeMap<_, _> = ended.steps.iter().map(|(path, step)| (path.clone(), step.status)).collect();
     for (path, status) in &shown {

@@ -7,9 +7,9 @@ use serde_json::json;
 /// Three dependencies that end like this, and what becomes of a step with `rule` behind them.
 fn after(ends: [&str; 3], rule: &str) -> StepStatus {
     let step = |(id, end): (&str, &str)| match end {
-        "completed" => format!(r#"{{"id":"{id}",@value}}"#),
+        "completed" => format!(r#"{{"id":"{id}",@value,"critical":false}}"#),
         "failed" => format!(r#"{{"id":"{id}",@fail,"critical":false}}"#),
-        "skipped" => format!(r#"{{"id":"{id}",@value,"when":"false"}}"#),
+        "skipped" => format!(r#"{{"id":"{id}",@value,"critical":false,"when":"false"}}"#),
         other => panic!("{other}"),
     };
     let steps: Vec<_> = ["a", "b", "c"].into_iter().zip(ends).map(step).collect();
