@@ -3,4 +3,5 @@
 mod definition;
 mod examples;
 mod plugins;
+mod readme;
 mod tidy;

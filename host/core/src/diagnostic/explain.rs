@@ -245,7 +245,7 @@ fn expressions(code: Code) -> Explanation {
         ),
         Code::UnknownPlugin => explanation(
             "no plugin has this name",
-            "The plugin is not installed, or its id is misspelt. `jackfield plugins` lists what there is.",
+            "The plugin is not installed, or its id is misspelt. `jackfield plugin list` shows what there is.",
             r#"{"id": "w", "steps": [{"id": "a", "plugin": "ehco", "method": "echo"}]}"#,
             RIGHT,
         ),

@@ -109,7 +109,7 @@ impl Turn<'_> {
         let entry = |(contestant, value): &(StepIx, Payload)| {
             let id = Payload::string(&self.plan.step(*contestant).id);
             let index = Payload::encode(&(contestant.0 - scope.steps.start));
-            Payload::object([("winner", &id), ("index", &index), ("value", value)].into_iter())
+            Payload::object([("winner", &id), ("index", &index), ("value", value)])
         };
         let entries: Vec<_> = won.iter().map(entry).collect();
         let result = if winners == 1 { entries[0].clone() } else { Payload::array(entries.iter()) };
