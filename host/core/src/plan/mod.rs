@@ -143,7 +143,8 @@ pub struct Edge {
 /// A body: the document's, a structured step's, a case's, a catch's, `on_failure` or `finally`.
 #[derive(Debug)]
 pub struct Scope {
-    /// The structured step that owns it; `None` for the document's body, `on_failure` and `finally`.
+    /// The structured step that owns it; `None` for the document's body, `on_failure` and `finally`. The latter two
+    /// see the steps and variables of the document's body, which has ended by then.
     pub owner: Option<StepIx>,
     /// The scope that `owner` stands in.
     pub parent: Option<ScopeIx>,
@@ -156,7 +157,9 @@ pub struct Scope {
     /// Call attempts at a time inside this scope, at any depth; `None` = no limit of its own. (For a foreach body
     /// the limit on items stands in [`Foreach`].)
     pub max_concurrency: Option<u32>,
-    /// Template of the body output; `None` = by mode. In a catch: the catch's output.
+    /// Template of the body output; `None` = by mode. It sees the steps of the body and, as [`Ref::LocalResult`],
+    /// what the output by mode would be. A switch that takes one case has its output in the scope of every case.
+    /// In a catch: the catch's output.
     pub output: Option<Template>,
     /// Variables that live in instances of this scope, by slot: names for display.
     pub variables: Vec<Box<str>>,

@@ -15,6 +15,8 @@ mod pointer;
 mod retries;
 mod rules;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod unused;
 mod variables;
 
@@ -32,7 +34,7 @@ const CLEANUP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(600);
 /// What a document came to.
 #[derive(Debug)]
 pub struct Compiled {
-    /// The plan; `None` if any finding is an error.
+    /// The plan; `None` if any finding is an error, or a step is of a type that cannot be run, which parsing reports.
     pub plan: Option<Arc<Plan>>,
     /// All findings, by their place in the document.
     pub findings: Vec<Finding>,

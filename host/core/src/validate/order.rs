@@ -9,6 +9,11 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::{HashMap, VecDeque};
 
+/// Most steps of a cycle that its message names.
+const PATH_SHOWN_MAX: usize = 32;
+/// Most references that its hint explains.
+const READS_SHOWN_MAX: usize = 4;
+
 /// In which order steps can run.
 pub(super) struct Order {
     /// Position of each step; `u32::MAX` for those in or behind a cycle.
@@ -71,20 +76,28 @@ fn report_cycles(layout: &Layout<'_>, edges: &Edges, order: &Order, findings: &m
 /// The finding about the shortest cycle through the first of `members`, which all reach each other.
 fn cycle(layout: &Layout<'_>, edges: &Edges, members: &[StepIx]) -> Finding {
     let path = shortest(edges, members);
-    let ids: Vec<_> = path.iter().map(|step| layout.id(*step)).collect();
+    let is_read = |pair: &&[StepIx]| !edges.declared(pair[0]).contains(&pair[1]);
     let mut hint = String::from("Each waits for the next; remove one of the dependencies.");
-    for pair in path.windows(2) {
-        if !edges.declared(pair[0]).contains(&pair[1]) {
-            let (reader, source) = (layout.id(pair[0]), layout.id(pair[1]));
-            hint.push_str(&format!(" `{reader}` waits for `{source}` because it reads it."));
-        }
+    for pair in path.windows(2).filter(is_read).take(READS_SHOWN_MAX) {
+        let (reader, source) = (layout.id(pair[0]), layout.id(pair[1]));
+        hint.push_str(&format!(" `{reader}` waits for `{source}` because it reads it."));
     }
     Finding {
         code: Code::Cycle,
         at: place(layout, edges, path[0], path[1]),
-        message: format!("steps wait for each other: `{}`", ids.join(" -> ")),
+        message: format!("steps wait for each other: `{}`", written(layout, &path)),
         hint,
     }
+}
+
+/// The ids on `path`; of a very long one the middle is left out.
+fn written(layout: &Layout<'_>, path: &[StepIx]) -> String {
+    let join = |part: &[StepIx]| part.iter().map(|step| layout.id(*step)).collect::<Vec<_>>().join(" -> ");
+    if path.len() <= PATH_SHOWN_MAX {
+        return join(path);
+    }
+    let (start, end) = (&path[..PATH_SHOWN_MAX / 2], &path[path.len() - PATH_SHOWN_MAX / 2..]);
+    format!("{} -> ... {} more ... -> {}", join(start), path.len() - PATH_SHOWN_MAX, join(end))
 }
 
 /// From the first member along what each waits for back to the first.

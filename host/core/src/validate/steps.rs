@@ -156,13 +156,8 @@ impl<'w> Lowering<'_, '_, 'w, '_> {
                 let value = self.template(value.as_ref().unwrap_or(&null))?;
                 Some(Action::Return(Box::new(value)))
             }
-            model::Action::Later { kind, .. } => {
-                let message = format!("step `{}` has a type that cannot be run yet", step.id.value);
-                if !self.context.findings.iter().any(|finding| finding.at == kind.at) {
-                    self.context.report(Code::NotSupported, kind.at, message, "");
-                }
-                None
-            }
+            // reported where the document was read
+            model::Action::Later { .. } => None,
         }
     }
 
