@@ -55,3 +55,8 @@ pub mod prelude {
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 }
+
+/// The guide for authors: its examples are tested here.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/plugins.md")]
+mod guide {}

@@ -194,6 +194,12 @@ impl Bench {
     pub fn cli<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> CliOutput {
         cli::run(self.command(arguments))
     }
+
+    /// Runs the command `jackfield` to its end with so much address space at most; Unix only.
+    #[must_use]
+    pub fn cli_within<S: AsRef<std::ffi::OsStr>>(&self, memory_bytes_max: u64, arguments: &[S]) -> CliOutput {
+        cli::run(cli::limited(&self.command(arguments), memory_bytes_max))
+    }
 }
 
 impl Drop for Bench {

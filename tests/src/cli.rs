@@ -59,6 +59,21 @@ pub(crate) fn command(home: &Path) -> Command {
     command
 }
 
+/// The same command, started by a shell that limits its address space.
+pub(crate) fn limited(command: &Command, memory_bytes_max: u64) -> Command {
+    let mut shell = Command::new("sh");
+    let script = format!("ulimit -v {}; exec \"$0\" \"$@\"", memory_bytes_max / 1024);
+    shell.arg("-c").arg(script).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.current_dir(command.get_current_dir().expect("tests say where")).stdin(Stdio::null());
+    shell
+}
+
 pub(crate) fn run(mut command: Command) -> CliOutput {
     CliOutput::of(&command.output().expect("the command was built"))
 }

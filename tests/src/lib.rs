@@ -6,6 +6,7 @@
 mod artifacts;
 mod bench;
 mod cli;
+mod compile;
 mod document;
 mod faults;
 mod finished;
@@ -14,6 +15,7 @@ pub mod workspace;
 pub use artifacts::{bundled_plugin, jackfield_command};
 pub use bench::{Bench, Started};
 pub use cli::CliOutput;
+pub use compile::compile_c;
 pub use document::{Document, chain, fan};
 pub use faults::{Fault, Faults};
 pub use finished::Finished;

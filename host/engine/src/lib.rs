@@ -15,6 +15,8 @@ mod perform;
 mod pool;
 mod run;
 mod spans;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod workflows;
 

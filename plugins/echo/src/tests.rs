@@ -1,3 +1,5 @@
+//! Each method, called as a host calls it.
+
 use super::*;
 use jackfield_plugin_api::testing::TestCall;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Each misbehaviour, seen from outside.
+
 use super::*;
 use jackfield_plugin_api::testing::TestCall;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Files and directories, changed by each method, and what is refused.
+
 use super::*;
 use jackfield_plugin_api::testing::TestCall;
 use serde_json::{Value, json};

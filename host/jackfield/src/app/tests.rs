@@ -1,3 +1,5 @@
+//! Methods of the application: what reaches them and what they answer.
+
 use super::*;
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::Silent;

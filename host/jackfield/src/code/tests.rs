@@ -1,3 +1,5 @@
+//! Workflows in code: what document they become.
+
 use super::*;
 use crate::Workflow;
 use crate::model::{Backoff, LogLevel, Tolerance};

@@ -1,3 +1,5 @@
+//! Pictures of workflows, compared with golden ones and checked for what they must show.
+
 use super::*;
 use crate::model::Dialect;
 use crate::sketch::draft;

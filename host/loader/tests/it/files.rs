@@ -202,3 +202,18 @@ fn a_plugin_whose_system_library_was_missing_loads_once_it_is_there() {
     std::fs::rename(&hidden, &helper).unwrap();
     assert_eq!(run(&registry, "c-upper", "upper", "\"ok\""), Ok(Payload::trusted("\"OK\"")));
 }
+
+#[test]
+fn the_guide_for_authors_explains_every_code() {
+    let source = include_str!("../../src/error.rs");
+    let codes: Vec<&str> =
+        source.split("=> \"plugin.").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(codes.len() > 10);
+    let guide = include_str!("../../../../docs/plugins.md");
+    for code in codes {
+        assert!(
+            guide.contains(&format!("\n| `plugin.{code}` | ")),
+            "docs/plugins.md does not explain `plugin.{code}`"
+        );
+    }
+}

@@ -82,9 +82,18 @@ pub(crate) fn lock(directory: &Path) {
 /// Builds such a plugin; its library is known by `part` of its package's id.
 pub(crate) fn build_outside(directory: &Path, part: &str) -> PathBuf {
     lock(directory);
+    build_there(directory, part, &[])
+}
+
+/// The same for a plugin that has versions of its own, which must not change.
+pub(crate) fn build_locked(directory: &Path, part: &str) -> PathBuf {
+    build_there(directory, part, &["--locked"])
+}
+
+fn build_there(directory: &Path, part: &str, arguments: &[&str]) -> PathBuf {
     let target = outside_target();
-    let arguments = ["--target-dir", target.to_str().expect("the path is text")];
-    find(&build(&directory.join("Cargo.toml"), &arguments), part)
+    let to = ["--target-dir", target.to_str().expect("the path is text")];
+    find(&build(&directory.join("Cargo.toml"), &[&to, arguments].concat()), part)
 }
 
 /// The plugin `counter` in its versions 1.0.0 and 2.0.0, and `needy`, which requires `counter ^2`.

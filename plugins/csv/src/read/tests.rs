@@ -1,3 +1,5 @@
+//! CSV files as they come, read.
+
 use super::*;
 use serde_json::json;
 

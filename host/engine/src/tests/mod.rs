@@ -1,0 +1,20 @@
+//! Runs of documents on a real engine, with methods made of closures: what a document says is what happens.
+
+mod bodies;
+mod calls;
+mod catching;
+mod cleanup;
+mod foreach;
+mod kit;
+mod lab;
+mod limits;
+mod modes;
+mod observing;
+mod race;
+mod repeat;
+mod retries;
+mod rules;
+mod simple;
+mod stopping;
+mod switch;
+mod timeouts;
