@@ -13,7 +13,7 @@ fn block(heading: &str, language: &str) -> String {
     let from = text.find(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no heading {heading}"));
     let fence = format!("\n```{language}\n");
     let start = from + text[from..].find(&fence).unwrap_or_else(|| panic!("no {language}")) + fence.len();
-    let end = start + text[start..].find("\n```\n").unwrap() + 1;
+    let end = start + text[start..].find("\n```\n").expect("the block is closed") + 1;
     text[start..end].to_owned()
 }
 
