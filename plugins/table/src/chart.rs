@@ -147,7 +147,8 @@ fn drawable(number: Option<f64>, column: &str, index: usize) -> Result<Option<f6
     match number.filter(|number| number.abs() > VALUE_MAX) {
         None => Ok(number),
         Some(number) => {
-            let message = format!("column `{column}` of row {index} is {number}, charts end at {VALUE_MAX:e}");
+            let message =
+                format!("column `{column}` of row {index} is {number}, charts end at {VALUE_MAX:e}");
             Err(Error::new("table.too_large", message).permanent())
         }
     }

@@ -207,7 +207,8 @@ fn chart_writes_an_svg_with_title_legend_and_escaped_labels() {
 fn a_value_that_no_axis_can_show_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let rows = json!([{ "x": 1, "y": 1e308 }, { "x": 2, "y": -1e308 }]);
-    let p = json!({ "rows": rows, "x": "x", "series": [{ "column": "y" }], "path": dir.path().join("a.svg") });
+    let p =
+        json!({ "rows": rows, "x": "x", "series": [{ "column": "y" }], "path": dir.path().join("a.svg") });
     assert_eq!(call("chart", p).unwrap_err().0, "table.too_large");
 }
 

@@ -29,8 +29,8 @@ impl Methods for NoFiles {
 fn call(parameters: &serde_json::Value) -> Call {
     Call {
         parameters: Payload::encode(parameters),
-        run_id: "r".into(),
-        step: "s".into(),
+        address: jackfield_core::ports::StepAddress::new("r", "s"),
+        timeout: None,
         attempt: 1,
         deadline: None,
         session: "".into(),
