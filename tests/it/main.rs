@@ -5,4 +5,5 @@ mod definition;
 mod examples;
 mod plugins;
 mod readme;
+mod running;
 mod tidy;
