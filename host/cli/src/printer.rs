@@ -171,7 +171,7 @@ fn painted(color: bool, tone: Tone, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Nothing says that colour is unwelcome (https://no-color.org).
+/// Nothing says that colour is unwelcome (<https://no-color.org>).
 fn no_color_wish() -> bool {
     let unset = |name: &str| env::var_os(name).is_none_or(|value| value.is_empty());
     unset("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
