@@ -108,13 +108,12 @@ fn a_condition_skips_with_its_reason_and_a_join_runs_unless_the_mode_is_conditio
 fn three_retries_are_four_calls_and_three_delays() {
     let retry = json!({ "retry": { "max_attempts": 4, "backoff": "fixed", "delay": "20ms" } });
     let begin = Instant::now();
-    let finished = run("sequential", &[with(call("a", "fail_times", json!({ "times": 9 })), retry.clone())]);
+    let finished = run("sequential", &[with(call("a", "fail_times", json!({ "n": 9 })), retry.clone())]);
     assert!(begin.elapsed() >= Duration::from_millis(60));
     assert_eq!(finished.status(), RunStatus::Failed);
     assert_eq!(finished.step("a").attempts, 4);
     assert_eq!(finished.order_of(EventKind::AttemptFailed), ["a", "a", "a"]);
-    let finished =
-        run("sequential", &[with(call("a", "fail_times", json!({ "times": 2 })), retry)]).completed();
+    let finished = run("sequential", &[with(call("a", "fail_times", json!({ "n": 2 })), retry)]).completed();
     assert_eq!(finished.step("a").attempts, 3);
 }
 
