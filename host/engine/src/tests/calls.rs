@@ -16,7 +16,7 @@ fn a_method_that_panics_fails_its_step_and_nothing_else() {
 }
 
 #[test]
-fn an_async_method_that_panics_or_never_answers_fails_its_step() {
+fn an_async_method_that_panics_while_it_starts_fails_its_step() {
     let lab = Lab::with(crate::Config { threads: 1, ..Default::default() });
     let ended = lab
         .run_with(

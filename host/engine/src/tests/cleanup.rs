@@ -184,7 +184,7 @@ fn clean_up_that_takes_too_long_is_given_up() {
 fn status_stays_running_until_clean_up_has_ended_and_says_why() {
     let lab = Lab::new();
     let run = lab.start(r#"{"id":"w","steps":[{"id":"bad",@fail}],"finally":[{"id":"f",@gate}]}"#, "null");
-    while lab.kit.running() == 0 {
+    while run.report(9).current_steps != ["f"] {
         std::thread::yield_now();
     }
     let report = run.report(9);
@@ -203,7 +203,7 @@ fn a_kill_ends_clean_up_at_once() {
         r#"{"id":"w","steps":[{"id":"bad",@fail}],"finally":[{"id":"f",@sleep,"parameters":{"ms":5000}}]}"#,
         "null",
     );
-    while lab.kit.running() == 0 {
+    while run.report(9).current_steps != ["f"] {
         std::thread::yield_now();
     }
     run.cancel(CancelMode::Kill, "now");
