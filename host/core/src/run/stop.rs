@@ -47,7 +47,8 @@ impl Turn<'_> {
             return;
         }
         node.phase = NodePhase::Cancelled;
-        if matches!(phase, NodePhase::Pending | NodePhase::Queued) {
+        // One that never started leaves no record; one that a limit held back between two attempts had started.
+        if phase == NodePhase::Pending || (phase == NodePhase::Queued && node.attempts == 0) {
             return;
         }
         let (attempt, is_in_flight) = (node.attempts, node.is_in_flight);
