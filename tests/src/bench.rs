@@ -186,8 +186,18 @@ impl Bench {
     #[must_use]
     pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = cli::command(self.dir.path());
-        command.args(arguments).arg("--plugin-path").arg(self.plugin_dir());
-        command.arg("--data-dir").arg(self.data_dir());
+        let own = [
+            "--plugin-path".into(),
+            self.plugin_dir().into_os_string(),
+            "--data-dir".into(),
+            self.data_dir().into(),
+        ];
+        // on the side of the command where the test has its own options: paths on both sides are refused
+        let is_before =
+            arguments.first().is_some_and(|first| first.as_ref().as_encoded_bytes().starts_with(b"-"));
+        let (before, behind): (&[std::ffi::OsString], &[std::ffi::OsString]) =
+            if is_before { (&own, &[]) } else { (&[], &own) };
+        command.args(before).args(arguments).args(behind);
         command
     }
 

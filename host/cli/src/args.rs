@@ -1,6 +1,7 @@
 //! The command line as it is written; nothing is looked up or checked here beyond its grammar.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Run workflows of plugin calls.
@@ -172,13 +173,41 @@ pub(crate) enum PluginCommand {
     },
 }
 
+impl Cli {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// If it does not fit; also if `--plugin-path` stands on both sides of the command, for those before it would
+    /// be lost.
+    pub(crate) fn read(line: Vec<OsString>) -> Result<Self, clap::Error> {
+        let is_path = |word: &&OsString| {
+            word.as_encoded_bytes() == b"--plugin-path"
+                || word.as_encoded_bytes().starts_with(b"--plugin-path=")
+        };
+        let given = line.iter().filter(is_path).count();
+        let cli = Self::try_parse_from(line)?;
+        if cli.global.plugin_path.len() < given {
+            let message = "`--plugin-path` stands before and behind the command; put all of them on one side";
+            return Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, message));
+        }
+        Ok(cli)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn no_plugin_path_is_lost() {
+        let read = |line: &str| Cli::read(line.split(' ').map(OsString::from).collect());
+        let fine = "jackfield --plugin-path a --plugin-path=b plugin list";
+        assert_eq!(read(fine).unwrap().global.plugin_path.len(), 2);
+        assert!(read("jackfield --plugin-path a plugin list --plugin-path b").is_err());
     }
 
     #[test]

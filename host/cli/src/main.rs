@@ -16,7 +16,6 @@ mod show;
 use crate::args::Cli;
 use crate::exit::Exit;
 use crate::printer::Printer;
-use clap::Parser;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -28,7 +27,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Exit {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(error) => {
             // nothing can be done if the message cannot be shown
