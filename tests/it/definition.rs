@@ -2,7 +2,7 @@
 
 mod big;
 
-use jackfield::{Mode, RunStatus, Step, StepStatus, Workflow, json};
+use jackfield::{Dialect, Mode, RunStatus, Step, StepStatus, Value, Workflow, json, model};
 use jackfield_tests::{Bench, Fault};
 use std::time::Duration;
 
@@ -96,15 +96,22 @@ fn names_modes_and_timeouts_have_defaults_that_the_document_and_the_builder_repl
         (plain.plan().scopes[0].mode, step.timeout),
         (Mode::Sequential, Some(Duration::from_secs(60)))
     );
+    assert_eq!(plain.plan().timeout, None);
     let said = json!({ "id": "w", "name": "My work", "mode": "parallel", "version": "1.2.3",
+        "description": "What it does", "timeout": "90s",
         "steps": [{ "id": "a", "plugin": "echo", "method": "noop", "timeout": "5s" }] });
     let built = Workflow::new("w")
         .name("My work")
+        .description("What it does")
         .mode(Mode::Parallel)
         .version("1.2.3")
+        .timeout(Duration::from_secs(90))
         .step(Step::call("a", "echo", "noop").timeout(Duration::from_secs(5)));
     for workflow in [bench.check(&said), bench.host().define(&built).unwrap()] {
         assert_eq!((workflow.name(), workflow.version().to_string().as_str()), ("My work", "1.2.3"));
+        let document: Value = serde_json::from_str(workflow.source()).unwrap();
+        assert_eq!(document["description"], "What it does");
+        assert_eq!(workflow.plan().timeout, Some(Duration::from_secs(90)));
         let step = &workflow.plan().steps[0];
         assert_eq!(
             (workflow.plan().scopes[0].mode, step.timeout),
@@ -123,17 +130,26 @@ fn empty_ids_no_steps_and_ids_twice_are_found_together() {
     { "id": "", "plugin": "echo", "method": "noop" },
     { "id": "a", "plugin": "echo", "method": "noop" },
     { "id": "none", "type": "group",
-      "steps": [] }
+      "steps": [] },
+    { "id": "outer", "type": "group", "steps": [
+      { "id": "a", "plugin": "echo", "method": "noop" } ] }
   ]
 }"#;
     let faults = bench.faults(document);
     let places: Vec<(&str, u32)> = faults.0.iter().map(|it| (&*it.pointer, it.line)).collect();
     assert_eq!(
         places,
-        [("/id", 2), ("/steps/1/id", 5), ("/steps/2/id", 6), ("/steps/3/steps", 8)],
+        [
+            ("/id", 2),
+            ("/steps/1/id", 5),
+            ("/steps/2/id", 6),
+            ("/steps/3/steps", 8),
+            ("/steps/4/steps/0/id", 10)
+        ],
         "\n{faults}"
     );
-    assert_eq!(faults.the("JF0007").pointer, "/steps/2/id");
+    let twice: Vec<&str> = faults.with_code("JF0007").iter().map(|it| &*it.pointer).collect();
+    assert_eq!(twice, ["/steps/2/id", "/steps/4/steps/0/id"]);
 }
 
 #[test]
@@ -170,6 +186,12 @@ fn cycles_are_named_with_their_path() {
     cycle(&[("a", "a")], &["a"]);
     cycle(&[("a", "b"), ("b", "a")], &["a -> b -> a"]);
     cycle(&[("a", "b"), ("b", "c"), ("c", "a")], &["a -> b -> c -> a"]);
+    let reader = json!({ "id": "a", "plugin": "echo", "method": "echo", "parameters": "${steps.b.output}" });
+    let steps = json!([reader, { "id": "b", "plugin": "echo", "method": "noop", "dependencies": ["a"] }]);
+    let faults = bench.faults(json!({ "id": "w", "mode": "parallel", "steps": steps }));
+    let fault = faults.the("JF0021");
+    assert!(fault.message.contains("`a -> b -> a`"), "{fault:?}");
+    assert!(fault.hint.contains("`a` waits for `b` because it reads it"), "{fault:?}");
 }
 
 #[test]
@@ -182,12 +204,21 @@ fn ties_are_broken_by_list_order_on_every_run() {
         let finished = bench.run(&document, json!({})).completed();
         assert_eq!(finished.order_of(jackfield::EventKind::StepCompleted), ids);
     }
+    let after_one =
+        ids.map(|id| json!({ "id": id, "plugin": "echo", "method": "noop", "dependencies": ["first"] }));
+    let first = json!({ "id": "first", "plugin": "echo", "method": "noop" });
+    let steps: Vec<_> = std::iter::once(first).chain(after_one).collect();
+    let document = json!({ "id": "w", "mode": "parallel", "max_concurrency": 1, "steps": steps });
+    for _ in 0..20 {
+        let finished = bench.run(&document, json!({})).completed();
+        assert_eq!(finished.order_of(jackfield::EventKind::StepCompleted)[1..], ids);
+    }
 }
 
 #[test]
 fn formatting_a_document_loses_nothing_and_does_so_once() {
     let bench = Bench::new(&["echo"]);
-    let document = json!({ "id": "w", "mode": "parallel", "rollback": "never", "cleanup_timeout": "90s",
+    let document = json!({ "id": "w", "mode": "parallel", "rollback": "never", "cleanup_timeout": "1m30s",
         "retry_policies": { "patient": { "max_attempts": 5, "delay": "10ms", "backoff": "linear", "jitter": 0.5 } },
         "steps": [
             { "id": "a", "plugin": "echo", "method": "noop", "when": "input.on == true", "retry": "patient",
@@ -199,8 +230,10 @@ fn formatting_a_document_loses_nothing_and_does_so_once() {
     let file = bench.write("w.json", document.to_string());
     let _ = bench.cli(&["fmt", "w.json"]).exits(0);
     let formatted = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(serde_json::from_str::<jackfield::Value>(&formatted).unwrap(), document);
+    assert_eq!(serde_json::from_str::<Value>(&formatted).unwrap(), document);
     assert!(formatted.lines().count() > 10, "{formatted}");
+    let workflow = model::parse(formatted.as_bytes(), Dialect::Json).workflow.expect("it is a workflow");
+    assert_eq!(serde_json::from_str::<Value>(&model::to_json(&workflow)).unwrap(), document);
     let _ = bench.cli(&["fmt", "--check", "w.json"]).exits(0);
     bench.faults(&formatted).assert_are(&[]);
 }
@@ -221,6 +254,8 @@ fn typos_negative_times_wrong_types_and_unknown_modes_are_refused_with_their_pat
         (step("").replace(r#""id":"w""#, r#""id":"w","mode":99"#), "JF0005", "/mode"),
         (step("").replace(r#""id":"w""#, r#""id":"w","mode":"serial""#), "JF0005", "/mode"),
     ];
+    let typo = step("").replace(r#""id":"w""#, r#""id":"w","mdoe":"parallel""#);
+    bench.faults(typo).assert_are(&[("JF0002", "/mdoe", 1)]);
     for (document, code, pointer) in cases {
         bench.faults(&document).assert_are(&[(code, pointer, 1)]);
     }

@@ -1,7 +1,9 @@
 //! The product as a whole, seen from outside: documents in; diagnostics, runs and command output out.
 
+mod bench;
 mod definition;
 mod examples;
+mod fields;
 mod plugins;
 mod readme;
 mod running;

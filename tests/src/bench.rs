@@ -1,7 +1,7 @@
 //! A place to try documents and plugins: a plugin directory, a data directory and a host on them.
 
 use crate::artifacts::{bundled_plugin, scratch_dir};
-use crate::cli::{self, CliOutput};
+use crate::cli::{self, CliOutput, Limits};
 use crate::{Document, Faults, Finished};
 use jackfield::diagnostic::Diagnostic;
 use jackfield::model::Dialect;
@@ -207,10 +207,10 @@ impl Bench {
         cli::run(self.command(arguments))
     }
 
-    /// Runs the command `jackfield` to its end with so much address space at most; Unix only.
+    /// Runs the command `jackfield` to its end, or until it has used up what it may; Unix only.
     #[must_use]
-    pub fn cli_within<S: AsRef<std::ffi::OsStr>>(&self, memory_bytes_max: u64, arguments: &[S]) -> CliOutput {
-        cli::run(cli::limited(&self.command(arguments), memory_bytes_max))
+    pub fn cli_within<S: AsRef<std::ffi::OsStr>>(&self, limits: Limits, arguments: &[S]) -> CliOutput {
+        cli::run(cli::limited(&self.command(arguments), limits))
     }
 }
 

@@ -59,10 +59,23 @@ pub(crate) fn command(home: &Path) -> Command {
     command
 }
 
-/// The same command, started by a shell that limits its address space.
-pub(crate) fn limited(command: &Command, memory_bytes_max: u64) -> Command {
+/// What a command may use up.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Address space.
+    pub memory_bytes_max: u64,
+    /// Time of processors, in which waiting for them does not count.
+    pub processor_seconds_max: u64,
+}
+
+/// The same command, started by a shell that limits it.
+pub(crate) fn limited(command: &Command, limits: Limits) -> Command {
     let mut shell = Command::new("sh");
-    let script = format!("ulimit -v {}; exec \"$0\" \"$@\"", memory_bytes_max / 1024);
+    let Limits { memory_bytes_max, processor_seconds_max } = limits;
+    let script = format!(
+        "ulimit -v {}; ulimit -t {processor_seconds_max}; exec \"$0\" \"$@\"",
+        memory_bytes_max / 1024
+    );
     shell.arg("-c").arg(script).arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {

@@ -47,6 +47,17 @@ pub fn chain(steps: usize) -> String {
     })
 }
 
+/// The same chain, of which nothing runs: the first step is skipped, and so are all the others.
+#[must_use]
+pub fn skipped_chain(steps: usize) -> String {
+    parallel(steps, |text, step| {
+        let _ = match step.checked_sub(1) {
+            None => write!(text, r#","when":"input == 1""#),
+            Some(former) => write!(text, r#","dependencies":["s{former}"]"#),
+        };
+    })
+}
+
 /// A call of `echo.noop`, `steps` more that depend on it only, and one that depends on all of those.
 #[must_use]
 pub fn fan(steps: usize) -> String {

@@ -1,5 +1,9 @@
 //! The command line as it is written; nothing is looked up or checked here beyond its grammar.
 
+mod bench;
+
+pub(crate) use bench::{BenchArgs, BenchEngine, History, OutputSize, Shape};
+
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -81,6 +85,8 @@ pub(crate) enum Command {
     /// Look at plugins and try their methods
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Measure what steps, calls and definitions cost on this machine
+    Bench(BenchArgs),
 }
 
 #[derive(Debug, Args)]

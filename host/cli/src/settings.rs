@@ -7,6 +7,7 @@ use jackfield::{Config, Host, HostBuilder, RunListener, config, telemetry};
 use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 /// Paths in the order in which they are searched, and the rest of the configuration.
 pub(crate) struct Settings {
@@ -35,6 +36,16 @@ impl Settings {
     /// Whether log lines of methods are in the log already.
     pub(crate) fn logs_methods(&self) -> bool {
         self.logs_methods
+    }
+
+    /// Sets the threads that run steps, unless that is `None`; answers how many there will be.
+    pub(crate) fn set_threads(&mut self, wanted: Option<usize>) -> usize {
+        let threads = &mut self.config.engine.threads;
+        *threads = wanted.or(*threads);
+        match threads.unwrap_or(0) {
+            0 => available_parallelism().map_or(1, usize::from),
+            count => count,
+        }
     }
 
     /// Builds a host; `listener` hears what methods say while they run.

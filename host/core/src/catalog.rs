@@ -35,7 +35,7 @@ pub struct Method {
     pub idempotent: bool,
     /// At most one call at a time.
     pub serial: bool,
-    /// What the plugin's author thinks an attempt may take at most.
+    /// What an attempt may take at most, unless the step or the document says otherwise.
     pub default_timeout: Option<Duration>,
     /// JSON Schema of the parameters; `null` accepts anything.
     pub parameters: Payload,
@@ -64,10 +64,24 @@ impl Plugin {
     }
 }
 
-/// All plugins that can be called, sorted by name, then by version, newest first.
+/// A plugin that is there, but cannot be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// Its name, or what its file suggests as one.
+    pub name: Box<str>,
+    /// Its version; `None` if only the name of the file says what it is.
+    pub version: Option<Version>,
+    /// Why: what follows on "cannot be used: ", or a sentence about the file if only that is known.
+    pub reason: Box<str>,
+    /// What to do about it, as a sentence; may be empty.
+    pub remedy: Box<str>,
+}
+
+/// All plugins that can be called, sorted by name, then by version, newest first; and those that cannot, for saying so.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     plugins: Vec<Arc<Plugin>>,
+    unusable: Vec<Unusable>,
 }
 
 impl Catalog {
@@ -76,7 +90,21 @@ impl Catalog {
     pub fn new(mut plugins: Vec<Arc<Plugin>>) -> Self {
         plugins.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| b.version.cmp(&a.version)));
         plugins.dedup_by(|b, a| a.name == b.name && a.version == b.version);
-        Self { plugins }
+        Self { plugins, unusable: Vec::new() }
+    }
+
+    /// With plugins that cannot be called.
+    #[must_use]
+    pub fn with_unusable(mut self, mut unusable: Vec<Unusable>) -> Self {
+        unusable.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| b.version.cmp(&a.version)));
+        self.unusable = unusable;
+        self
+    }
+
+    /// The plugins that cannot be called, by name, then by version, newest first.
+    #[must_use]
+    pub fn unusable(&self) -> &[Unusable] {
+        &self.unusable
     }
 
     /// All plugins in order.

@@ -1,10 +1,12 @@
 //! Immutable, reference-counted JSON: what flows between steps.
 
+mod check;
 pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
 mod tree;
 
+use check::check;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::ops::Range;
@@ -30,15 +32,29 @@ pub struct Payload(Option<Arc<Inner>>);
 
 struct Inner {
     text: Text,
-    value: OnceLock<serde_json::Value>,
+    /// Behind a pointer: most values are never parsed.
+    value: OnceLock<Box<serde_json::Value>>,
     /// How often the text was scanned; stops counting when the value is parsed.
     scans: AtomicU8,
 }
 
+/// Small, because there is one for every result that is kept; what only large values have stands behind a pointer.
 enum Text {
     Owned(Box<str>),
-    Adopted { buffer: Box<dyn AsRef<[u8]> + Send + Sync>, start: usize, end: usize },
-    Part { whole: Payload, start: usize, end: usize },
+    Adopted(Box<Adopted>),
+    Part(Box<Part>),
+}
+
+struct Adopted {
+    buffer: Box<dyn AsRef<[u8]> + Send + Sync>,
+    start: usize,
+    end: usize,
+}
+
+struct Part {
+    whole: Payload,
+    start: usize,
+    end: usize,
 }
 
 /// One step of a path into a value.
@@ -64,6 +80,16 @@ impl Payload {
     #[must_use]
     pub const fn null() -> Self {
         Self(None)
+    }
+
+    /// Whether both are one value in memory, so that nothing is gained by replacing one by the other.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// Any serializable value as JSON; a value that has no JSON form (a map with keys that are no strings) is `null`.
@@ -149,7 +175,7 @@ impl Payload {
             return Ok(Self::null());
         }
         Ok(Self(Some(Arc::new(Inner {
-            text: Text::Adopted { buffer, start, end },
+            text: Text::Adopted(Box::new(Adopted { buffer, start, end })),
             value: OnceLock::new(),
             scans: AtomicU8::new(0),
         }))))
@@ -169,13 +195,14 @@ impl Payload {
             return self.clone();
         }
         let (whole, offset) = match self.0.as_deref() {
-            Some(Inner { text: Text::Part { whole, start, .. }, .. }) => (whole, *start),
+            Some(Inner { text: Text::Part(part), .. }) => (&part.whole, part.start),
             _ => (self, 0),
         };
         if part.len() < SHARED_PART_LEN_MIN || part.len() < whole.len() / SHARED_PART_RATIO_MAX {
             return Self::trusted(part);
         }
-        let text = Text::Part { whole: whole.clone(), start: offset + range.start, end: offset + range.end };
+        let (start, end) = (offset + range.start, offset + range.end);
+        let text = Text::Part(Box::new(Part { whole: whole.clone(), start, end }));
         Self(Some(Arc::new(Inner { text, value: OnceLock::new(), scans: AtomicU8::new(0) })))
     }
 
@@ -200,11 +227,11 @@ impl Payload {
         match self.0.as_deref() {
             None => "null",
             Some(Inner { text: Text::Owned(text), .. }) => text,
-            Some(Inner { text: Text::Adopted { .. }, .. }) => {
+            Some(Inner { text: Text::Adopted(_), .. }) => {
                 std::str::from_utf8(self.as_bytes()).unwrap_or("null")
             }
-            Some(Inner { text: Text::Part { whole, start, end }, .. }) => {
-                whole.as_str().get(*start..*end).unwrap_or("null")
+            Some(Inner { text: Text::Part(part), .. }) => {
+                part.whole.as_str().get(part.start..part.end).unwrap_or("null")
             }
         }
     }
@@ -215,11 +242,11 @@ impl Payload {
         match self.0.as_deref() {
             None => b"null",
             Some(Inner { text: Text::Owned(text), .. }) => text.as_bytes(),
-            Some(Inner { text: Text::Adopted { buffer, start, end }, .. }) => {
-                (**buffer).as_ref().get(*start..*end).unwrap_or(b"null")
+            Some(Inner { text: Text::Adopted(adopted), .. }) => {
+                (*adopted.buffer).as_ref().get(adopted.start..adopted.end).unwrap_or(b"null")
             }
-            Some(Inner { text: Text::Part { whole, start, end }, .. }) => {
-                whole.as_bytes().get(*start..*end).unwrap_or(b"null")
+            Some(Inner { text: Text::Part(part), .. }) => {
+                part.whole.as_bytes().get(part.start..part.end).unwrap_or(b"null")
             }
         }
     }
@@ -230,9 +257,8 @@ impl Payload {
         match self.0.as_deref() {
             None => 4,
             Some(Inner { text: Text::Owned(text), .. }) => text.len(),
-            Some(Inner {
-                text: Text::Adopted { start, end, .. } | Text::Part { start, end, .. }, ..
-            }) => end - start,
+            Some(Inner { text: Text::Adopted(adopted), .. }) => adopted.end - adopted.start,
+            Some(Inner { text: Text::Part(part), .. }) => part.end - part.start,
         }
     }
 
@@ -255,7 +281,8 @@ impl Payload {
         match self.0.as_deref() {
             None => &NULL,
             Some(inner) => inner.value.get_or_init(|| {
-                serde_json::from_slice(self.as_bytes()).map(|tree::Tree(value)| value).unwrap_or_default()
+                let parsed = serde_json::from_slice(self.as_bytes());
+                Box::new(parsed.map(|tree::Tree(value)| value).unwrap_or_default())
             }),
         }
     }
@@ -275,22 +302,8 @@ impl Payload {
     /// The tree, if it was parsed before.
     #[must_use]
     pub fn parsed(&self) -> Option<&serde_json::Value> {
-        self.0.as_deref().and_then(|inner| inner.value.get())
+        self.0.as_deref().and_then(|inner| inner.value.get()).map(|value| &**value)
     }
-}
-
-/// One JSON value in UTF-8 with a bounded depth.
-fn check(bytes: &[u8]) -> Result<(), serde_json::Error> {
-    serde_json::from_slice::<&serde_json::value::RawValue>(bytes)?;
-    let may_be_deep = memchr::memchr2_iter(b'[', b'{', bytes).nth(DEPTH_MAX).is_some();
-    if may_be_deep && scan::depth(bytes) > DEPTH_MAX {
-        return Err(serde::de::Error::custom(format_args!("nested deeper than {DEPTH_MAX} levels")));
-    }
-    if scan::may_hold_huge_number(bytes) {
-        // Only building the tree finds out; nobody may meet a number later that has no value.
-        serde_json::from_slice::<tree::Tree>(bytes)?;
-    }
-    Ok(())
 }
 
 /// Appends `content` as a JSON string.

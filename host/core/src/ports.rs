@@ -5,7 +5,6 @@ use crate::failure::Failure;
 use crate::payload::Payload;
 use crate::time::Timestamp;
 use semver::Version;
-use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +16,10 @@ pub type Outcome = Result<Payload, Failure>;
 /// Called exactly once with the outcome of an asynchronous call, from any thread.
 pub type Completion = Box<dyn FnOnce(Outcome) + Send>;
 
-/// A step of a run: one shared text, `run_id/step`. Copying it copies nothing.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// A step of a run: one text, `run_id/step`.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct StepAddress {
-    text: Arc<str>,
+    text: String,
     run_id_len: usize,
 }
 
@@ -28,13 +27,24 @@ impl StepAddress {
     /// The step at the path `step` of the run `run_id`.
     #[must_use]
     pub fn new(run_id: &str, step: &str) -> Self {
-        // most addresses fit in here, so that the shared text is the only allocation
-        let mut bytes = SmallVec::<[u8; 128]>::new();
-        for part in [run_id, "/", step] {
-            bytes.extend_from_slice(part.as_bytes());
-        }
-        let text = std::str::from_utf8(&bytes).expect("texts joined are text");
-        Self { text: text.into(), run_id_len: run_id.len() }
+        let mut address = Self::default();
+        address.set_run(run_id);
+        address.set_step(|text| text.push_str(step));
+        address
+    }
+
+    /// Makes it an address of the run `run_id`, without a step so far; keeps its memory.
+    pub fn set_run(&mut self, run_id: &str) {
+        self.text.clear();
+        self.text.push_str(run_id);
+        self.text.push('/');
+        self.run_id_len = run_id.len();
+    }
+
+    /// Makes it the address of another step of the same run: `push` appends the path.
+    pub fn set_step(&mut self, push: impl FnOnce(&mut String)) {
+        self.text.truncate(self.run_id_len + 1);
+        push(&mut self.text);
     }
 
     /// Id of the run.
@@ -124,14 +134,14 @@ pub enum LogLevel {
     Error,
 }
 
-/// Receives what a method says while it runs. Calls may come from any thread, also after the attempt was given up.
+/// Receives what methods say while they run. Calls may come from any thread, also after the attempt was given up.
 pub trait CallListener: Send + Sync {
     /// A log line with fields as a JSON object (or `null`).
-    fn log(&self, level: LogLevel, message: &str, fields: &str);
+    fn log(&self, call: &Call, level: LogLevel, message: &str, fields: &str);
     /// Fraction done, 0 to 1, and what is being done.
-    fn progress(&self, fraction: f64, message: &str);
+    fn progress(&self, call: &Call, fraction: f64, message: &str);
     /// A line that the method's work printed; `is_stderr` tells which stream.
-    fn output_line(&self, is_stderr: bool, line: &str);
+    fn output_line(&self, call: &Call, is_stderr: bool, line: &str);
 }
 
 /// A listener that drops everything.
@@ -139,9 +149,9 @@ pub trait CallListener: Send + Sync {
 pub struct Silent;
 
 impl CallListener for Silent {
-    fn log(&self, _: LogLevel, _: &str, _: &str) {}
-    fn progress(&self, _: f64, _: &str) {}
-    fn output_line(&self, _: bool, _: &str) {}
+    fn log(&self, _: &Call, _: LogLevel, _: &str, _: &str) {}
+    fn progress(&self, _: &Call, _: f64, _: &str) {}
+    fn output_line(&self, _: &Call, _: bool, _: &str) {}
 }
 
 /// A method that can be called, bound to one version of its plugin.

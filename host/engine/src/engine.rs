@@ -5,12 +5,14 @@ use crate::error::{EngineError, InputFault};
 use crate::handle::RunHandle;
 use crate::inline::{Slot, timed_out};
 use crate::lane::Lane;
+use crate::listener::Voice;
 use crate::perform::later;
-use crate::pool::AsyncCalls;
+use crate::pool::{AsyncCalls, Places};
 use crate::run::{RunCell, Shared};
 use crate::timers::{Due, Timers};
 use crate::workflows::WorkflowRegistry;
 use jackfield_core::failure::{Failure, kind};
+use jackfield_core::ports::CallListener;
 use jackfield_core::run::{CancelMode, Fact, RunState, RunStatus, Start};
 use jackfield_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
@@ -19,6 +21,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+/// How long an inline thread looks for work before it sleeps.
+const SPIN_MAX: Duration = Duration::from_micros(50);
 
 /// A workflow engine in memory. Cheap to clone; [`Engine::shutdown`] ends it for all clones.
 #[derive(Clone)]
@@ -29,10 +34,12 @@ pub struct Engine {
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) ports: Ports,
+    /// What all calls speak through.
+    pub(crate) voice: Arc<dyn CallListener>,
     pub(crate) threads: usize,
-    pub(crate) inline_lane: Lane,
-    pub(crate) blocking_lane: Lane,
-    pub(crate) pool_threads: AtomicUsize,
+    pub(crate) inline_lane: Lane<Arc<RunCell>>,
+    pub(crate) blocking_lane: Lane<Arc<RunCell>>,
+    pub(crate) pool_places: Places,
     pub(crate) async_calls: Mutex<AsyncCalls>,
     pub(crate) slots: Mutex<Vec<Arc<Slot>>>,
     pub(crate) timers: Timers,
@@ -49,7 +56,10 @@ pub(crate) struct Inner {
 /// What the watchdog waits for.
 #[derive(Default)]
 pub(crate) struct Watch {
+    /// Inline threads that are at work.
     pub(crate) busy: usize,
+    /// The watchdog waits until one is.
+    pub(crate) is_asleep: bool,
     pub(crate) is_stopped: bool,
 }
 
@@ -105,13 +115,15 @@ impl Engine {
     pub fn new(config: Config, ports: Ports) -> Result<Self, EngineError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if config.threads == 0 { cores } else { config.threads };
+        let voice = Arc::new(Voice(ports.listener.clone()));
         let inner = Arc::new(Inner {
             config,
             ports,
+            voice,
             threads,
-            inline_lane: Lane::default(),
+            inline_lane: Lane::spinning(SPIN_MAX),
             blocking_lane: Lane::default(),
-            pool_threads: AtomicUsize::new(0),
+            pool_places: Places::default(),
             async_calls: Mutex::default(),
             slots: Mutex::default(),
             timers: Timers::default(),
@@ -150,6 +162,7 @@ impl Engine {
             )
         })?;
         let methods = inner.bind_methods(&plan)?;
+        let kinds = methods.iter().map(|method| method.kind()).collect();
         let fresh = uuid::Uuid::now_v7();
         let id: Arc<str> = run_id.map_or_else(|| fresh.to_string().into(), Into::into);
         check_id(&id)?;
@@ -169,7 +182,9 @@ impl Engine {
             id: id.clone(),
             plan,
             methods,
+            kinds,
             shared: Mutex::new(Shared::new(state)),
+            ended: Condvar::new(),
             changed: Condvar::new(),
             changed_async: tokio::sync::Notify::new(),
             watchers: AtomicUsize::new(0),
@@ -328,6 +343,7 @@ impl Inner {
 
     /// A run has ended: it stays readable until newer ones push it out.
     pub(crate) fn run_ended(&self, run: &Arc<RunCell>) {
+        run.ended.notify_all();
         run.changed.notify_all();
         run.changed_async.notify_waiters();
         let mut runs = self.runs.lock();
@@ -356,7 +372,7 @@ impl Inner {
             match due {
                 Due::Run(run, id) => {
                     let Some(run) = run.upgrade() else { continue };
-                    self.exchange(&run, &mut vec![Fact::Timer(id)], None);
+                    self.exchange(&run, &mut vec![Fact::Timer(id)]);
                 }
                 Due::Deadline(run, key) => {
                     let Some(run) = run.upgrade() else { continue };

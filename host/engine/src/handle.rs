@@ -76,20 +76,19 @@ impl RunHandle {
     /// Asks the run to end. Returns when that is recorded; a run that has ended stays as it is.
     pub fn cancel(&self, mode: CancelMode, reason: &str) {
         let mut facts = vec![Fact::Cancel { mode, reason: reason.into() }];
-        self.inner.exchange(&self.run, &mut facts, None);
+        self.inner.exchange(&self.run, &mut facts);
     }
 
     /// Blocks until the run has ended, at most `timeout`; `None` if it has not by then.
     #[must_use]
     pub fn wait(&self, timeout: Option<Duration>) -> Option<RunStatus> {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let _watching = Watching::new(&self.run);
         let mut shared = self.run.shared.lock();
         while !shared.is_over {
             match until {
-                None => self.run.changed.wait(&mut shared),
+                None => self.run.ended.wait(&mut shared),
                 Some(until) => {
-                    if self.run.changed.wait_until(&mut shared, until).timed_out() && !shared.is_over {
+                    if self.run.ended.wait_until(&mut shared, until).timed_out() && !shared.is_over {
                         return None;
                     }
                 }

@@ -6,30 +6,40 @@
 
 use crate::engine::Inner;
 use crate::lane::Next;
-use crate::perform::{Take, panic_text};
-use crate::run::{LaneKind, RunCell};
+use crate::perform::{CHUNK_MAX, GRAIN_NS, Share, panic_text};
+use crate::run::RunCell;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
+use jackfield_core::payload::Payload;
+use jackfield_core::plan::MethodIx;
 use jackfield_core::ports::{Call, Method, Outcome};
 use jackfield_core::run::{CallCommand, CallKey, Fact};
-use parking_lot::Mutex;
+use jackfield_core::time::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Calls that a thread takes at a time at most, and outcomes that it holds back at most.
-const CHUNK_MAX: usize = 64;
-/// Longest time that an outcome is held back.
-const HOLD_MAX: Duration = Duration::from_micros(4);
 /// How long a thread stays with one run while others wait for a thread.
-const TURN_MAX: Duration = Duration::from_micros(500);
+const TURN_NS: u64 = 500_000;
+/// The wall clock is asked again after so long; in between, times are counted from its last answer.
+const WALL_AGE_NS_MAX: u64 = 1_000_000;
+/// An exchange of so few outcomes takes less time than it takes to look at the clock a few times.
+const SHORT_EXCHANGE: usize = 4;
 /// How often the watchdog looks while threads are busy.
 const WATCH_TICK: Duration = Duration::from_millis(2);
+/// So many looks in a row without a busy thread, and the watchdog sleeps until there is one.
+const IDLE_LOOKS_MAX: u32 = 50;
 
+/// A thread's place. The thread holds its lock except while a body runs.
 #[derive(Default)]
 pub(crate) struct Slot {
+    /// Address of the run that the thread works on, to be compared without the lock; 0 if there is none.
+    at_work_on: AtomicUsize,
+    /// Tells the body that runs to stop.
+    cancelled: Arc<AtomicBool>,
     local: Mutex<Local>,
 }
 
@@ -44,29 +54,38 @@ struct Local {
     is_lost: bool,
 }
 
+/// The body that runs.
 struct Current {
     key: CallKey,
+    method: MethodIx,
     started: Instant,
-    deadline: Option<Instant>,
-    call: Arc<Call>,
-    method: Arc<dyn Method>,
+    timeout: Option<Duration>,
     told: Option<Instant>,
 }
 
-/// What a thread does next.
-enum Turn {
-    Call(Box<CallCommand>),
-    /// Hand in, take more.
-    Exchange,
+/// How a thread stands with the run that it works on.
+struct Turn<'a> {
+    run: &'a Arc<RunCell>,
+    slot: &'a Slot,
+    local: MutexGuard<'a, Local>,
+    /// When the turn began; the times below are nanoseconds since then.
+    begun: Instant,
+    /// The clock is read once a step: the end of one is the start of the next.
+    now: u64,
+    exchanged: u64,
+    /// When other runs get their turn; put off as long as there are none.
+    ends: u64,
+    /// Wall time at some time not long ago.
+    wall: (u64, Timestamp),
 }
 
 impl Inner {
     /// Body of an inline thread.
     pub(crate) fn inline_thread(self: Arc<Self>, slot: Arc<Slot>) {
+        let mut call = self.blank_call(slot.cancelled.clone());
         while let Next::Run(run) = self.inline_lane.next(None) {
-            run.shared.lock().inline.is_queued = false;
             self.watch_begin();
-            if !self.work(&run, &slot) {
+            if !self.work(&run, &slot, &mut call) {
                 return;
             }
             self.watch_end();
@@ -75,82 +94,96 @@ impl Inner {
 
     /// Works on one run while it has calls for this thread, until another run's turn has come. False if the thread
     /// was given up.
-    fn work(self: &Arc<Self>, run: &Arc<RunCell>, slot: &Slot) -> bool {
-        let mut flushed = Instant::now();
-        let turn_ends = flushed + TURN_MAX;
-        slot.local.lock().run = Some(run.clone());
-        self.refill(run, slot, CHUNK_MAX);
+    fn work(self: &Arc<Self>, run: &Arc<RunCell>, slot: &Slot, call: &mut Call) -> bool {
+        call.address.set_run(&run.id);
+        slot.at_work_on.store(Arc::as_ptr(run).addr(), Ordering::SeqCst);
+        let wall = (0, self.ports.clock.now());
+        let local = slot.local.lock();
+        let mut turn =
+            Turn { run, slot, local, begun: Instant::now(), now: 0, exchanged: 0, ends: TURN_NS, wall };
+        turn.local.run = Some(run.clone());
+        let mut is_first = true;
         loop {
-            match slot.turn(run, flushed, turn_ends) {
-                Turn::Exchange => {
-                    let is_over = Instant::now() >= turn_ends && self.inline_lane.has_runs();
-                    if !self.refill(run, slot, if is_over { 0 } else { CHUNK_MAX }) {
-                        slot.local.lock().run = None;
-                        return true;
-                    }
-                    flushed = Instant::now();
+            if is_first || turn.is_due() {
+                self.hand_over(&mut turn, std::mem::take(&mut is_first));
+                if turn.local.chunk.is_empty() {
+                    // an exchange that brings nothing takes this thread out of the run
+                    turn.local.run = None;
+                    call.parameters = Payload::null();
+                    slot.at_work_on.store(0, Ordering::SeqCst);
+                    return true;
                 }
-                Turn::Call(command) => {
-                    if !self.make(run, slot, *command) {
-                        return false;
-                    }
-                }
+                continue;
+            }
+            let Some(command) = turn.local.chunk.pop_front() else { continue };
+            if !self.make(&mut turn, call, command) {
+                return false;
             }
         }
     }
 
-    /// Hands in outcomes and takes up to `max` calls. False if there is nothing to do.
-    fn refill(self: &Arc<Self>, run: &Arc<RunCell>, slot: &Slot, max: usize) -> bool {
-        let (mut facts, mut chunk) = {
-            let mut local = slot.local.lock();
-            (std::mem::take(&mut local.outbox), std::mem::take(&mut local.chunk))
-        };
-        let epoch = run.cancel_epoch.load(Ordering::SeqCst);
-        if !chunk.is_empty() {
-            // What was not begun goes back to the front, in order; taking it again skips what was cancelled.
-            let mut shared = run.shared.lock();
-            while let Some(call) = chunk.pop_back() {
-                shared.inline.calls.push_front(call);
-            }
+    /// Hands in outcomes and takes calls.
+    fn hand_over(self: &Arc<Self>, turn: &mut Turn<'_>, is_first: bool) {
+        let is_over = turn.now >= turn.ends;
+        let is_last = is_over && self.inline_lane.has_runs();
+        if is_over {
+            turn.ends = turn.now + TURN_NS;
         }
-        let take = Some(Take { lane: LaneKind::Inline, max }).filter(|_| max > 0);
-        self.exchange(run, &mut facts, take.map(|take| (take, &mut chunk)));
-        let mut local = slot.local.lock();
+        if turn.now - turn.wall.0 > WALL_AGE_NS_MAX {
+            turn.wall = (turn.now, self.ports.clock.now());
+        }
+        let epoch = turn.run.cancel_epoch.load(Ordering::SeqCst);
+        let local = &mut *turn.local;
+        let is_short = local.outbox.len() <= SHORT_EXCHANGE;
+        let share = Share {
+            outbox: &mut local.outbox,
+            chunk: &mut local.chunk,
+            now: Timestamp(turn.wall.1.0.saturating_add(turn.now - turn.wall.0)),
+            spent_ns: turn.now - turn.exchanged,
+            is_first,
+            is_last,
+        };
+        let after = self.exchange_share(turn.run, share);
         local.epoch = epoch;
-        local.outbox = facts;
-        local.chunk = chunk;
-        !local.chunk.is_empty()
+        let is_quiet = after.is_nothing();
+        if !is_quiet {
+            let run = turn.run;
+            MutexGuard::unlocked(&mut turn.local, || self.go_on(run, after));
+        }
+        if !(is_short && is_quiet) {
+            turn.read_clock();
+        }
+        turn.exchanged = turn.now;
     }
 
     /// Makes one call. False if it was given up meanwhile, and this thread with it.
-    fn make(self: &Arc<Self>, run: &Arc<RunCell>, slot: &Slot, command: CallCommand) -> bool {
-        let key = command.key;
-        let method = run.methods[command.method.0 as usize].clone();
-        if method.kind() != MethodKind::Inline {
-            self.start_async(run, command);
+    fn make(self: &Arc<Self>, turn: &mut Turn<'_>, call: &mut Call, command: CallCommand) -> bool {
+        let (run, key, started_ns) = (turn.run, command.key, turn.now);
+        if run.kinds[command.method.0 as usize] != MethodKind::Inline {
+            MutexGuard::unlocked(&mut turn.local, || self.start_async(run, command));
+            turn.read_clock();
             return true;
         }
-        let started = Instant::now();
-        let call = match self.prepare(run, &command) {
-            Ok(call) => Arc::new(call),
-            Err(failure) => {
-                slot.finish(key, started, Err(failure));
-                return true;
-            }
-        };
-        let _span = crate::spans::attempt(run, &call);
-        if !slot.begin(run, key, started, &call, &method) {
-            // Cancelled between taking and beginning.
-            let failure = Failure::new(kind::CANCELLED, "cancelled before it started");
-            slot.finish(key, started, Err(failure));
-            return true;
+        let started = turn.begun + Duration::from_nanos(started_ns);
+        let method = &*run.methods[command.method.0 as usize];
+        turn.slot.cancelled.store(false, Ordering::Relaxed);
+        let (timeout, told) = (command.timeout(), None);
+        turn.local.current = Some(Current { key, method: command.method, started, timeout, told });
+        let outcome = MutexGuard::unlocked(&mut turn.local, || {
+            self.fill(run, &command, started, call)?;
+            let _span = crate::spans::attempt(run, call);
+            guarded(method, call)
+        });
+        turn.read_clock();
+        if turn.local.is_lost {
+            method.returned(call);
+            return false;
         }
-        let outcome = guarded(&*method, &call);
-        let goes_on = slot.finish(key, started, outcome);
-        if !goes_on {
-            method.returned(&call);
-        }
-        goes_on
+        turn.local.current = None;
+        let duration = Duration::from_nanos(turn.now - started_ns);
+        let outcome = outcome.map_err(Box::new);
+        turn.local.outbox.push(Fact::Outcome { key, duration, outcome });
+        true
     }
 
     /// Tells inline calls of `run` to stop; returns those of `keys` that a thread is in right now.
@@ -158,11 +191,14 @@ impl Inner {
         let slots = self.slots.lock().clone();
         let mut begun = HashSet::new();
         for slot in slots {
+            if slot.at_work_on.load(Ordering::SeqCst) != Arc::as_ptr(run).addr() {
+                continue;
+            }
             let mut local = slot.local.lock();
             let is_same = local.run.as_ref().is_some_and(|own| Arc::ptr_eq(own, run));
             let Some(current) = local.current.as_mut().filter(|_| is_same) else { continue };
             if keys.contains(&current.key) {
-                current.call.cancelled.store(true, Ordering::Relaxed);
+                slot.cancelled.store(true, Ordering::Relaxed);
                 current.told.get_or_insert_with(Instant::now);
                 begun.insert(current.key);
             }
@@ -174,49 +210,58 @@ impl Inner {
     /// return in time.
     pub(crate) fn watch_slots(self: &Arc<Self>) {
         let slots = self.slots.lock().clone();
-        for slot in slots {
+        for slot in slots.iter().filter(|slot| slot.at_work_on.load(Ordering::SeqCst) != 0) {
             let now = Instant::now();
             let mut local = slot.local.lock();
             let Some(run) = local.run.clone() else { continue };
-            let grace = self.config.cancel_grace;
-            let verdict = local.current.as_ref().and_then(|current| current.verdict(now, grace));
-            let is_slow = local.current.as_ref().is_some_and(|current| now - current.started > WATCH_TICK);
-            if !is_slow {
+            let Some(current) = &local.current else { continue };
+            if now - current.started <= WATCH_TICK {
                 continue;
             }
+            let verdict = current.verdict(now, self.config.cancel_grace);
             let mut facts = std::mem::take(&mut local.outbox);
             let mut chunk = std::mem::take(&mut local.chunk);
             let lost = verdict.and_then(|failure| Some((local.current.take()?, failure)));
             local.is_lost = lost.is_some();
-            drop(local);
             if let Some((current, failure)) = lost {
-                current.call.cancelled.store(true, Ordering::Relaxed);
-                current.method.abandoned(&current.call);
+                slot.cancelled.store(true, Ordering::Relaxed);
                 let duration = now - current.started;
+                // under the slot's lock, so that the method hears of it before it hears that the call returned
+                self.give_up(&run, slot, &current);
                 facts.push(Fact::Outcome { key: current.key, duration, outcome: Err(Box::new(failure)) });
-                self.slots.lock().retain(|other| !Arc::ptr_eq(other, &slot));
-                self.watch_end();
-                self.add_inline_thread();
             }
-            if facts.is_empty() && chunk.is_empty() {
-                continue;
-            }
-            let mut shared = run.shared.lock();
-            while let Some(call) = chunk.pop_back() {
-                shared.inline.calls.push_front(call);
-            }
-            drop(shared);
-            self.exchange(&run, &mut facts, None);
+            drop(local);
+            self.relieve(&run, &mut facts, &mut chunk);
         }
+    }
+
+    /// A thread is stuck in a call: it is left to itself, and another one takes its place.
+    fn give_up(self: &Arc<Self>, run: &Arc<RunCell>, slot: &Arc<Slot>, current: &Current) {
+        let mut call = self.blank_call(slot.cancelled.clone());
+        call.address.set_run(&run.id);
+        let mut shared = run.shared.lock();
+        shared.crew.workers -= 1;
+        let path = shared.state.call_path(current.key);
+        drop(shared);
+        call.address.set_step(|text| text.push_str(&path));
+        call.attempt = current.key.attempt;
+        run.methods[current.method.0 as usize].abandoned(&call);
+        self.slots.lock().retain(|other| !Arc::ptr_eq(other, slot));
+        self.watch_end();
+        self.add_inline_thread();
     }
 
     /// Body of the watchdog thread; it sleeps while nothing runs.
     pub(crate) fn watchdog(self: Arc<Self>) {
+        let mut idle_looks = 0;
         loop {
             let mut watch = self.watch.lock();
-            while watch.busy == 0 && !watch.is_stopped {
+            idle_looks = if watch.busy == 0 { idle_looks + 1 } else { 0 };
+            while idle_looks > IDLE_LOOKS_MAX && watch.busy == 0 && !watch.is_stopped {
+                watch.is_asleep = true;
                 self.watch_wake.wait(&mut watch);
             }
+            watch.is_asleep = false;
             if watch.is_stopped {
                 return;
             }
@@ -229,7 +274,7 @@ impl Inner {
     fn watch_begin(&self) {
         let mut watch = self.watch.lock();
         watch.busy += 1;
-        if watch.busy == 1 {
+        if watch.is_asleep {
             self.watch_wake.notify_one();
         }
     }
@@ -239,62 +284,30 @@ impl Inner {
     }
 }
 
+impl Turn<'_> {
+    fn read_clock(&mut self) {
+        self.now = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    }
+
+    /// Whether outcomes are to be handed in, or calls to be taken, before anything else.
+    fn is_due(&self) -> bool {
+        let held = self.local.outbox.len();
+        self.local.chunk.is_empty()
+            || held >= CHUNK_MAX
+            || held > 0 && (self.now - self.exchanged > GRAIN_NS || self.now >= self.ends)
+            || self.local.epoch != self.run.cancel_epoch.load(Ordering::SeqCst)
+    }
+}
+
 impl Current {
     /// Why the call is to be given up, if it is.
     fn verdict(&self, now: Instant, grace: Duration) -> Option<Failure> {
-        if self.deadline.is_some_and(|deadline| now >= deadline) {
-            return Some(timed_out(self.call.timeout.unwrap_or_default()));
+        if self.timeout.is_some_and(|timeout| now - self.started >= timeout) {
+            return Some(timed_out(self.timeout.unwrap_or_default()));
         }
         let told = self.told?;
         (now - told > grace)
             .then(|| Failure::new(kind::CANCELLED, "cancelled; it did not stop within its grace"))
-    }
-}
-
-impl Slot {
-    /// The next call of the chunk, unless it is time to hand in.
-    fn turn(&self, run: &RunCell, flushed: Instant, turn_ends: Instant) -> Turn {
-        let mut local = self.local.lock();
-        let now = Instant::now();
-        let is_late = !local.outbox.is_empty() && (now - flushed > HOLD_MAX || now >= turn_ends);
-        let is_stale = local.epoch != run.cancel_epoch.load(Ordering::SeqCst);
-        if is_late || is_stale || local.outbox.len() >= CHUNK_MAX {
-            return Turn::Exchange;
-        }
-        local.chunk.pop_front().map_or(Turn::Exchange, |call| Turn::Call(Box::new(call)))
-    }
-
-    fn begin(
-        &self,
-        run: &RunCell,
-        key: CallKey,
-        started: Instant,
-        call: &Arc<Call>,
-        method: &Arc<dyn Method>,
-    ) -> bool {
-        let mut local = self.local.lock();
-        if local.epoch != run.cancel_epoch.load(Ordering::SeqCst) && run.shared.lock().dropped.contains(&key)
-        {
-            return false;
-        }
-        let (call, method) = (call.clone(), method.clone());
-        local.current = Some(Current { key, started, deadline: call.deadline, call, method, told: None });
-        true
-    }
-
-    /// Keeps an outcome for the next exchange. False if the slot was taken over.
-    fn finish(&self, key: CallKey, started: Instant, outcome: Outcome) -> bool {
-        let mut local = self.local.lock();
-        if local.is_lost {
-            return false;
-        }
-        local.current = None;
-        local.outbox.push(Fact::Outcome {
-            key,
-            duration: started.elapsed(),
-            outcome: outcome.map_err(Box::new),
-        });
-        true
     }
 }
 

@@ -5,17 +5,23 @@
 //! ones answer by completion. One thread keeps all timers and watches over bodies that do not return.
 
 mod config;
+mod crew;
 mod engine;
 mod error;
 mod handle;
 mod inline;
 mod lane;
 mod listener;
+#[cfg(test)]
+#[cfg(loom)]
+mod model;
 mod perform;
 mod pool;
 mod run;
 mod spans;
+mod sync;
 #[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
 mod timers;
 mod workflows;

@@ -1,6 +1,6 @@
 //! What methods say while they run, on its way to whoever listens to the engine.
 
-use jackfield_core::ports::{CallListener, LogLevel, StepAddress};
+use jackfield_core::ports::{Call, CallListener, LogLevel};
 use std::sync::Arc;
 
 /// Receives what methods of all runs say. Called from many threads; must not block.
@@ -23,24 +23,20 @@ impl RunListener for SilentListener {
     fn output_line(&self, _: &str, _: &str, _: bool, _: &str) {}
 }
 
-/// Adds run and step to what one attempt says.
-pub(crate) struct CallVoice {
-    pub(crate) listener: Arc<dyn RunListener>,
-    pub(crate) address: StepAddress,
-}
+/// Adds run and step to what attempts say.
+pub(crate) struct Voice(pub(crate) Arc<dyn RunListener>);
 
-impl CallListener for CallVoice {
-    fn log(&self, level: LogLevel, message: &str, fields: &str) {
-        let (run_id, step) = (self.address.run_id(), self.address.step());
-        crate::spans::method_line(run_id, step, level, message);
-        self.listener.log(run_id, step, level, message, fields);
+impl CallListener for Voice {
+    fn log(&self, call: &Call, level: LogLevel, message: &str, fields: &str) {
+        crate::spans::method_line(call.run_id(), call.step(), level, message);
+        self.0.log(call.run_id(), call.step(), level, message, fields);
     }
 
-    fn progress(&self, fraction: f64, message: &str) {
-        self.listener.progress(self.address.run_id(), self.address.step(), fraction, message);
+    fn progress(&self, call: &Call, fraction: f64, message: &str) {
+        self.0.progress(call.run_id(), call.step(), fraction, message);
     }
 
-    fn output_line(&self, is_stderr: bool, line: &str) {
-        self.listener.output_line(self.address.run_id(), self.address.step(), is_stderr, line);
+    fn output_line(&self, call: &Call, is_stderr: bool, line: &str) {
+        self.0.output_line(call.run_id(), call.step(), is_stderr, line);
     }
 }

@@ -1,11 +1,12 @@
 //! Facts in, commands out: the one place where a run's lock is held while its state changes.
 
+use crate::crew::CHEAP_NS;
 use crate::engine::Inner;
-use crate::listener::CallVoice;
 use crate::run::{LaneKind, RunCell, Running, Shared};
 use crate::timers::Due;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
+use jackfield_core::payload::Payload;
 use jackfield_core::ports::{Call, Method, Outcome, StepAddress};
 use jackfield_core::run::{CallCommand, CallKey, Command, Fact, RunState};
 use jackfield_core::time::Timestamp;
@@ -15,60 +16,147 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Which calls a thread wants, and how many at most.
-#[derive(Clone, Copy)]
-pub(crate) struct Take {
-    pub(crate) lane: LaneKind,
-    pub(crate) max: usize,
-}
+/// Longest time that an inline thread's outcomes are held back, and the work that it takes at a time.
+pub(crate) const GRAIN_NS: u64 = 4_000;
+/// Calls that an inline thread takes at a time at most.
+pub(crate) const CHUNK_MAX: usize = 64;
 
 /// What is to be done once the lock is free.
 #[derive(Default)]
-struct Afterwards {
+pub(crate) struct Afterwards {
     cancelled: Vec<CallKey>,
     is_inline_ready: bool,
     is_blocking_ready: bool,
     has_ended: bool,
 }
 
+/// What an inline thread holds of a run while it works on it.
+pub(crate) struct Share<'a> {
+    pub(crate) outbox: &'a mut Vec<Fact>,
+    pub(crate) chunk: &'a mut VecDeque<CallCommand>,
+    /// Wall time.
+    pub(crate) now: Timestamp,
+    /// Since the last exchange.
+    pub(crate) spent_ns: u64,
+    pub(crate) is_first: bool,
+    /// Take no more: another run's turn has come.
+    pub(crate) is_last: bool,
+}
+
+impl Afterwards {
+    /// Whether there is anything to do at all.
+    pub(crate) fn is_nothing(&self) -> bool {
+        let Self { cancelled, is_inline_ready, is_blocking_ready, has_ended } = self;
+        cancelled.is_empty() && !is_inline_ready && !is_blocking_ready && !has_ended
+    }
+}
+
 impl Inner {
-    /// Hands in facts and takes calls, under one lock.
-    pub(crate) fn exchange(
-        self: &Arc<Self>,
-        run: &Arc<RunCell>,
-        facts: &mut Vec<Fact>,
-        take: Option<(Take, &mut VecDeque<CallCommand>)>,
-    ) {
+    /// Hands in facts.
+    pub(crate) fn exchange(self: &Arc<Self>, run: &Arc<RunCell>, facts: &mut Vec<Fact>) {
         let mut after = Afterwards::default();
         let mut shared = run.shared.lock();
-        if shared.is_over {
-            facts.clear();
-            return;
-        }
-        if !facts.is_empty() {
-            let now = self.ports.clock.now();
-            for fact in facts.drain(..) {
-                self.apply(run, &mut shared, now, fact, &mut after);
-            }
-            crate::spans::log_records(run, &mut shared);
-        }
-        if let Some((take, into)) = take {
-            let threads = self.threads;
-            let fair = shared.ready(take.lane).calls.len().div_ceil(threads).clamp(1, take.max);
-            shared.take(take.lane, fair, into);
-        }
-        after.is_inline_ready = queue(&mut shared, LaneKind::Inline);
-        after.is_blocking_ready = queue(&mut shared, LaneKind::Blocking);
-        after.has_ended = shared.is_over;
-        if run.watchers.load(Ordering::Relaxed) > 0 || after.has_ended {
-            run.changed.notify_all();
-            run.changed_async.notify_waiters();
-        }
+        self.apply_all(run, &mut shared, self.ports.clock.now(), facts, &mut after);
+        after.is_inline_ready = self.offer(&mut shared);
         drop(shared);
         self.go_on(run, after);
     }
 
-    fn go_on(self: &Arc<Self>, run: &Arc<RunCell>, after: Afterwards) {
+    /// Hands in a thread's outcomes and takes calls, under one lock. The thread leaves the run if it gets none.
+    pub(crate) fn exchange_share(self: &Arc<Self>, run: &Arc<RunCell>, share: Share<'_>) -> Afterwards {
+        let mut after = Afterwards::default();
+        let Share { outbox, chunk, now, spent_ns, is_first, is_last } = share;
+        let mut shared = run.shared.lock();
+        if is_first {
+            let Shared { crew, inline, .. } = &mut *shared;
+            crew.come(inline);
+        }
+        shared.crew.pace.note(spent_ns, outbox.len());
+        // what was not begun goes back to the front, in order; taking it again skips what was cancelled
+        shared.inline.put_back(chunk);
+        self.apply_all(run, &mut shared, now, outbox, &mut after);
+        if !is_last && !shared.is_over {
+            let fair = shared.inline.calls.len().div_ceil(self.threads).max(1);
+            let worth = shared.crew.pace.steps_in(GRAIN_NS).min(CHUNK_MAX);
+            let wanted = if shared.crew.pace.step_ns < CHEAP_NS { worth } else { fair.min(worth) };
+            shared.take(LaneKind::Inline, wanted, chunk);
+        }
+        let Shared { crew, inline, is_over, .. } = &mut *shared;
+        let is_help_wanted = crew.go_on_or_leave(!chunk.is_empty(), inline, &self.inline_lane);
+        after.is_inline_ready = is_help_wanted && !*is_over;
+        after
+    }
+
+    /// Whether the run is to be put in the queue for another inline thread.
+    fn offer(&self, shared: &mut Shared) -> bool {
+        let Shared { crew, inline, is_over, .. } = shared;
+        !*is_over && crew.is_help_wanted(inline, &self.inline_lane)
+    }
+
+    /// Hands in what a thread that sits in a slow body holds back, so that others can go on with it.
+    pub(crate) fn relieve(
+        self: &Arc<Self>,
+        run: &Arc<RunCell>,
+        facts: &mut Vec<Fact>,
+        chunk: &mut VecDeque<CallCommand>,
+    ) {
+        let mut after = Afterwards::default();
+        let mut shared = run.shared.lock();
+        shared.inline.put_back(chunk);
+        self.apply_all(run, &mut shared, self.ports.clock.now(), facts, &mut after);
+        after.is_inline_ready = shared.inline.queue();
+        drop(shared);
+        self.go_on(run, after);
+    }
+
+    /// Takes a call that is to be made on the pool.
+    pub(crate) fn take_blocking(self: &Arc<Self>, run: &Arc<RunCell>) -> Option<CallCommand> {
+        let mut taken = VecDeque::new();
+        let mut shared = run.shared.lock();
+        shared.blocking.is_queued = false;
+        shared.take(LaneKind::Blocking, 1, &mut taken);
+        let after = Afterwards { is_blocking_ready: shared.blocking.queue(), ..Afterwards::default() };
+        drop(shared);
+        self.go_on(run, after);
+        taken.pop_front()
+    }
+
+    /// Applies facts and tells those who watch.
+    fn apply_all(
+        self: &Arc<Self>,
+        run: &Arc<RunCell>,
+        shared: &mut Shared,
+        now: Timestamp,
+        facts: &mut Vec<Fact>,
+        after: &mut Afterwards,
+    ) {
+        if shared.is_over || facts.is_empty() {
+            return facts.clear();
+        }
+        let mut commands = std::mem::take(&mut shared.commands);
+        let applied = catch_unwind(AssertUnwindSafe(|| {
+            facts.drain(..).for_each(|fact| shared.state.apply(now, fact, &mut commands));
+        }));
+        match applied {
+            Ok(()) => self.carry_out(run, shared, &mut commands, now, after),
+            Err(panic) => {
+                commands.clear();
+                shared.break_down(&panic_text(&*panic));
+                shared.timers.drain().for_each(|(_, ticket)| self.timers.cancel(ticket));
+            }
+        }
+        shared.commands = commands;
+        crate::spans::log_records(run, shared);
+        after.is_blocking_ready = shared.blocking.queue();
+        after.has_ended = shared.is_over;
+        if run.watchers.load(Ordering::Relaxed) > 0 {
+            run.changed.notify_all();
+            run.changed_async.notify_waiters();
+        }
+    }
+
+    /// Does what the exchange asked for; without the run's lock.
+    pub(crate) fn go_on(self: &Arc<Self>, run: &Arc<RunCell>, after: Afterwards) {
         if after.is_inline_ready {
             self.inline_lane.push(run.clone());
         }
@@ -83,31 +171,7 @@ impl Inner {
         }
     }
 
-    /// One fact and everything that the state machine asks for because of it.
-    fn apply(
-        self: &Arc<Self>,
-        run: &Arc<RunCell>,
-        shared: &mut Shared,
-        now: Timestamp,
-        fact: Fact,
-        after: &mut Afterwards,
-    ) {
-        if shared.is_over {
-            return;
-        }
-        let mut commands = std::mem::take(&mut shared.commands);
-        let applied = catch_unwind(AssertUnwindSafe(|| shared.state.apply(now, fact, &mut commands)));
-        match applied {
-            Ok(()) => self.carry_out(run, shared, &mut commands, now, after),
-            Err(panic) => {
-                commands.clear();
-                shared.break_down(&panic_text(&*panic));
-                shared.timers.drain().for_each(|(_, ticket)| self.timers.cancel(ticket));
-            }
-        }
-        shared.commands = commands;
-    }
-
+    /// Everything that the state machine asks for.
     fn carry_out(
         self: &Arc<Self>,
         run: &Arc<RunCell>,
@@ -120,7 +184,7 @@ impl Inner {
             match command {
                 Command::Call(call) => {
                     crate::spans::step_started(run, shared, &call);
-                    let lane = match run.methods[call.method.0 as usize].kind() {
+                    let lane = match run.kinds[call.method.0 as usize] {
                         MethodKind::Blocking => LaneKind::Blocking,
                         MethodKind::Inline | MethodKind::Async | MethodKind::Stream => LaneKind::Inline,
                     };
@@ -150,8 +214,8 @@ impl Inner {
         let now = self.ports.clock.now();
         self.carry_out(run, &mut shared, &mut commands, now, &mut after);
         crate::spans::log_records(run, &mut shared);
-        after.is_inline_ready = queue(&mut shared, LaneKind::Inline);
-        after.is_blocking_ready = queue(&mut shared, LaneKind::Blocking);
+        after.is_inline_ready = self.offer(&mut shared);
+        after.is_blocking_ready = shared.blocking.queue();
         after.has_ended = shared.is_over;
         drop(shared);
         self.go_on(run, after);
@@ -186,25 +250,45 @@ impl Inner {
             })
             .collect();
         if !facts.is_empty() {
-            self.exchange(run, &mut facts, None);
+            self.exchange(run, &mut facts);
         }
     }
 
-    /// Everything that one attempt needs, made outside the run's lock.
-    pub(crate) fn prepare(&self, run: &RunCell, command: &CallCommand) -> Result<Call, Failure> {
-        let parameters = RunState::render(&run.plan, command, &*self.ports.secrets)?;
-        let address = StepAddress::new(&run.id, &command.path);
-        let voice = CallVoice { listener: self.ports.listener.clone(), address: address.clone() };
-        Ok(Call {
-            parameters,
-            address,
-            attempt: command.key.attempt,
-            timeout: command.timeout,
-            deadline: command.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+    /// A call of a run, without what differs from attempt to attempt.
+    pub(crate) fn blank_call(&self, cancelled: Arc<AtomicBool>) -> Call {
+        Call {
+            parameters: Payload::null(),
+            address: StepAddress::default(),
+            attempt: 0,
+            timeout: None,
+            deadline: None,
             session: Arc::clone(&self.no_session),
-            cancelled: Arc::new(AtomicBool::new(false)),
-            listener: Arc::new(voice),
-        })
+            cancelled,
+            listener: Arc::clone(&self.voice),
+        }
+    }
+
+    /// Fills in what one attempt needs; the call stands in its run already. Done outside the run's lock.
+    pub(crate) fn fill(
+        &self,
+        run: &RunCell,
+        command: &CallCommand,
+        started: Instant,
+        call: &mut Call,
+    ) -> Result<(), Failure> {
+        call.address.set_step(|text| command.push_path(&run.plan, text));
+        call.attempt = command.key.attempt;
+        call.timeout = command.timeout();
+        call.deadline = call.timeout.and_then(|timeout| started.checked_add(timeout));
+        RunState::render(&run.plan, command, &*self.ports.secrets, &mut call.parameters)
+    }
+
+    /// A call of its own for an attempt.
+    pub(crate) fn prepare(&self, run: &RunCell, command: &CallCommand) -> Result<Call, Failure> {
+        let mut call = self.blank_call(Arc::default());
+        call.address.set_run(&run.id);
+        self.fill(run, command, Instant::now(), &mut call)?;
+        Ok(call)
     }
 
     /// Enters a call that goes on outside the inline threads. False if it was cancelled in the meantime.
@@ -222,8 +306,8 @@ impl Inner {
         }
         let deadline = call.deadline.map(|at| self.timers.set(at, Due::Deadline(Arc::downgrade(run), key)));
         let limit = call.timeout.unwrap_or_default();
-        let (call, method) = (call.clone(), method.clone());
-        shared.running.insert(key, Running { call, method, lane, limit, deadline, grace: None });
+        let (call, method, started) = (call.clone(), method.clone(), Instant::now());
+        shared.running.insert(key, Running { call, method, lane, started, limit, deadline, grace: None });
         true
     }
 
@@ -234,7 +318,6 @@ impl Inner {
         (key, call, method): (CallKey, &Call, &dyn Method),
         duration: Duration,
         outcome: Outcome,
-        take: Option<(Take, &mut VecDeque<CallCommand>)>,
     ) -> bool {
         let running = run.shared.lock().running.remove(&key);
         let Some(running) = running else {
@@ -243,7 +326,7 @@ impl Inner {
         };
         running.deadline.into_iter().chain(running.grace).for_each(|ticket| self.timers.cancel(ticket));
         let mut facts = vec![Fact::Outcome { key, duration, outcome: outcome.map_err(Box::new) }];
-        self.exchange(run, &mut facts, take);
+        self.exchange(run, &mut facts);
         true
     }
 
@@ -254,21 +337,13 @@ impl Inner {
         running.call.cancelled.store(true, Ordering::Relaxed);
         running.method.abandoned(&running.call);
         match running.lane {
-            LaneKind::Blocking => self.replace_lost_thread(),
+            LaneKind::Blocking => self.leave_pool(),
             LaneKind::Inline => self.async_call_ended(),
         }
-        let mut facts =
-            vec![Fact::Outcome { key, duration: Duration::ZERO, outcome: Err(Box::new(failure)) }];
-        self.exchange(run, &mut facts, None);
+        let duration = running.started.elapsed();
+        let mut facts = vec![Fact::Outcome { key, duration, outcome: Err(Box::new(failure)) }];
+        self.exchange(run, &mut facts);
     }
-}
-
-/// Marks the run as queued if it has calls that nobody will take otherwise.
-fn queue(shared: &mut Shared, lane: LaneKind) -> bool {
-    let ready = shared.ready(lane);
-    let is_new = !ready.calls.is_empty() && !ready.is_queued;
-    ready.is_queued |= is_new;
-    is_new
 }
 
 /// So much later than now; some centuries from now if that is beyond what the clock can tell.

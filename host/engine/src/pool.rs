@@ -3,9 +3,9 @@
 
 use crate::engine::Inner;
 use crate::inline::{guarded, panicked};
-use crate::lane::Next;
-use crate::perform::Take;
+use crate::lane::{Lane, Next};
 use crate::run::{LaneKind, RunCell};
+use crate::sync::{AtomicUsize, Ordering};
 use jackfield_core::failure::Failure;
 use jackfield_core::ports::{Call, Completion, Method, Outcome};
 use jackfield_core::run::{CallCommand, CallKey, Fact};
@@ -13,8 +13,26 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+/// Threads of the pool that count.
+#[derive(Default)]
+pub(crate) struct Places(AtomicUsize);
+
+impl Places {
+    /// Takes a place for a thread if fewer than `limit` are taken.
+    pub(crate) fn take(&self, limit: usize) -> bool {
+        let one_more = |count| (count < limit).then_some(count + 1);
+        self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
+    }
+
+    /// Gives a place back. Returns whether a run waits that was pushed while the place was still taken: nobody but
+    /// the caller knows that a thread may be started for it.
+    pub(crate) fn leave<R>(&self, lane: &Lane<R>) -> bool {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+        lane.has_runs_now()
+    }
+}
 
 /// How long a thread of the pool waits for a call before it ends.
 const IDLE_MAX: Duration = Duration::from_secs(10);
@@ -22,26 +40,21 @@ const IDLE_MAX: Duration = Duration::from_secs(10);
 impl Inner {
     /// Adds a thread if the pool has room.
     pub(crate) fn grow_pool(self: &Arc<Self>) {
-        let limit = self.config.blocking_threads_max.max(1);
-        let grown = self
-            .pool_threads
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| (count < limit).then_some(count + 1));
-        if grown.is_err() {
+        if !self.pool_places.take(self.config.blocking_threads_max.max(1)) {
             return;
         }
         let inner = self.clone();
         let spawned =
             std::thread::Builder::new().name("jackfield-blocking".into()).spawn(move || inner.pool_thread());
         if let Err(error) = spawned {
-            self.pool_threads.fetch_sub(1, Ordering::SeqCst);
+            self.pool_places.leave(&self.blocking_lane);
             tracing::error!(%error, "could not start a thread for blocking calls");
         }
     }
 
-    /// A thread is stuck in a call that was given up: another one may take its place.
-    pub(crate) fn replace_lost_thread(self: &Arc<Self>) {
-        self.pool_threads.fetch_sub(1, Ordering::SeqCst);
-        if self.blocking_lane.has_runs() {
+    /// A thread ends, or is stuck in a call that was given up: another one may take its place.
+    pub(crate) fn leave_pool(self: &Arc<Self>) {
+        if self.pool_places.leave(&self.blocking_lane) {
             self.grow_pool();
         }
     }
@@ -55,12 +68,7 @@ impl Inner {
                     }
                 }
                 Next::Idle | Next::Stopped => {
-                    self.pool_threads.fetch_sub(1, Ordering::SeqCst);
-                    // A run may have been queued while this thread still counted.
-                    if self.blocking_lane.has_runs() {
-                        self.grow_pool();
-                    }
-                    return;
+                    return self.leave_pool();
                 }
             }
         }
@@ -68,11 +76,7 @@ impl Inner {
 
     /// Makes one call of a run and lets the next run have its turn. False if the thread was given up.
     fn serve(self: &Arc<Self>, run: &Arc<RunCell>) -> bool {
-        let mut taken = VecDeque::new();
-        run.shared.lock().blocking.is_queued = false;
-        let take = Take { lane: LaneKind::Blocking, max: 1 };
-        self.exchange(run, &mut Vec::new(), Some((take, &mut taken)));
-        let Some(command) = taken.pop_front() else { return true };
+        let Some(command) = self.take_blocking(run) else { return true };
         self.make_blocking(run, &command)
     }
 
@@ -92,7 +96,7 @@ impl Inner {
         let span = crate::spans::attempt(run, &call);
         let outcome = guarded(&**method, &call);
         drop(span);
-        self.leave(run, (key, &call, &**method), started.elapsed(), outcome, None)
+        self.leave(run, (key, &call, &**method), started.elapsed(), outcome)
     }
 
     /// Reports the outcome of a call that was never begun.
@@ -103,7 +107,7 @@ impl Inner {
         outcome: Result<jackfield_core::payload::Payload, Failure>,
     ) {
         let outcome = outcome.map_err(Box::new);
-        self.exchange(run, &mut vec![Fact::Outcome { key, duration: Duration::ZERO, outcome }], None);
+        self.exchange(run, &mut vec![Fact::Outcome { key, duration: Duration::ZERO, outcome }]);
     }
 
     /// Starts an `async` call, or lets it wait while too many are in flight.
@@ -194,7 +198,7 @@ impl Answer {
 
     fn hand_in(&self, outcome: Outcome) {
         let whole = (self.key, &*self.call, &*self.method);
-        if self.inner.leave(&self.run, whole, self.started.elapsed(), outcome, None) {
+        if self.inner.leave(&self.run, whole, self.started.elapsed(), outcome) {
             self.inner.async_call_ended();
         }
     }

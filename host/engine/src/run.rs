@@ -1,6 +1,8 @@
 //! One run as the engine holds it: its state behind a short lock, the calls that are ready, and those under way.
 
+use crate::crew::{Crew, Ready};
 use crate::timers::Ticket;
+use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::plan::SharedPlan;
 use jackfield_core::ports::{Call, Method};
@@ -9,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::time::Duration;
 
 /// The kinds of threads that make calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,11 @@ pub(crate) struct RunCell {
     pub(crate) plan: SharedPlan,
     /// By `MethodIx`.
     pub(crate) methods: Box<[Arc<dyn Method>]>,
+    /// Which of them run on the spot, by `MethodIx`.
+    pub(crate) kinds: Box<[MethodKind]>,
     pub(crate) shared: Mutex<Shared>,
+    /// Signalled once, at the end.
+    pub(crate) ended: Condvar,
     /// Signalled after every change while somebody watches.
     pub(crate) changed: Condvar,
     pub(crate) changed_async: tokio::sync::Notify,
@@ -36,8 +43,9 @@ pub(crate) struct RunCell {
 
 pub(crate) struct Shared {
     pub(crate) state: RunState,
-    pub(crate) inline: Ready,
-    pub(crate) blocking: Ready,
+    pub(crate) inline: Ready<CallCommand>,
+    pub(crate) blocking: Ready<CallCommand>,
+    pub(crate) crew: Crew,
     pub(crate) running: HashMap<CallKey, Running>,
     /// Cancelled before they began: skipped when they are taken.
     pub(crate) dropped: HashSet<CallKey>,
@@ -51,21 +59,14 @@ pub(crate) struct Shared {
     pub(crate) is_over: bool,
 }
 
-/// Calls of one lane that nobody has taken.
-#[derive(Default)]
-pub(crate) struct Ready {
-    pub(crate) calls: VecDeque<CallCommand>,
-    /// The run stands in the lane's queue.
-    pub(crate) is_queued: bool,
-}
-
 /// A call under way outside the inline threads.
 pub(crate) struct Running {
     pub(crate) call: Arc<Call>,
     pub(crate) method: Arc<dyn Method>,
     pub(crate) lane: LaneKind,
+    pub(crate) started: std::time::Instant,
     /// Time it was given.
-    pub(crate) limit: std::time::Duration,
+    pub(crate) limit: Duration,
     pub(crate) deadline: Option<Ticket>,
     pub(crate) grace: Option<Ticket>,
 }
@@ -76,6 +77,7 @@ impl Shared {
             state,
             inline: Ready::default(),
             blocking: Ready::default(),
+            crew: Crew::default(),
             running: HashMap::new(),
             dropped: HashSet::new(),
             timers: HashMap::new(),
@@ -87,7 +89,7 @@ impl Shared {
         }
     }
 
-    pub(crate) fn ready(&mut self, lane: LaneKind) -> &mut Ready {
+    pub(crate) fn ready(&mut self, lane: LaneKind) -> &mut Ready<CallCommand> {
         match lane {
             LaneKind::Inline => &mut self.inline,
             LaneKind::Blocking => &mut self.blocking,
@@ -96,6 +98,9 @@ impl Shared {
 
     /// Takes up to `max` calls that still want to be made.
     pub(crate) fn take(&mut self, lane: LaneKind, max: usize, into: &mut VecDeque<CallCommand>) {
+        if into.is_empty() && self.dropped.is_empty() && self.ready(lane).calls.len() <= max {
+            return std::mem::swap(&mut self.ready(lane).calls, into);
+        }
         while into.len() < max {
             let Some(call) = self.ready(lane).calls.pop_front() else { return };
             if self.dropped.is_empty() || !self.dropped.remove(&call.key) {

@@ -19,8 +19,9 @@ pub(crate) fn run(run_id: &str, workflow: &str, version: &str) -> Span {
 /// Opens the span of a step at its first attempt.
 pub(crate) fn step_started(run: &RunCell, shared: &mut Shared, call: &CallCommand) {
     if call.key.attempt == 1 && tracing::enabled!(Level::DEBUG) {
-        let step = &*call.path;
-        let span = tracing::debug_span!(parent: &run.span, "step", step);
+        let mut step = String::new();
+        call.push_path(&run.plan, &mut step);
+        let span = tracing::debug_span!(parent: &run.span, "step", step = &*step);
         shared.steps.insert((call.key.instance, call.key.step), span);
     }
 }

@@ -57,8 +57,7 @@ pub(crate) fn check(
     let mut findings = parsed.findings;
     let mut plan = None;
     if let Some(workflow) = &parsed.workflow {
-        let plugins: BTreeSet<&str> = calls(workflow).into_iter().map(|call| &*call.plugin.value).collect();
-        let catalog = load(&Vec::from_iter(plugins))?;
+        let catalog = load(&Vec::from_iter(plugins(workflow)))?;
         let options = validate::Options { config_keys: Some(values.keys().cloned().collect()) };
         let compiled = validate::compile(workflow, &catalog, &options);
         findings.extend(compiled.findings);
@@ -70,6 +69,12 @@ pub(crate) fn check(
         Some(plan) if !faulty => Ok(Workflow::checked(source, plan, diagnostics)),
         _ => Err(Error::invalid_document(name, source, diagnostics)),
     }
+}
+
+/// The plugins that a document names: those that it calls, and those that it only requires.
+fn plugins(workflow: &model::Workflow) -> BTreeSet<&str> {
+    let called = calls(workflow).into_iter().map(|call| &*call.plugin.value);
+    called.chain(workflow.requires.keys().map(|name| &**name)).collect()
 }
 
 /// Formats a document. `name` is what errors call it.

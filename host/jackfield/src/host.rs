@@ -6,8 +6,9 @@ use crate::code::{Step, WorkflowBuilder};
 use crate::config::ConfigValues;
 use crate::definition::{self, Dialect};
 use crate::diagnostic::Diagnostic;
+use crate::prepared::PreparedCall;
 use crate::run::{Outcome, Run, RunOptions};
-use crate::{Error, PluginProblem, Workflow};
+use crate::{Error, PluginChanges, PluginProblem, Workflow};
 use jackfield_core::catalog::Plugin;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::payload::Payload;
@@ -215,6 +216,14 @@ impl Host {
         self.inner.registry.faults().iter().map(PluginProblem::new).collect()
     }
 
+    /// Looks into the plugin directories again, so that what was added, mended or taken away there counts without a
+    /// restart. Runs that go on keep what they began with. A workflow keeps the versions that it was checked with: load it
+    /// again to have newer ones, and expect its next run to be refused if one of them is gone.
+    pub fn rescan(&self) -> PluginChanges {
+        let changes = self.inner.registry.rescan();
+        PluginChanges::new(changes, self.plugin_problems())
+    }
+
     /// Calls one method, without a time limit, and waits for the result. `plugin` may be a name, of which the
     /// newest version is taken.
     ///
@@ -246,6 +255,22 @@ impl Host {
         let step = Step::call("call", plugin, method).params("${input}").no_timeout();
         let workflow = self.define(&Workflow::new("call").step(step))?;
         self.start(&workflow, parameters)
+    }
+
+    /// Makes a call of an `inline` method ready, to be made on the caller's own thread as often as it likes, outside
+    /// of any run: without time limit, retries or records. The newest version of `plugin` is taken.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if there is no such method or it is of another kind, [`Error::Plugin`] or
+    /// [`Error::Failed`] if the plugin cannot be opened. The parameters are for the method to check.
+    pub fn prepare_call(
+        &self,
+        plugin: &str,
+        method: &str,
+        parameters: impl Into<Payload>,
+    ) -> Result<PreparedCall, Error> {
+        self.inner.registry.load(&[plugin])?;
+        PreparedCall::new(&*self.inner.methods, plugin, method, parameters.into())
     }
 
     /// Stops taking runs, gives those that go on the configured grace, cancels the rest, and joins the threads.

@@ -33,6 +33,7 @@ pub mod graph;
 mod host;
 mod listener;
 pub mod places;
+mod prepared;
 mod problem;
 mod records;
 mod run;
@@ -49,7 +50,8 @@ pub use definition::{DOCUMENT_BYTES_MAX, Dialect, dialect_of, format, read, sket
 pub use error::{Error, Invalid};
 pub use host::Host;
 pub use listener::TracingListener;
-pub use problem::PluginProblem;
+pub use prepared::PreparedCall;
+pub use problem::{PluginChanges, PluginProblem};
 pub use records::Records;
 pub use run::{Outcome, Run, RunOptions};
 pub use secrets::{SECRET_BYTES_MAX, SecretSource};
@@ -68,6 +70,7 @@ pub use jackfield_core::run::{
 };
 pub use jackfield_core::time::Timestamp;
 pub use jackfield_engine::{RunFilter, RunListener, RunSummary};
+pub use jackfield_loader::PluginVersion;
 pub use schemars;
 pub use semver::{Version, VersionReq};
 pub use serde_json::{Value, json};

@@ -30,6 +30,7 @@ fn imagined(workflow: &Workflow) -> Catalog {
     let mut ranges: BTreeMap<&str, Vec<&VersionReq>> = BTreeMap::new();
     for (plugin, range) in &workflow.requires {
         ranges.entry(plugin).or_default().push(&range.value);
+        methods.entry(plugin).or_default();
     }
     for call in calls(workflow) {
         methods.entry(&call.plugin.value).or_default().insert(&call.method.value);

@@ -266,3 +266,44 @@ fn a_file_that_is_no_plugin_is_a_problem_in_a_directory_and_an_error_by_name() {
     assert!(problems[0].code.starts_with("plugin."), "{}", problems[0]);
     assert!(matches!(builder(&dir).plugin_path(&file).build().err().unwrap(), Error::Plugin(_)));
 }
+
+#[test]
+fn a_drawing_without_plugins_takes_those_that_are_only_required_for_granted() {
+    let document =
+        r#"{"id":"w","requires":{"ghost":"^1"},"steps":[{"id":"s","type":"log","message":"hello"}]}"#;
+    let (_, diagnostics) = jackfield::sketch("w.json", document, jackfield::Dialect::Json).unwrap();
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+}
+
+#[test]
+fn a_prepared_call_is_made_as_often_as_wanted_without_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = calls.clone();
+    let count = move |_: &Call, start: u32| {
+        if start == 0 {
+            return Err(MethodError::new("app.zero", "nothing to start from"));
+        }
+        Ok(start + counted.fetch_add(1, Ordering::SeqCst))
+    };
+    let nap = |_: &Call, _: Value| Ok::<_, MethodError>(());
+    let host = builder(&dir)
+        .app_method("app", "1.0.0", AppMethod::inline("count", count))
+        .app_method("app", "1.0.0", AppMethod::blocking("nap", nap))
+        .build()
+        .unwrap();
+    let call = host.prepare_call("app", "count", json!(10)).unwrap();
+    assert_eq!(call.parameters().value(), &json!(10));
+    assert_eq!((0..3).map(|_| call.call().unwrap().value().clone()).collect::<Vec<_>>(), [10, 11, 12]);
+    assert_eq!((calls.load(Ordering::SeqCst), host.list(&RunFilter::default()).len()), (3, 0));
+    let failed = host.prepare_call("app", "count", json!(0)).unwrap().call().unwrap_err();
+    assert_eq!(failed.to_string(), "app.zero: nothing to start from");
+    for (plugin, method, expected) in [
+        ("ap", "count", "there is no plugin `ap`"),
+        ("app", "cuont", "plugin `app` has no method `cuont`"),
+        ("app", "nap", "method `app.nap` is not inline"),
+    ] {
+        let error = host.prepare_call(plugin, method, json!({})).err().unwrap().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}

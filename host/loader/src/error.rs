@@ -126,7 +126,7 @@ pub enum LoadError {
         version: Version,
     },
     /// Another plugin that it needs is not there.
-    #[error("plugin `{} {}` requires `{} {}`, but {}", .0.plugin, .0.version, .0.needs, .0.range, .0.found)]
+    #[error("plugin `{} {}` requires `{} {}`, {}", .0.plugin, .0.version, .0.needs, .0.range, .0.found)]
     MissingDependency(Box<MissingDependency>),
     /// A file or directory cannot be read or written.
     #[error("`{}` cannot be {action}: {reason}", file.display())]
@@ -151,7 +151,7 @@ pub struct MissingDependency {
     pub needs: String,
     /// The versions that would do.
     pub range: VersionReq,
-    /// What is there instead, such as "`1.4.0` is there".
+    /// What is there instead, such as "and only `b 1.4.0` is there".
     pub found: String,
 }
 
@@ -176,6 +176,36 @@ impl LoadError {
             Self::Conflict { .. } => "plugin.conflict",
             Self::MissingDependency(_) => "plugin.missing_dependency",
             Self::Io { .. } => "plugin.io",
+        }
+    }
+
+    /// What follows on "plugin `x` cannot be used: ".
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::MissingDependency(lack) => {
+                format!("it requires `{} {}`, {}", lack.needs, lack.range, lack.found)
+            }
+            Self::AbiTooNew { needs, has, .. } => {
+                format!("it needs ABI {needs} or newer, this host has {has}")
+            }
+            Self::AbiTooOld { knows, has, .. } => {
+                format!("it works up to ABI {knows}, this host needs {has}")
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// What to do about it, as a sentence; empty if the reason says it all.
+    pub(crate) fn remedy(&self) -> String {
+        match self {
+            Self::MissingDependency(lack) => {
+                format!("Put a version of `{}` within `{}` into a plugin directory.", lack.needs, lack.range)
+            }
+            Self::AbiTooNew { .. } => "Update the host, or use an older build of the plugin.".into(),
+            Self::AbiTooOld { .. } => "Use a newer build of the plugin.".into(),
+            Self::WrongArchitecture { .. } => "Use a build of the plugin for this machine.".into(),
+            Self::Empty { .. } | Self::Truncated { .. } => "Copy the file again, whole.".into(),
+            _ => String::new(),
         }
     }
 

@@ -1,38 +1,57 @@
 //! Looks at the bytes of a plugin file without running any of its code: is it whole, is it for this machine, and what
 //! does its manifest say. A damaged library can kill the process that opens it, so everything is checked here before.
 
-use crate::error::LoadError;
+use crate::refusal::{Identity, Refusal, Refused};
 use jackfield_plugin_api::abi::JF_ABI_MAJOR;
-use jackfield_plugin_api::manifest::{Manifest, SECTION, SECTION_MACH_O};
+use jackfield_plugin_api::manifest::{Manifest, SECTION, SECTION_MACH_O, is_plugin_name};
 use object::read::{Object, ObjectSection, ObjectSegment};
 use object::{Architecture, BinaryFormat, FileKind, ObjectKind};
-use std::path::Path;
 
-/// Reads the static manifest of a whole, fitting plugin file. `file` is only named in errors.
+/// What a plugin file says about itself.
+#[derive(Debug)]
+pub(crate) struct Inspected {
+    pub(crate) manifest: Manifest,
+    /// The manifest as it stands in the file.
+    pub(crate) manifest_text: String,
+}
+
+/// Reads the static manifest of a whole, fitting plugin file.
 ///
 /// # Errors
 /// If the bytes are no shared library for this machine with a manifest that this host understands.
-pub(crate) fn inspect(file: &Path, bytes: &[u8]) -> Result<Manifest, LoadError> {
+pub(crate) fn inspect(bytes: &[u8]) -> Result<Inspected, Refused> {
     if bytes.is_empty() {
-        return Err(LoadError::Empty { file: file.to_owned() });
+        return Err(Refused { why: Refusal::Empty, plugin: None });
     }
-    let library = parse(file, bytes)?;
-    check_machine(file, &library)?;
-    check_whole(file, bytes, &library)?;
-    if library.kind() != ObjectKind::Dynamic {
-        return Err(not_a_plugin(file, "it is no shared library"));
-    }
-    let manifest = manifest_section(file, &library)?;
-    let manifest = Manifest::parse(manifest)
-        .map_err(|error| LoadError::ManifestInvalid { file: file.to_owned(), reason: error.to_string() })?;
-    check_abi(&manifest)?;
-    Ok(manifest)
+    let library = parse(bytes).map_err(|why| Refused { why, plugin: None })?;
+    inspect_library(bytes, &library).map_err(|why| Refused { why, plugin: identity(&library) })
 }
 
-fn parse<'a>(file: &Path, bytes: &'a [u8]) -> Result<object::File<'a>, LoadError> {
+fn inspect_library(bytes: &[u8], library: &object::File<'_>) -> Result<Inspected, Refusal> {
+    check_machine(library)?;
+    check_whole(bytes, library)?;
+    if library.kind() != ObjectKind::Dynamic {
+        return Err(Refusal::not_a_plugin("it is no shared library"));
+    }
+    let invalid = |reason: String| Refusal::ManifestInvalid { reason };
+    let section = manifest_section(library)?;
+    let manifest = Manifest::parse(section).map_err(|error| invalid(error.to_string()))?;
+    check_abi(&manifest)?;
+    let manifest_text = std::str::from_utf8(section).map_err(|error| invalid(error.to_string()))?.to_owned();
+    Ok(Inspected { manifest, manifest_text })
+}
+
+/// Which plugin a library is that cannot be used, if its manifest can be found nevertheless.
+fn identity(library: &object::File<'_>) -> Option<Identity> {
+    let section = manifest_section(library).ok()?;
+    let identity: Identity = serde_json::from_slice(section).ok()?;
+    is_plugin_name(&identity.name).then_some(identity)
+}
+
+fn parse(bytes: &[u8]) -> Result<object::File<'_>, Refusal> {
     let kind = FileKind::parse(bytes).map_err(|_| match bytes.starts_with(b"\x7fELF") {
-        true => truncated(file, "the file header is incomplete"),
-        false => not_a_plugin(file, "it is no library of a known format"),
+        true => Refusal::truncated("the file header is incomplete"),
+        false => Refusal::not_a_plugin("it is no library of a known format"),
     })?;
     match kind {
         FileKind::Elf32
@@ -40,12 +59,12 @@ fn parse<'a>(file: &Path, bytes: &'a [u8]) -> Result<object::File<'a>, LoadError
         | FileKind::MachO32
         | FileKind::MachO64
         | FileKind::Pe32
-        | FileKind::Pe64 => object::File::parse(bytes).map_err(|error| truncated(file, &error.to_string())),
-        other => Err(not_a_plugin(file, &format!("it is a file of the kind {other:?}"))),
+        | FileKind::Pe64 => object::File::parse(bytes).map_err(|error| Refusal::truncated(error.to_string())),
+        other => Err(Refusal::not_a_plugin(format!("it is a file of the kind {other:?}"))),
     }
 }
 
-fn check_machine(file: &Path, library: &object::File<'_>) -> Result<(), LoadError> {
+fn check_machine(library: &object::File<'_>) -> Result<(), Refusal> {
     let found = (library.format(), library.architecture(), library.is_64(), library.is_little_endian());
     let needed =
         (format(), architecture(), cfg!(target_pointer_width = "64"), cfg!(target_endian = "little"));
@@ -58,8 +77,7 @@ fn check_machine(file: &Path, library: &object::File<'_>) -> Result<(), LoadErro
         let order = if is_little_endian { "little" } else { "big" };
         format!("{architecture:?} ({bits} bit, {order}-endian, {format:?})")
     };
-    Err(LoadError::WrongArchitecture {
-        file: file.to_owned(),
+    Err(Refusal::WrongArchitecture {
         found: name(found),
         needed: name((needed.0, needed.1.unwrap_or(Architecture::Unknown), needed.2, needed.3)),
     })
@@ -90,49 +108,41 @@ fn architecture() -> Option<Architecture> {
 }
 
 /// Every segment and section must lie inside the file. The system's loader maps them without asking, and dies later.
-fn check_whole(file: &Path, bytes: &[u8], library: &object::File<'_>) -> Result<(), LoadError> {
+fn check_whole(bytes: &[u8], library: &object::File<'_>) -> Result<(), Refusal> {
     let len = bytes.len() as u64;
     let is_inside = |(offset, size): (u64, u64)| offset.checked_add(size).is_some_and(|end| end <= len);
     for segment in library.segments() {
         if !is_inside(segment.file_range()) {
-            return Err(truncated(file, "a segment ends behind the end of the file"));
+            return Err(Refusal::truncated("a segment ends behind the end of the file"));
         }
     }
     for section in library.sections() {
         if !section.file_range().is_none_or(is_inside) {
-            return Err(truncated(file, "a section ends behind the end of the file"));
+            return Err(Refusal::truncated("a section ends behind the end of the file"));
         }
     }
     Ok(())
 }
 
-fn manifest_section<'a>(file: &Path, library: &object::File<'a>) -> Result<&'a [u8], LoadError> {
+fn manifest_section<'a>(library: &object::File<'a>) -> Result<&'a [u8], Refusal> {
     let name = if library.format() == BinaryFormat::MachO { SECTION_MACH_O } else { SECTION };
     let section = library
         .section_by_name(name)
-        .ok_or_else(|| not_a_plugin(file, &format!("it has no section `{name}`")))?;
-    let bytes = section.data().map_err(|error| truncated(file, &error.to_string()))?;
+        .ok_or_else(|| Refusal::not_a_plugin(format!("it has no section `{name}`")))?;
+    let bytes = section.data().map_err(|error| Refusal::truncated(error.to_string()))?;
     // PE files fill sections up with zeroes
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     Ok(&bytes[..end])
 }
 
-fn check_abi(manifest: &Manifest) -> Result<(), LoadError> {
+fn check_abi(manifest: &Manifest) -> Result<(), Refusal> {
     if manifest.abi.min > JF_ABI_MAJOR {
         let plugin = manifest.name.clone();
-        return Err(LoadError::AbiTooNew { plugin, needs: manifest.abi.min, has: JF_ABI_MAJOR });
+        return Err(Refusal::AbiTooNew { plugin, needs: manifest.abi.min });
     }
     if manifest.abi.max < JF_ABI_MAJOR {
         let plugin = manifest.name.clone();
-        return Err(LoadError::AbiTooOld { plugin, knows: manifest.abi.max, has: JF_ABI_MAJOR });
+        return Err(Refusal::AbiTooOld { plugin, knows: manifest.abi.max });
     }
     Ok(())
-}
-
-fn truncated(file: &Path, reason: &str) -> LoadError {
-    LoadError::Truncated { file: file.to_owned(), reason: reason.to_owned() }
-}
-
-fn not_a_plugin(file: &Path, reason: &str) -> LoadError {
-    LoadError::NotAPlugin { file: file.to_owned(), reason: reason.to_owned() }
 }

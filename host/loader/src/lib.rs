@@ -22,21 +22,28 @@
 //! # Ok::<(), jackfield_loader::LoadError>(())
 //! ```
 
+mod cache;
+mod changes;
 mod config;
 mod describe;
 mod error;
+mod fault;
 mod inspect;
 mod instances;
 mod library;
 mod method;
 mod outcome;
 mod plugin;
+mod refusal;
 mod registry;
 mod requires;
 mod serial;
+mod stamp;
 mod store;
 
+pub use changes::{Changes, PluginVersion};
 pub use config::RegistryConfig;
 pub use error::{LoadError, MissingDependency};
+pub use fault::Fault;
 pub use registry::Registry;
 pub use store::Hash;

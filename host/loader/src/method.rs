@@ -151,7 +151,7 @@ fn log(call: &Call, level: u32, message: &str, fields: &str) {
     };
     // listeners are promised an object or null
     let is_object = fields.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(fields).is_ok();
-    call.listener.log(level, message, if is_object { fields } else { "null" });
+    call.listener.log(call, level, message, if is_object { fields } else { "null" });
 }
 
 impl CallServices for Services<'_> {
@@ -160,11 +160,11 @@ impl CallServices for Services<'_> {
     }
 
     fn progress(&self, fraction: f64, message: &str) {
-        self.0.listener.progress(fraction, message);
+        self.0.listener.progress(self.0, fraction, message);
     }
 
     fn output_line(&self, is_stderr: bool, line: &str) {
-        self.0.listener.output_line(is_stderr, line);
+        self.0.listener.output_line(self.0, is_stderr, line);
     }
 
     fn is_cancelled(&self) -> bool {

@@ -44,6 +44,10 @@ impl PluginEntry {
         Self { hash, file, manifest, stages: Mutex::default() }
     }
 
+    pub(crate) fn is_same_version(&self, other: &Self) -> bool {
+        self.manifest.name == other.manifest.name && self.manifest.version == other.manifest.version
+    }
+
     /// The plugin as validation sees it; the schemas are `null` until it was described.
     pub(crate) fn catalog(&self) -> Arc<Plugin> {
         match &self.stages.lock().described {

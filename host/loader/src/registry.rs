@@ -1,25 +1,40 @@
 //! The registry: which plugins there are, and where methods come from.
 
+use crate::cache::Finding;
+use crate::changes::Changes;
 use crate::config::RegistryConfig;
 use crate::error::LoadError;
-use crate::inspect::inspect;
+use crate::fault::Fault;
+use crate::inspect::{Inspected, inspect};
 use crate::plugin::PluginEntry;
 use crate::requires::resolve;
+use crate::stamp::Stamp;
 use crate::store::{Hash, Store};
-use jackfield_core::catalog::Catalog;
+use jackfield_core::catalog::{Catalog, Unusable};
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::ports::{Method, Methods};
+use jackfield_plugin_api::manifest::Manifest;
 use parking_lot::{Mutex, RwLock};
 use semver::Version;
 use std::collections::BTreeMap;
+use std::fs::{File, Metadata};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// All plugins of one host.
 ///
 /// Finding plugins runs none of their code. [`Registry::load`] does, for those that are named: it makes their schemas
 /// known, so that workflows can be checked against them. What a plugin said is kept under the hash of its file, so that
 /// the next start needs no opening.
+///
+/// What inspection found is kept in `plugins/registry.json` below the data directory. A file is taken as unchanged, and
+/// not read again, while its canonical path, size, times of modification and of change, device and inode are those of
+/// the note (where there are no inodes: path, size and time of modification), and the store has a copy of that size. A
+/// stored copy is hashed before it is opened, and not again while it is unchanged in the same sense. So whoever can write
+/// to the data directory decides what code runs. A cache that is damaged or of another host is made anew; deleting it is
+/// always safe.
 pub struct Registry {
     config: RegistryConfig,
     store: Store,
@@ -35,7 +50,7 @@ struct Found {
     /// What the files are, whether they can be called or not.
     known: BTreeMap<Hash, Arc<PluginEntry>>,
     usable: Vec<Arc<PluginEntry>>,
-    faults: Vec<LoadError>,
+    faults: Vec<Fault>,
     catalog: Arc<Catalog>,
 }
 
@@ -53,11 +68,12 @@ impl Registry {
     }
 
     /// Looks into all directories again, and at all files that were added. Methods that are bound stay as they are;
-    /// what could not be used before can be now, if its cause is gone.
-    pub fn rescan(&self) {
+    /// what could not be used before can be now, if its cause is gone. Answers with what can be called now and could not
+    /// before, and the reverse.
+    pub fn rescan(&self) -> Changes {
         let _changing = self.changing.lock();
         let files = self.found.read().files.clone();
-        self.scan(files);
+        self.scan(files)
     }
 
     /// Adds one plugin file, wherever it lies.
@@ -66,7 +82,7 @@ impl Registry {
     /// If it is no usable plugin; then nothing has changed.
     pub fn add(&self, file: &Path) -> Result<(String, Version), LoadError> {
         let _changing = self.changing.lock();
-        let entry = self.read(file)?;
+        let entry = self.read(file).map_err(|fault| fault.error)?;
         let identity = (entry.manifest.name.clone(), entry.manifest.version.clone());
         let before = self.found.read().files.clone();
         let mut files = before.clone();
@@ -86,7 +102,7 @@ impl Registry {
 
     /// Why files in the directories, or plugins among the others, cannot be used.
     #[must_use]
-    pub fn faults(&self) -> Vec<LoadError> {
+    pub fn faults(&self) -> Vec<Fault> {
         self.found.read().faults.clone()
     }
 
@@ -108,15 +124,15 @@ impl Registry {
         first_fault
     }
 
-    fn scan(&self, files: Vec<PathBuf>) {
+    fn scan(&self, files: Vec<PathBuf>) -> Changes {
         let mut faults = Vec::new();
         let mut known: BTreeMap<Hash, Arc<PluginEntry>> = BTreeMap::new();
         let mut usable: Vec<Arc<PluginEntry>> = Vec::new();
         let in_directories =
             self.config.directories.iter().flat_map(|directory| match plugin_files(directory) {
                 Ok(files) => files,
-                Err(fault) => {
-                    faults.push(fault);
+                Err(error) => {
+                    faults.push(Fault::of_file(directory, error));
                     Vec::new()
                 }
             });
@@ -125,31 +141,38 @@ impl Registry {
             let entry = match self.read(&file) {
                 Ok(entry) => entry,
                 Err(fault) => {
-                    faults.push(fault);
+                    faults.push(*fault);
                     continue;
                 }
             };
             if known.insert(entry.hash, Arc::clone(&entry)).is_some() {
                 continue;
             }
-            match usable.iter().find(|other| is_same_version(other, &entry)) {
+            match usable.iter().find(|other| other.is_same_version(&entry)) {
                 None => usable.push(entry),
-                Some(other) => faults.push(LoadError::Conflict {
-                    file,
-                    other: other.file.clone(),
-                    plugin: entry.manifest.name.clone(),
-                    version: entry.manifest.version.clone(),
-                }),
+                Some(other) => faults.push(conflict(file, &entry, other)),
             }
         }
         faults.extend(resolve(&mut usable));
         let mut found = Found { files, known, usable, faults, catalog: Arc::default() };
         found.refresh_catalog();
-        *self.found.write() = found;
+        let before = std::mem::replace(&mut *self.found.write(), found).usable;
+        self.store.cache.save();
+        Changes::between(&before, &self.found.read().usable)
     }
 
     /// Reads and inspects one file, and keeps it in the store. A file that is known already keeps its entry.
-    fn read(&self, file: &Path) -> Result<Arc<PluginEntry>, LoadError> {
+    fn read(&self, file: &Path) -> Result<Arc<PluginEntry>, Box<Fault>> {
+        let metadata = self.look_at(file).map_err(|error| Box::new(Fault::of_file(file, error)))?;
+        let (hash, manifest) = self.identify(file, &metadata)?;
+        if let Some(entry) = self.found.read().known.get(&hash) {
+            return Ok(Arc::clone(entry));
+        }
+        Ok(Arc::new(PluginEntry::new(hash, file.to_owned(), manifest)))
+    }
+
+    /// What can be said about a file from outside.
+    fn look_at(&self, file: &Path) -> Result<Metadata, LoadError> {
         let metadata = std::fs::metadata(file).map_err(|error| LoadError::io(file, "read", &error))?;
         if metadata.is_dir() {
             return Err(LoadError::IsDirectory { file: file.to_owned() });
@@ -164,34 +187,57 @@ impl Registry {
         if bytes > bytes_max {
             return Err(LoadError::TooLarge { file: file.to_owned(), bytes, bytes_max });
         }
-        let bytes = std::fs::read(file).map_err(|error| LoadError::io(file, "read", &error))?;
-        let manifest = inspect(file, &bytes)?;
-        let hash = Hash::of(&bytes);
-        if let Some(entry) = self.found.read().known.get(&hash) {
-            return Ok(Arc::clone(entry));
+        Ok(metadata)
+    }
+
+    /// What a file is: from the cache if it has not changed since it was inspected, otherwise by reading it.
+    fn identify(&self, file: &Path, metadata: &Metadata) -> Result<(Hash, Manifest), Box<Fault>> {
+        let path = file.canonicalize().ok();
+        let noted = path.as_ref().and_then(|path| self.store.finding(path, &Stamp::of(metadata)));
+        match noted {
+            Some(Finding::Refused(refused)) => return Err(Box::new(Fault::refused(file, refused))),
+            Some(Finding::Plugin { hash, manifest }) => {
+                if let Ok(manifest) = Manifest::parse(manifest.as_bytes()) {
+                    return Ok((hash, manifest));
+                }
+            }
+            None => {}
         }
-        self.store.keep(hash, &bytes)?;
-        Ok(Arc::new(PluginEntry::new(hash, file.to_owned(), manifest)))
+        let now = SystemTime::now();
+        let unread = |error| Box::new(Fault::of_file(file, LoadError::io(file, "read", &error)));
+        let (bytes, stamp) = read_whole(file).map_err(unread)?;
+        let (finding, answer) = match inspect(&bytes) {
+            Ok(Inspected { manifest, manifest_text }) => {
+                let hash = Hash::of(&bytes);
+                let of_plugin = |error| Box::new(Fault::of(&manifest.name, &manifest.version, error));
+                self.store.keep(hash, &bytes).map_err(of_plugin)?;
+                (Finding::Plugin { hash, manifest: manifest_text }, Ok((hash, manifest)))
+            }
+            Err(refused) => {
+                let fault = Fault::refused(file, refused.clone());
+                (Finding::Refused(refused), Err(Box::new(fault)))
+            }
+        };
+        if let Some(path) = path.filter(|_| stamp.is_settled(now)) {
+            self.store.cache.note(&path, stamp, finding);
+        }
+        answer
     }
 
     fn fault_of(&self, file: &Path, name: &str, version: &Version) -> Option<LoadError> {
         let found = self.found.read();
-        let concerns = |fault: &&LoadError| match fault {
+        let concerns = |fault: &&Fault| match &fault.error {
             LoadError::Conflict { file: other, .. } => other == file,
-            LoadError::MissingDependency(lack) => lack.plugin == name && lack.version == *version,
+            LoadError::MissingDependency(_) => fault.concerns(name, version),
             _ => false,
         };
-        found.faults.iter().find(concerns).cloned()
+        found.faults.iter().find(concerns).map(|fault| fault.error.clone())
     }
 
     fn unavailable(&self, plugin: &str, version: &Version) -> Failure {
         let found = self.found.read();
-        let lacks = found.faults.iter().find(|fault| {
-            matches!(fault, LoadError::MissingDependency(lack)
-                if lack.plugin == plugin && lack.version == *version)
-        });
-        let message = match lacks {
-            Some(fault) => fault.to_string(),
+        let message = match found.faults.iter().find(|fault| fault.concerns(plugin, version)) {
+            Some(fault) => format!("plugin `{plugin} {version}` cannot be used: {}", fault.error.reason()),
             None => format!("plugin `{plugin} {version}` is not installed"),
         };
         Failure::new(kind::PLUGIN_UNAVAILABLE, message)
@@ -200,7 +246,18 @@ impl Registry {
 
 impl Found {
     fn refresh_catalog(&mut self) {
-        self.catalog = Arc::new(Catalog::new(self.usable.iter().map(|entry| entry.catalog()).collect()));
+        let usable = Catalog::new(self.usable.iter().map(|entry| entry.catalog()).collect());
+        self.catalog = Arc::new(usable.with_unusable(self.unusable()));
+    }
+
+    /// What is not there in any usable file either. Of two files with one version one is usable, or says itself why not.
+    fn unusable(&self) -> Vec<Unusable> {
+        let faults = self.faults.iter().filter(|fault| !matches!(fault.error, LoadError::Conflict { .. }));
+        let is_usable = |it: &Unusable| {
+            let mut usable = self.usable.iter().map(|entry| &entry.manifest);
+            usable.any(|manifest| manifest.name == *it.name && Some(&manifest.version) == it.version.as_ref())
+        };
+        faults.filter_map(Fault::unusable).filter(|it| !is_usable(it)).collect()
     }
 }
 
@@ -232,8 +289,19 @@ impl Methods for Registry {
     }
 }
 
-fn is_same_version(a: &PluginEntry, b: &PluginEntry) -> bool {
-    a.manifest.name == b.manifest.name && a.manifest.version == b.manifest.version
+fn conflict(file: PathBuf, entry: &PluginEntry, other: &PluginEntry) -> Fault {
+    let (plugin, version) = (entry.manifest.name.clone(), entry.manifest.version.clone());
+    let other = other.file.clone();
+    Fault::of(&plugin.clone(), &version.clone(), LoadError::Conflict { file, other, plugin, version })
+}
+
+/// The contents of a file, and its stamp before they were read.
+fn read_whole(path: &Path) -> std::io::Result<(Vec<u8>, Stamp)> {
+    let mut file = File::open(path)?;
+    let stamp = Stamp::of(&file.metadata()?);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((bytes, stamp))
 }
 
 /// The files in `directory` that have the extension of libraries, sorted by name.

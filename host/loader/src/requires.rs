@@ -1,15 +1,18 @@
 //! Dependencies between plugins: a plugin can be called only while everything that it requires can be.
 
 use crate::error::{LoadError, MissingDependency};
+use crate::fault::Fault;
 use crate::plugin::PluginEntry;
+use jackfield_plugin_api::manifest::Requirement;
 use std::sync::Arc;
 
 /// Takes the plugins out whose requirements cannot be met, and says why. Plugins that require each other hold each
 /// other up. Every plugin is told what it lacks itself: `a` that needs `b` that needs a missing `c` lacks `b`.
-pub(crate) fn resolve(plugins: &mut Vec<Arc<PluginEntry>>) -> Vec<LoadError> {
+pub(crate) fn resolve(plugins: &mut Vec<Arc<PluginEntry>>) -> Vec<Fault> {
+    let all = plugins.clone();
     let mut faults = Vec::new();
     loop {
-        let lacking = plugins.iter().map(|plugin| lack(plugin, plugins)).collect::<Vec<_>>();
+        let lacking = plugins.iter().map(|plugin| lack(plugin, plugins, &all)).collect::<Vec<_>>();
         if lacking.iter().all(Option::is_none) {
             return faults;
         }
@@ -24,31 +27,43 @@ pub(crate) fn resolve(plugins: &mut Vec<Arc<PluginEntry>>) -> Vec<LoadError> {
     }
 }
 
-fn lack(plugin: &PluginEntry, plugins: &[Arc<PluginEntry>]) -> Option<LoadError> {
+/// What `plugin` requires and is not among the `usable` ones; `all` are those of whom some have been taken out.
+fn lack(plugin: &PluginEntry, usable: &[Arc<PluginEntry>], all: &[Arc<PluginEntry>]) -> Option<Fault> {
+    let (name, version) = (&plugin.manifest.name, &plugin.manifest.version);
     let required = plugin.manifest.requires.iter().filter(|requirement| !requirement.optional);
-    for requirement in required {
-        let versions: Vec<_> = plugins
-            .iter()
-            .filter(|other| other.manifest.name == requirement.name)
-            .map(|other| &other.manifest.version)
-            .collect();
-        if versions.iter().any(|version| requirement.version.matches(version)) {
-            continue;
-        }
-        let listed = versions.iter().map(|version| format!("`{version}`")).collect::<Vec<_>>().join(", ");
-        let found = match versions.len() {
-            0 => "it is not there".to_owned(),
-            1 => format!("{listed} is there"),
-            _ => format!("{listed} are there"),
-        };
-        let lack = MissingDependency {
-            plugin: plugin.manifest.name.clone(),
-            version: plugin.manifest.version.clone(),
-            needs: requirement.name.clone(),
-            range: requirement.version.clone(),
-            found,
-        };
-        return Some(LoadError::MissingDependency(Box::new(lack)));
+    let lacking = required.into_iter().find(|requirement| fitting(requirement, usable).next().is_none())?;
+    let lack = MissingDependency {
+        plugin: name.clone(),
+        version: version.clone(),
+        needs: lacking.name.clone(),
+        range: lacking.version.clone(),
+        found: found_instead(lacking, all),
+    };
+    Some(Fault::of(name, version, LoadError::MissingDependency(Box::new(lack))))
+}
+
+fn fitting<'a>(
+    requirement: &'a Requirement,
+    plugins: &'a [Arc<PluginEntry>],
+) -> impl Iterator<Item = &'a Arc<PluginEntry>> {
+    let fits = |plugin: &&Arc<PluginEntry>| {
+        plugin.manifest.name == requirement.name && requirement.version.matches(&plugin.manifest.version)
+    };
+    plugins.iter().filter(fits)
+}
+
+fn found_instead(requirement: &Requirement, all: &[Arc<PluginEntry>]) -> String {
+    let name = &requirement.name;
+    if let Some(plugin) = fitting(requirement, all).next() {
+        return format!("and `{name} {}` cannot be used itself", plugin.manifest.version);
     }
-    None
+    let others = all.iter().filter(|other| other.manifest.name == *name);
+    let mut others: Vec<_> = others.map(|other| &other.manifest.version).collect();
+    others.sort();
+    let listed = others.iter().map(|version| format!("`{name} {version}`")).collect::<Vec<_>>().join(", ");
+    match others.len() {
+        0 => "which is not there".to_owned(),
+        1 => format!("and only {listed} is there"),
+        _ => format!("and only {listed} are there"),
+    }
 }

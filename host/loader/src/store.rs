@@ -1,15 +1,21 @@
 //! What the loader keeps on disk: plugin files under their hash, and what each said about itself. Both are written once
-//! and never changed, so that replacing a plugin file never touches a library that is in use.
+//! and never changed, so that replacing a plugin file never touches a library that is in use. Beside them lies the cache.
 
+use crate::cache::{Cache, Finding};
 use crate::error::LoadError;
+use crate::stamp::Stamp;
 use jackfield_plugin_api::manifest::Manifest;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// SHA-256 of a plugin file.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "&str")]
 pub struct Hash([u8; 32]);
 
 impl Hash {
@@ -32,16 +38,37 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// The two directories under the data directory.
+impl From<Hash> for String {
+    fn from(hash: Hash) -> Self {
+        hash.to_string()
+    }
+}
+
+impl TryFrom<&str> for Hash {
+    type Error = &'static str;
+
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        const NO_HASH: &str = "a hash has 64 hexadecimal digits";
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(NO_HASH) };
+        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let bytes: Option<Vec<u8>> =
+            pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+        bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(NO_HASH)
+    }
+}
+
+/// The two directories under the data directory, and the cache.
 pub(crate) struct Store {
     libraries: PathBuf,
     manifests: PathBuf,
+    pub(crate) cache: Cache,
 }
 
 impl Store {
     pub(crate) fn open(data_dir: &Path) -> Result<Self, LoadError> {
-        let store =
-            Self { libraries: data_dir.join("plugins/store"), manifests: data_dir.join("plugins/described") };
+        let home = data_dir.join("plugins");
+        let (libraries, manifests) = (home.join("store"), home.join("described"));
+        let store = Self { libraries, manifests, cache: Cache::open(home.join("registry.json")) };
         for directory in [&store.libraries, &store.manifests] {
             std::fs::create_dir_all(directory)
                 .map_err(|error| LoadError::io(directory, "written", &error))?;
@@ -53,24 +80,49 @@ impl Store {
         self.libraries.join(format!("{hash}{}", std::env::consts::DLL_SUFFIX))
     }
 
-    /// Keeps a plugin file.
-    pub(crate) fn keep(&self, hash: Hash, bytes: &[u8]) -> Result<(), LoadError> {
-        let path = self.library(hash);
-        if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == bytes.len() as u64) {
-            return Ok(());
-        }
-        write_atomically(&self.libraries, &path, bytes)
+    /// Whether a plugin file of this hash and size is kept. Whoever opens it looks closer: see [`Store::verified`].
+    pub(crate) fn keeps(&self, hash: Hash, bytes: u64) -> bool {
+        std::fs::metadata(self.library(hash)).is_ok_and(|metadata| metadata.len() == bytes)
     }
 
-    /// Where a kept file lies, after making sure that it is still what its name says.
+    /// Keeps a plugin file.
+    pub(crate) fn keep(&self, hash: Hash, bytes: &[u8]) -> Result<(), LoadError> {
+        if self.keeps(hash, bytes.len() as u64) {
+            return Ok(());
+        }
+        write_lasting(&self.library(hash), bytes)
+    }
+
+    /// What the file at `path`, which now has `stamp`, was found to be. A plugin counts only while its copy is kept.
+    pub(crate) fn finding(&self, path: &Path, stamp: &Stamp) -> Option<Finding> {
+        self.cache.finding(path, stamp).filter(|finding| match finding {
+            Finding::Plugin { hash, .. } => self.keeps(*hash, stamp.bytes),
+            Finding::Refused(_) => true,
+        })
+    }
+
+    /// Where a kept file lies, after making sure that it is still what its name says: by its hash, or because it has
+    /// not changed since that was last done.
     pub(crate) fn verified(&self, hash: Hash) -> Result<PathBuf, LoadError> {
         let path = self.library(hash);
-        let bytes = std::fs::read(&path).map_err(|error| LoadError::io(&path, "read", &error))?;
+        let failed = |error: io::Error| LoadError::io(&path, "read", &error);
+        let now = SystemTime::now();
+        let mut file = File::open(&path).map_err(failed)?;
+        let stamp = Stamp::of(&file.metadata().map_err(failed)?);
+        if self.cache.is_intact(hash, &stamp) {
+            return Ok(path);
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
         if Hash::of(&bytes) != hash {
             return Err(LoadError::Truncated {
                 file: path,
                 reason: "its contents do not have its hash".into(),
             });
+        }
+        if stamp.is_settled(now) {
+            self.cache.note_intact(hash, stamp);
+            self.cache.save();
         }
         Ok(path)
     }
@@ -82,15 +134,25 @@ impl Store {
     }
 
     pub(crate) fn remember(&self, hash: Hash, manifest: &[u8]) -> Result<(), LoadError> {
-        write_atomically(&self.manifests, &self.manifests.join(format!("{hash}.json")), manifest)
+        write_lasting(&self.manifests.join(format!("{hash}.json")), manifest)
     }
 }
 
-fn write_atomically(directory: &Path, path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
-    let failed = |error: &std::io::Error| LoadError::io(path, "written", error);
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|error| failed(&error))?;
-    file.write_all(bytes).map_err(|error| failed(&error))?;
-    file.as_file().sync_all().map_err(|error| failed(&error))?;
-    file.persist(path).map_err(|error| failed(&error.error))?;
+/// Writes a file that must be whole after a power cut.
+fn write_lasting(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+    replace(path, bytes, File::sync_all).map_err(|error| LoadError::io(path, "written", &error))
+}
+
+/// Writes a file that readers never see half written, but may find damaged after a power cut.
+pub(crate) fn write_replacing(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, |_| Ok(()))
+}
+
+fn replace(path: &Path, bytes: &[u8], settle: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    settle(file.as_file())?;
+    file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

@@ -12,6 +12,7 @@ export_plugin! {
         echo { inline, pure, description: "returns its parameters as they are" },
         sleep { idempotent, description: "waits, unless it is cancelled" },
         spin { inline, idempotent, description: "keeps a processor busy" },
+        produce { inline, idempotent, description: "counts on, and returns an object of the size that is asked for" },
         fail_times { idempotent, description: "fails the first attempts of its step, then succeeds" },
         echo_async { async, pure, description: "returns its parameters as they are, asynchronously" },
     ],
@@ -61,16 +62,60 @@ fn sleep(ctx: &Context, p: Sleep) -> Result<(), Error> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Spin {
-    /// Microseconds.
-    us: u64,
+    /// Microseconds; may be fractional.
+    #[schemars(range(min = 0.0))]
+    us: f64,
 }
 
 fn spin(_ctx: &Context, p: Spin) -> Result<(), Error> {
-    let (started, duration) = (Instant::now(), Duration::from_micros(p.us));
+    compute_for(p.us)
+}
+
+fn compute_for(us: f64) -> Result<(), Error> {
+    let started = Instant::now();
+    let duration = Duration::try_from_secs_f64(us / 1_000_000.0)
+        .map_err(|error| Error::validation(format!("`us` is {us}: {error}")))?;
     while started.elapsed() < duration {
         std::hint::spin_loop();
     }
     Ok(())
+}
+
+/// Largest result that `produce` makes.
+const PRODUCE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What to make.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Produce {
+    /// Size of the result in bytes, as JSON text; at least what its frame needs, at most 64 MiB.
+    bytes: usize,
+    /// Where to count on from, such as the `count` of another result.
+    #[serde(default)]
+    count: u32,
+    /// Microseconds to compute before; may be fractional.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    us: f64,
+}
+
+/// Returns `{"count": <count + 1>, "text": "xxx..."}`. It declares no schema of its result, so that a host has only
+/// to see that it is JSON.
+fn produce(_ctx: &Context, p: Produce) -> Result<RawJson, Error> {
+    if p.us != 0.0 {
+        compute_for(p.us)?;
+    }
+    let head = format!("{{\"count\":{},\"text\":\"", u64::from(p.count) + 1);
+    let bytes_min = head.len() + 2;
+    if !(bytes_min..=PRODUCE_BYTES_MAX).contains(&p.bytes) {
+        let message = format!("`bytes` is {}, it can be {bytes_min} to {PRODUCE_BYTES_MAX}", p.bytes);
+        return Err(Error::validation(message));
+    }
+    let mut text = Vec::with_capacity(p.bytes);
+    text.extend_from_slice(head.as_bytes());
+    text.resize(p.bytes - 2, b'x');
+    text.extend_from_slice(b"\"}");
+    Ok(RawJson::new(text))
 }
 
 /// How often to fail.

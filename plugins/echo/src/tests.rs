@@ -47,8 +47,44 @@ fn sleep_refuses_durations_that_are_none() {
 #[test]
 fn spin_computes_at_least_that_long() {
     let started = Instant::now();
-    TestCall::new().run(|ctx| spin(ctx, Spin { us: 300 })).unwrap();
+    TestCall::new().run(|ctx| spin(ctx, Spin { us: 300.5 })).unwrap();
+    assert!(started.elapsed() >= Duration::from_nanos(300_500));
+}
+
+#[test]
+fn spin_refuses_durations_that_are_none() {
+    for us in [-1.0, 1e300] {
+        let error = TestCall::new().run(|ctx| spin(ctx, Spin { us })).unwrap_err();
+        assert_eq!(error.kind(), "validation");
+    }
+}
+
+#[test]
+fn produce_counts_on_and_returns_exactly_so_many_bytes() {
+    let produce = |parameters| TestCall::new().call(exported_plugin(), "produce", &parameters);
+    for (bytes, count) in [(22, 0), (200, 8), (65_536, 99)] {
+        let result = produce(json!({ "bytes": bytes, "count": count })).unwrap();
+        assert_eq!(result["count"], count + 1);
+        assert_eq!(result.to_string().len(), bytes);
+    }
+    assert_eq!(produce(json!({ "bytes": 22 })).unwrap(), json!({ "count": 1, "text": "x" }));
+}
+
+#[test]
+fn produce_computes_before_it_answers() {
+    let started = Instant::now();
+    TestCall::new().call(exported_plugin(), "produce", &json!({ "bytes": 30, "us": 300 })).unwrap();
     assert!(started.elapsed() >= Duration::from_micros(300));
+}
+
+#[test]
+fn produce_refuses_sizes_that_its_result_cannot_have() {
+    for bytes in [0_u64, 20, 1 << 40] {
+        let parameters = json!({ "bytes": bytes, "count": 1 });
+        let error = TestCall::new().call(exported_plugin(), "produce", &parameters).unwrap_err();
+        assert_eq!(error.kind(), "validation");
+        assert!(error.message().contains(&format!("`bytes` is {bytes}, it can be 21 to")), "{error}");
+    }
 }
 
 #[test]

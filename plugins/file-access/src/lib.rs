@@ -12,6 +12,9 @@ pub struct Files {
     plugin: &'static str,
 }
 
+/// Where a file is written to that is not there yet: `Write` and `Seek`, since some formats put lengths in front.
+pub type Output<'a> = BufWriter<&'a mut File>;
+
 /// What may happen to the target of a write.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
@@ -84,7 +87,7 @@ impl Files {
         &self,
         path: &Path,
         target: Target,
-        fill: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
+        fill: impl FnOnce(&mut Output<'_>) -> Result<(), Error>,
     ) -> Result<u64, Error> {
         let failed = |error| self.error("cannot write", path, error);
         let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
@@ -108,8 +111,29 @@ impl Files {
         let placed =
             if target.overwrite { partial.persist(&place) } else { partial.persist_noclobber(&place) };
         placed.map_err(|error| failed(error.error))?;
-        sync_folder(&folder).map_err(failed)?;
+        self.sync_folder(&folder)?;
         Ok(bytes)
+    }
+
+    /// Makes renames in `folder` survive a power loss. Elsewhere than on Unix a directory cannot be opened for this.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    #[cfg_attr(
+        not(unix),
+        expect(
+            unused_variables,
+            clippy::unused_self,
+            clippy::unnecessary_wraps,
+            reason = "nothing to do here"
+        )
+    )]
+    pub fn sync_folder(&self, folder: &Path) -> Result<(), Error> {
+        #[cfg(unix)]
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| self.error("cannot write", folder, error))?;
+        Ok(())
     }
 }
 
@@ -129,14 +153,6 @@ fn partial_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)
-}
-
-/// Makes a rename survive a power loss. Elsewhere than on Unix a directory cannot be opened for this.
-#[cfg_attr(not(unix), expect(unused_variables, clippy::unnecessary_wraps, reason = "nothing to do here"))]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
 }
 
 #[cfg(test)]

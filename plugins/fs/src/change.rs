@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use jackfield_file_access::Target;
 use jackfield_plugin_api::prelude::*;
 use std::fs;
-use std::io::{ErrorKind, Read as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::PathBuf;
 
 /// What to write, and where: either `text` or `base64`.

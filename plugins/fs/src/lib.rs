@@ -1,6 +1,10 @@
-//! The bundled plugin `fs`: lists, reads, writes, copies, moves, deletes and hashes files.
+//! The bundled plugin `fs`: lists, reads, writes, copies, moves, deletes, hashes, packs and unpacks files.
 
+mod archive;
 mod change;
+mod extract;
+mod format;
+mod limits;
 mod list;
 mod read;
 
@@ -13,7 +17,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 
 export_plugin! {
     name: "fs",
-    description: "lists, reads, writes, copies, moves, deletes and hashes files",
+    description: "lists, reads, writes, copies, moves, deletes, hashes, packs and unpacks files",
     fs_read: &["**"],
     fs_write: &["**"],
     methods: [
@@ -25,6 +29,10 @@ export_plugin! {
         copy { description: "copies a file. Example: {\"from\": \"a.txt\", \"to\": \"b.txt\"}" },
         move = relocate { description: "renames a file or directory. Example: {\"from\": \"a.txt\", \"to\": \"b.txt\"}" },
         delete { description: "deletes a file or an empty directory. Example: {\"path\": \"a.txt\"}" },
+        archive { description: "packs a file or directory into a zip or tar.gz, which appears only when it is complete. \
+            Example: {\"from\": \"data\", \"to\": \"data.tar.gz\"}" },
+        extract { description: "unpacks a zip or tar.gz into a directory, all of it or nothing. \
+            Example: {\"from\": \"data.tar.gz\", \"to\": \"data\"}" },
     ],
 }
 
@@ -54,6 +62,14 @@ fn relocate(ctx: &Context, p: change::Transfer) -> Result<change::Changed, Error
 
 fn delete(_ctx: &Context, p: change::Delete) -> Result<change::Deleted, Error> {
     change::delete(&p)
+}
+
+fn archive(ctx: &Context, p: archive::Archive) -> Result<archive::Archived, Error> {
+    archive::archive(&p, &|| ctx.is_cancelled())
+}
+
+fn extract(ctx: &Context, p: extract::Extract) -> Result<extract::Extracted, Error> {
+    extract::extract(&p, &|| ctx.is_cancelled())
 }
 
 #[cfg(test)]

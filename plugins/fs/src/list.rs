@@ -2,7 +2,7 @@
 
 use crate::FILES;
 use chrono::{DateTime, SecondsFormat, Utc};
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 use jackfield_plugin_api::prelude::*;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
@@ -51,11 +51,7 @@ pub(crate) struct Entry {
 /// `fs.too_many` above 100,000 entries, `validation` for a wrong pattern, errors of the directory, `cancelled`.
 pub(crate) fn list(p: &List, is_cancelled: &dyn Fn() -> bool) -> Result<Listed, Error> {
     let (root, matcher, depth) = match (&p.glob, &p.dir) {
-        (Some(glob), None) => {
-            let built = GlobBuilder::new(glob).literal_separator(true).build();
-            let glob_set = built.map_err(|error| Error::validation(format!("`glob`: {error}")))?;
-            (fixed_part(glob), Some(glob_set.compile_matcher()), usize::MAX)
-        }
+        (Some(glob), None) => (fixed_part(glob), Some(pattern(glob)?), usize::MAX),
         (None, Some(dir)) => (dir.clone(), None, if p.recursive { usize::MAX } else { 1 }),
         _ => return Err(Error::validation("`list` needs either `glob` or `dir`")),
     };
@@ -84,6 +80,12 @@ pub(crate) fn list(p: &List, is_cancelled: &dyn Fn() -> bool) -> Result<Listed, 
     Ok(Listed { files })
 }
 
+/// The parameter `glob`: `*` stays within one directory, `**` does not.
+pub(crate) fn pattern(glob: &str) -> Result<GlobMatcher, Error> {
+    let built = GlobBuilder::new(glob).literal_separator(true).build();
+    Ok(built.map_err(|error| Error::validation(format!("`glob`: {error}")))?.compile_matcher())
+}
+
 fn describe(entry: &walkdir::DirEntry, path: &Path, root: &Path) -> Result<Entry, Error> {
     let metadata = entry.metadata().map_err(|error| walk_error(root, error))?;
     let modified = metadata
@@ -108,7 +110,7 @@ fn fixed_part(glob: &str) -> PathBuf {
     parts[..fixed.min(parts.len().saturating_sub(1))].iter().collect()
 }
 
-fn walk_error(root: &Path, error: walkdir::Error) -> Error {
+pub(crate) fn walk_error(root: &Path, error: walkdir::Error) -> Error {
     let path = error.path().unwrap_or(root).to_path_buf();
     let error = error.into_io_error().unwrap_or_else(|| std::io::ErrorKind::Other.into());
     FILES.error("cannot list", &path, error)

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use jackfield_plugin_api::prelude::*;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
-use std::io::Read as _;
+use std::io;
 use std::path::PathBuf;
 
 /// Largest file that `read` returns unless told otherwise: 16 MiB.
@@ -62,7 +62,7 @@ pub(crate) struct Hash {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Hashed {
     /// SHA-256 in lower-case hexadecimal digits.
-    sha256: String,
+    pub(crate) sha256: String,
     /// Bytes hashed.
     bytes: u64,
 }
@@ -92,12 +92,21 @@ pub(crate) fn read(p: &Read) -> Result<Content, Error> {
 pub(crate) fn hash(p: &Hash, is_cancelled: &dyn Fn() -> bool) -> Result<Hashed, Error> {
     let failed = |error| FILES.error("cannot read", &p.path, error);
     let mut file = std::fs::File::open(&p.path).map_err(failed)?;
+    digest(&mut file, failed, is_cancelled)
+}
+
+/// The hash of all that `from` has left to read.
+pub(crate) fn digest(
+    from: &mut dyn io::Read,
+    failed: impl Fn(io::Error) -> Error,
+    is_cancelled: &dyn Fn() -> bool,
+) -> Result<Hashed, Error> {
     let (mut hasher, mut chunk, mut bytes) = (Sha256::new(), vec![0; CHUNK_BYTES], 0);
     loop {
         if is_cancelled() {
             return Err(Error::cancelled());
         }
-        let len = file.read(&mut chunk).map_err(failed)?;
+        let len = from.read(&mut chunk).map_err(&failed)?;
         if len == 0 {
             break;
         }

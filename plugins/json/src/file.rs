@@ -4,6 +4,7 @@ use crate::FILES;
 use jackfield_file_access::Target;
 use jackfield_plugin_api::prelude::*;
 use serde_json::Value;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 /// What to read.

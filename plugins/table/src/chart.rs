@@ -7,6 +7,7 @@ use jackfield_plugin_api::prelude::*;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use serde_json::Value;
+use std::io::Write as _;
 use std::ops::Range;
 use std::path::PathBuf;
 

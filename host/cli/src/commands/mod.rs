@@ -1,5 +1,6 @@
 //! One module for each command.
 
+mod bench;
 mod explain;
 mod fmt;
 mod graph;
@@ -24,6 +25,7 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         Command::Schema => schema::run(printer),
         Command::Graph(args) => graph::run(&args, printer),
         Command::Fmt(args) => fmt::run(&args, printer),
+        Command::Bench(args) => bench::run(&args, settings()?, printer),
         Command::Plugin(command) => plugin::run(command, settings()?, printer),
     }
 }

@@ -49,6 +49,9 @@ fn info(name: &str, settings: Settings, printer: &Printer) -> Result<Exit> {
     let host = settings.host(None)?;
     let versions = host.plugin(name)?;
     if versions.is_empty() {
+        if let Some(problem) = host.plugin_problems().iter().find(|it| it.plugin.as_deref() == Some(name)) {
+            bail!("there is no usable plugin `{name}`: {}", problem.message);
+        }
         let plugins = host.plugins();
         let hint = jackfield::diagnostic::nearest(name, plugins.iter().map(|plugin| &*plugin.name))
             .map_or_else(

@@ -244,8 +244,9 @@ fn expressions(code: Code) -> Explanation {
             r#"{"id": "w", "steps": [{"id": "a", "plugin": "echo", "method": "echo", "when": "size(input) > 0"}]}"#,
         ),
         Code::UnknownPlugin => explanation(
-            "no plugin has this name",
-            "The plugin is not installed, or its id is misspelt. `jackfield plugin list` shows what there is.",
+            "no plugin that can be used has this name",
+            "The plugin is not installed, its file was refused, it requires another plugin that is not there, or its id is \
+             misspelt. `jackfield plugin list` shows what there is, and what is wrong with the rest.",
             r#"{"id": "w", "steps": [{"id": "a", "plugin": "ehco", "method": "echo"}]}"#,
             RIGHT,
         ),

@@ -5,6 +5,7 @@ use super::program::Program;
 use super::write::write_inside_string;
 use super::{Env, EvalError, Fault, Names, RefIx};
 use crate::payload::Payload;
+use std::collections::HashMap;
 
 mod build;
 
@@ -76,6 +77,19 @@ impl Template {
         match &self.body {
             Body::Constant(value) => Some(value),
             _ => None,
+        }
+    }
+
+    /// Lets equal small constants of many templates be one value in memory.
+    pub(crate) fn share_constant(&mut self, known: &mut HashMap<Box<str>, Payload>) {
+        const SHARED_LEN_MAX: usize = 256;
+        if let Body::Constant(value) = &mut self.body
+            && value.as_str().len() <= SHARED_LEN_MAX
+        {
+            match known.get(value.as_str()) {
+                Some(shared) => *value = shared.clone(),
+                None => drop(known.insert(value.as_str().into(), value.clone())),
+            }
         }
     }
 

@@ -2,10 +2,39 @@
 
 use super::Plan;
 use crate::payload::Payload;
+use jsonschema::Validator;
 use serde_json::Value;
 
 /// JSON pointer and what is wrong there.
 pub(super) type InputFaults = Vec<(String, String)>;
+
+/// What the input of a run is checked against; compiled once for all runs.
+#[derive(Debug)]
+pub struct InputSchema {
+    source: Value,
+    validator: Validator,
+}
+
+impl InputSchema {
+    /// Compiles a JSON Schema.
+    ///
+    /// # Errors
+    /// What is wrong with it, after the JSON pointer of the place.
+    pub(crate) fn compile(source: &str) -> Result<Self, (String, String)> {
+        let source: Value =
+            serde_json::from_str(source).map_err(|error| (String::new(), error.to_string()))?;
+        match jsonschema::validator_for(&source) {
+            Ok(validator) => Ok(Self { source, validator }),
+            Err(error) => Err((error.instance_path().to_string(), error.to_string())),
+        }
+    }
+
+    /// The schema as the document has it.
+    #[must_use]
+    pub fn source(&self) -> &Value {
+        &self.source
+    }
+}
 
 impl Plan {
     /// The input with the schema's defaults filled in.
@@ -13,15 +42,11 @@ impl Plan {
     /// # Errors
     /// Every place that does not fit the schema.
     pub fn accept_input(&self, input: Payload) -> Result<Payload, InputFaults> {
-        if self.input_schema.is_null() {
-            return Ok(input);
-        }
-        let schema = self.input_schema.value();
+        let Some(schema) = &self.input_schema else { return Ok(input) };
         let mut value = input.value().clone();
-        let is_changed = fill(&mut value, schema);
-        let validator =
-            jsonschema::validator_for(schema).map_err(|error| vec![(String::new(), error.to_string())])?;
-        let faults: InputFaults = validator
+        let is_changed = fill(&mut value, &schema.source);
+        let faults: InputFaults = schema
+            .validator
             .iter_errors(&value)
             .map(|error| (error.instance_path().to_string(), error.to_string()))
             .collect();

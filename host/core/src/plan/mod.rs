@@ -5,11 +5,12 @@
 
 mod input;
 
+pub use input::InputSchema;
+
 use crate::catalog::MethodKind;
 pub use crate::expr::RefIx;
 use crate::expr::{Expression, Template};
 pub use crate::model::{Backoff, LogLevel, Mode, Rollback, Tolerance, TriggerRule};
-use crate::payload::Payload;
 use semver::Version;
 use std::ops::Range;
 use std::sync::Arc;
@@ -71,8 +72,8 @@ pub struct Plan {
     pub retries: Vec<Retry>,
     /// Initial variables of the root scope, by slot: `None` for those that only `set` steps give a value.
     pub variables: Vec<Option<Template>>,
-    /// JSON Schema of the input; `null` accepts anything.
-    pub input_schema: Payload,
+    /// What the input must be like; anything if absent.
+    pub input_schema: Option<InputSchema>,
     /// Limit of the run, clean-up not counted.
     pub timeout: Option<Duration>,
     /// Whether compensations run.
@@ -138,6 +139,8 @@ pub struct Edge {
     /// It must be settled before the step starts, whatever the trigger rule says: a reference, or every
     /// dependency of a rule that waits for all.
     pub awaited: bool,
+    /// The rule of the step may be decided before all its dependencies have settled.
+    pub early: bool,
 }
 
 /// A body: the document's, a structured step's, a case's, a catch's, `on_failure` or `finally`.
@@ -268,6 +271,8 @@ pub struct MethodUse {
     pub kind: MethodKind,
     /// Declared free of side effects.
     pub pure: bool,
+    /// Limit of an attempt where the document sets none.
+    pub default_timeout: Option<Duration>,
 }
 
 /// What a step does. Structured and rare ones stand behind a pointer.
@@ -394,7 +399,7 @@ pub struct Log {
 /// `fail`.
 #[derive(Debug)]
 pub struct Fail {
-    /// Type; `workflow.fail` if absent.
+    /// Type; `fail` if absent.
     pub kind: Option<Template>,
     /// Message.
     pub message: Option<Template>,

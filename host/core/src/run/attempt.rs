@@ -1,7 +1,9 @@
 //! Attempts: how a step starts, and what its outcome leads to.
 
-use super::record::{CallCommand, CallKey, Command, Detail, InputEnv, InstanceIx, LogLine, RecordKind};
-use super::state::{NodePhase, Progress, TimerKind};
+use super::record::{
+    CallCommand, CallKey, Command, Detail, InputEnv, Inputs, InstanceIx, LogLine, Record, RecordKind,
+};
+use super::state::{Data, NodePhase, Progress, TimerKind, local};
 use super::turn::Turn;
 use crate::expr::{EvalError, Template};
 use crate::failure::{Failure, kind};
@@ -78,17 +80,21 @@ impl Turn<'_> {
             // Whoever was held back still is: the place was taken a moment ago.
             return self.leave_gates(at);
         }
-        let inputs = self.view(at, Some(step)).keep(call.parameters.references());
-        let path = self.data.path(plan, at, step).into();
+        let inputs = match call.parameters.constant() {
+            Some(_) => None,
+            None => Some(self.view(at, Some(step)).keep(call.parameters.references())),
+        };
         let timeout = self.attempt_limit(at, step);
-        let Some(node) = self.data.node_mut(plan, at, step) else { return };
+        let Some(instance) = self.data.instance_mut(at) else { return };
+        instance.active += 1;
+        let prefix = instance.prefix.clone();
+        let place = local(plan, instance.scope, step);
+        let Some(node) = instance.nodes.get_mut(place) else { return };
         node.is_in_flight = true;
         let key = CallKey { instance: at, step, attempt: node.attempts, is_undo: false };
-        if let Some(instance) = self.data.instance_mut(at) {
-            instance.active += 1;
-        }
         self.data.in_flight += 1;
-        self.commands.push(Command::Call(CallCommand { key, path, method: call.method, inputs, timeout }));
+        let command = CallCommand::new(key, call.method, timeout, prefix, inputs);
+        self.commands.push(Command::Call(command));
     }
 
     /// What a call came to.
@@ -100,13 +106,14 @@ impl Turn<'_> {
     ) {
         let (at, step) = (key.instance, key.step);
         let plan = self.plan;
-        let Some(node) = self.data.node_mut(plan, at, step) else { return };
+        let Some(instance) = self.data.instance_mut(at) else { return };
+        let place = local(plan, instance.scope, step);
+        let Some(node) = instance.nodes.get_mut(place) else { return };
         if !node.is_in_flight || node.attempts != key.attempt {
             return;
         }
         node.is_in_flight = false;
         let is_current = node.phase == NodePhase::Running;
-        let Some(instance) = self.data.instance_mut(at) else { return };
         instance.active -= 1;
         let is_drained = instance.open == 0 && instance.active == 0;
         self.data.in_flight -= 1;
@@ -118,6 +125,7 @@ impl Turn<'_> {
                     self.data.work.push_back(super::state::Work::Ended(at));
                 }
             }
+            Ok(result) if plan.step(step).extras.is_none() => self.complete_step(at, step, result, duration),
             Ok(result) => self.complete_attempt(at, step, result, duration),
             Err(failure) => self.fail_attempt(at, step, *failure, duration),
         }
@@ -155,10 +163,20 @@ impl Turn<'_> {
         output: Payload,
         duration: Duration,
     ) {
-        self.note((at, step), RecordKind::StepCompleted, duration, Detail::Value(output.clone()));
-        if let Some(node) = self.data.node_mut(self.plan, at, step) {
-            node.output = output;
-        }
+        let plan = self.plan;
+        let Data { instances, history, .. } = &mut *self.data;
+        let Some(instance) = instances.get_mut(at.0 as usize).and_then(Option::as_deref_mut) else { return };
+        let node = &mut instance.nodes[local(plan, instance.scope, step)];
+        history.push(Record {
+            at: self.now,
+            duration,
+            instance: at,
+            step: Some(step),
+            attempt: node.attempts,
+            kind: RecordKind::StepCompleted,
+            detail: Detail::Value(output.clone()),
+        });
+        node.output = output;
         self.arm(at, step);
         self.settle(at, step, NodePhase::Completed);
     }
@@ -225,7 +243,7 @@ impl Turn<'_> {
         })();
         let failure = match parts {
             Ok((kind, message, details)) => {
-                let kind = kind.map_or("workflow.fail".into(), |kind| text_of(&kind));
+                let kind = kind.map_or("fail".into(), |kind| text_of(&kind));
                 let message = message.map_or("the workflow failed on purpose".into(), |text| text_of(&text));
                 Failure { details: details.unwrap_or_default(), ..Failure::new(&kind, message) }
             }
@@ -373,15 +391,22 @@ pub(crate) fn render(
     plan: &Plan,
     command: &CallCommand,
     secrets: &dyn crate::ports::Secrets,
-) -> Result<Payload, Failure> {
+    parameters: &mut Payload,
+) -> Result<(), Failure> {
     let Some(call) = call_of(plan, command.key) else {
         return Err(Failure::new(kind::INTERNAL, "a call was asked for where the plan has none"));
     };
     if let Some(constant) = call.parameters.constant() {
-        return Ok(constant.clone());
+        // equal constants are one value: nothing is written while the same step shape comes again and again
+        if !parameters.is_same(constant) {
+            *parameters = constant.clone();
+        }
+        return Ok(());
     }
-    let env = InputEnv { inputs: &command.inputs, secrets };
-    call.parameters.render(&env).map_err(|error| expression_failure("parameters", &error))
+    let nothing = Inputs::default();
+    let env = InputEnv { inputs: command.inputs().unwrap_or(&nothing), secrets };
+    *parameters = call.parameters.render(&env).map_err(|error| expression_failure("parameters", &error))?;
+    Ok(())
 }
 
 /// A failure of type `expression` that names the field.

@@ -8,6 +8,9 @@ use crate::plan::StepIx;
 impl Turn<'_> {
     /// Starts a call, or queues it at the first limit that is used up.
     pub(crate) fn start_call(&mut self, at: InstanceIx, step: StepIx) {
+        if !self.data.has_gates {
+            return self.issue_call(at, step);
+        }
         let full = self.gates(at).find(|ix| {
             let gate = self.data.instance(*ix).and_then(|found| found.gate.as_ref());
             gate.is_some_and(|gate| gate.running >= gate.limit)
@@ -28,12 +31,17 @@ impl Turn<'_> {
 
     /// A call has ended: it gives its places back.
     pub(crate) fn leave_gates(&mut self, at: InstanceIx) {
-        self.count_running(at, -1);
+        if self.data.has_gates {
+            self.count_running(at, -1);
+        }
     }
 
     /// Places may have become free around `at`: whoever was held back may start, in the order of coming. Called
     /// once it is known what the end of the last call leads to, so that nothing starts in a scope that has failed.
     pub(crate) fn start_held_back(&mut self, at: InstanceIx) {
+        if !self.data.has_gates {
+            return;
+        }
         let gates: smallvec::SmallVec<[InstanceIx; 4]> = self.gates(at).collect();
         for ix in gates {
             while let Some(key) = self.next_queued(ix) {

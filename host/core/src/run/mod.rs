@@ -114,16 +114,24 @@ impl RunState {
         self.data.path(&self.plan, instance, step)
     }
 
-    /// The method that a call is for, and its parameters rendered from `inputs`.
+    /// Path of a call, such as `probe[3].fetch`; that of an undo ends in `.compensate`.
+    #[must_use]
+    pub fn call_path(&self, key: CallKey) -> String {
+        let path = self.path(key.instance, key.step);
+        if key.is_undo { path + ".compensate" } else { path }
+    }
+
+    /// Renders the parameters of a call into `parameters`.
     ///
     /// # Errors
-    /// If the template of the parameters cannot be evaluated; a failure of type `expression`.
+    /// If their template cannot be evaluated; a failure of type `expression`.
     pub fn render(
         plan: &Plan,
         call: &CallCommand,
         secrets: &dyn crate::ports::Secrets,
-    ) -> Result<Payload, crate::failure::Failure> {
-        attempt::render(plan, call, secrets)
+        parameters: &mut Payload,
+    ) -> Result<(), crate::failure::Failure> {
+        attempt::render(plan, call, secrets, parameters)
     }
 
     /// The template of a call's parameters needs no inputs.

@@ -6,10 +6,11 @@
 use crate::expr::{Env, Operand, RefIx};
 use crate::failure::Failure;
 use crate::payload::Payload;
-use crate::plan::{MethodIx, StepIx};
+use crate::plan::{MethodIx, Plan, StepIx};
 use crate::ports::LogLevel;
 use crate::time::Timestamp;
 use smallvec::SmallVec;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,19 +88,62 @@ pub enum Command {
     Finish,
 }
 
-/// A call to make.
+/// A call to make. Small, because it is moved from hand to hand.
 #[derive(Debug)]
 pub struct CallCommand {
     /// Which attempt.
     pub key: CallKey,
-    /// Path of the step in the run; that of an undo ends in `.compensate`.
-    pub path: Arc<str>,
     /// Which method.
     pub method: MethodIx,
+    /// Limit of this attempt, in nanoseconds.
+    timeout_ns: Option<NonZeroU64>,
+    /// What calls of constant parameters outside of every foreach and repeat do without.
+    more: Option<Box<CallMore>>,
+}
+
+#[derive(Debug)]
+struct CallMore {
+    /// What stands before the step's id in its path, for every foreach and repeat around it.
+    prefix: Option<Arc<str>>,
     /// What its parameters are made from.
-    pub inputs: Inputs,
+    inputs: Inputs,
+}
+
+impl CallCommand {
+    pub(crate) fn new(
+        key: CallKey,
+        method: MethodIx,
+        timeout: Option<Duration>,
+        prefix: Option<Arc<str>>,
+        inputs: Option<Inputs>,
+    ) -> Self {
+        // a limit of centuries is one all the same, and one that is over already is as short as can be
+        let nanos = |limit: Duration| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let has_more = prefix.is_some() || inputs.is_some();
+        let more = has_more.then(|| Box::new(CallMore { prefix, inputs: inputs.unwrap_or_default() }));
+        Self { key, method, timeout_ns: timeout.and_then(|limit| NonZeroU64::new(nanos(limit))), more }
+    }
+
     /// Limit of this attempt.
-    pub timeout: Option<Duration>,
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout_ns.map(|limit| Duration::from_nanos(limit.get()))
+    }
+
+    /// Appends the path of the step in the run; that of an undo ends in `.compensate`.
+    pub fn push_path(&self, plan: &Plan, into: &mut String) {
+        let prefix = self.more.as_ref().and_then(|more| more.prefix.as_deref());
+        into.push_str(prefix.unwrap_or_default());
+        into.push_str(&plan.step(self.key.step).id);
+        if self.key.is_undo {
+            into.push_str(".compensate");
+        }
+    }
+
+    /// What the parameters are made from; nothing if they are constant.
+    pub(crate) fn inputs(&self) -> Option<&Inputs> {
+        self.more.as_ref().map(|more| &more.inputs)
+    }
 }
 
 /// Values for the references of a template, taken when the call became ready; rendering needs nothing else of
@@ -107,7 +151,7 @@ pub struct CallCommand {
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     /// One for each reference of the template, in order.
-    pub values: SmallVec<[Input; 2]>,
+    pub values: SmallVec<[Input; 1]>,
     /// What `now()` answers.
     pub now: Timestamp,
     /// What `uuid()` is made from.
@@ -123,8 +167,6 @@ pub enum Input {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// A fixed word.
-    Word(&'static str),
     /// JSON.
     Json(Payload),
 }
@@ -156,7 +198,6 @@ impl Env for InputEnv<'_> {
             None | Some(Input::Null) => Operand::Null,
             Some(Input::Bool(value)) => Operand::Bool(*value),
             Some(Input::Int(value)) => Operand::Int(*value),
-            Some(Input::Word(word)) => Operand::Text(word),
             Some(Input::Json(payload)) => Operand::Json(payload),
         }
     }

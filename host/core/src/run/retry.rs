@@ -165,6 +165,9 @@ impl Turn<'_> {
     /// retries' total.
     pub(crate) fn attempt_limit(&self, at: InstanceIx, step: StepIx) -> Option<Duration> {
         let shape = self.plan.step(step);
+        if shape.retry.is_none() {
+            return shape.timeout;
+        }
         let total = shape.retry.and_then(|ix| self.plan.retries[ix.0 as usize].total_timeout);
         let spent = || {
             let node = self.data.node(self.plan, at, step)?;

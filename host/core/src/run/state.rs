@@ -55,6 +55,8 @@ pub(crate) struct Data {
     pub(crate) steps_total: u64,
     pub(crate) steps_settled: u64,
     pub(crate) steps_completed: u64,
+    /// Some body limits the calls inside it.
+    pub(crate) has_gates: bool,
     pub(crate) work: VecDeque<Work>,
 }
 
@@ -101,6 +103,8 @@ pub(crate) struct Instance {
     pub(crate) variables: Box<[Payload]>,
     pub(crate) bound: Bound,
     pub(crate) gate: Option<Gate>,
+    /// What stands before the ids of its steps in their paths; nothing outside foreach and repeat.
+    pub(crate) prefix: Option<Arc<str>>,
 }
 
 /// Why an instance is being stopped.
@@ -145,6 +149,8 @@ pub(crate) struct Node {
     pub(crate) attempt_start: Timestamp,
     /// A call has been asked for and has not been reported.
     pub(crate) is_in_flight: bool,
+    /// A declared dependency completed or failed; that is, it was not skipped.
+    pub(crate) is_reached: bool,
     pub(crate) output: Payload,
     pub(crate) more: Option<Box<NodeMore>>,
 }
@@ -281,6 +287,7 @@ impl Data {
             steps_total: 0,
             steps_settled: 0,
             steps_completed: 0,
+            has_gates: false,
             work: VecDeque::new(),
         }
     }
@@ -306,9 +313,14 @@ impl Data {
 
     /// Path of a step: its id, behind `owner[n].` for every foreach and repeat around it.
     pub(crate) fn path(&self, plan: &Plan, instance: InstanceIx, step: StepIx) -> String {
+        self.prefix(plan, Some(instance)) + &plan.step(step).id
+    }
+
+    /// What stands before the ids of an instance's steps, also after it has gone.
+    pub(crate) fn prefix(&self, plan: &Plan, instance: Option<InstanceIx>) -> String {
         use crate::plan::ScopeRole::{Item, Iteration};
         let mut parts = Vec::new();
-        let mut at = Some(instance);
+        let mut at = instance;
         while let Some(ix) = at {
             let info = self.infos[ix.0 as usize];
             let scope = plan.scope(info.scope);
@@ -318,9 +330,7 @@ impl Data {
             at = info.parent;
         }
         parts.reverse();
-        let mut path = parts.concat();
-        path.push_str(&plan.step(step).id);
-        path
+        parts.concat()
     }
 
     /// Whether `inner` is (inside) a body that `step` of `outer` owns.
@@ -351,6 +361,14 @@ impl Data {
 impl Node {
     pub(crate) fn more(&mut self) -> &mut NodeMore {
         self.more.get_or_insert_default()
+    }
+
+    /// A dependency has settled; `is_reached` if it is declared and was not skipped. True if it was the last that
+    /// the step waited for.
+    pub(crate) fn settle_dependency(&mut self, is_reached: bool) -> bool {
+        self.is_reached |= is_reached;
+        self.pending = self.pending.saturating_sub(1);
+        self.pending == 0 && self.phase == NodePhase::Pending
     }
 
     pub(crate) fn elapsed(&self, now: Timestamp) -> Duration {

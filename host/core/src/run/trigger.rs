@@ -2,9 +2,8 @@
 
 use super::attempt::expression_failure;
 use super::record::{Detail, InstanceIx, RecordKind};
-use super::state::{Early, NodePhase, Work};
+use super::state::{Data, Early, NodePhase, Work, local};
 use super::turn::Turn;
-use crate::payload::Payload;
 use crate::plan::{Mode, ScopeRole, StepIx, TriggerRule};
 use std::time::Duration;
 
@@ -20,36 +19,50 @@ struct Tally {
 impl Turn<'_> {
     /// Tells the successors of a settled step.
     pub(crate) fn propagate(&mut self, at: InstanceIx, step: StepIx) {
-        let Some(instance) = self.data.instance(at) else { return };
+        let plan = self.plan;
+        let Data { instances, work, .. } = &mut *self.data;
+        let Some(instance) = instances.get_mut(at.0 as usize).and_then(Option::as_deref_mut) else { return };
         if instance.stop.is_some() {
             return;
         }
-        let completed =
-            self.data.node(self.plan, at, step).is_some_and(|node| node.phase == NodePhase::Completed);
-        for edge in self.plan.successors(step) {
-            let rule = self.plan.step(edge.to).rule;
-            let wanted = match rule {
-                TriggerRule::AnyCompleted => Some(1),
-                TriggerRule::Completed(n) => Some(n),
-                _ => None,
-            };
-            let is_graph = matches!(self.mode(at), Mode::Parallel | Mode::Conditional);
-            match wanted.filter(|_| is_graph) {
-                Some(wanted) => self.propagate_early(at, *edge, wanted, completed),
-                None => {
-                    let Some(node) = self.data.node_mut(self.plan, at, edge.to) else { continue };
-                    node.pending = node.pending.saturating_sub(1);
-                    if node.pending == 0 && node.phase == NodePhase::Pending {
-                        self.data.work.push_back(Work::Fire(at, edge.to));
-                    }
-                }
+        let phase = instance.nodes[local(plan, instance.scope, step)].phase;
+        let edges = plan.successors(step);
+        if edges.iter().any(|edge| edge.early) {
+            return self.propagate_one_by_one(at, step, phase);
+        }
+        let is_reached = matches!(phase, NodePhase::Completed | NodePhase::Failed);
+        let first = plan.scope(instance.scope).steps.start;
+        for edge in edges {
+            let node = &mut instance.nodes[(edge.to.0 - first) as usize];
+            if node.settle_dependency(is_reached && edge.declared) {
+                work.push_back(Work::Fire(at, edge.to));
+            }
+        }
+    }
+
+    /// The same where the rule of some successor may be decided early.
+    fn propagate_one_by_one(&mut self, at: InstanceIx, step: StepIx, phase: NodePhase) {
+        let plan = self.plan;
+        let is_reached = matches!(phase, NodePhase::Completed | NodePhase::Failed);
+        for edge in plan.successors(step) {
+            if edge.early {
+                self.propagate_early(at, *edge, phase == NodePhase::Completed);
+                continue;
+            }
+            let Some(node) = self.data.node_mut(plan, at, edge.to) else { continue };
+            if node.settle_dependency(is_reached && edge.declared) {
+                self.data.work.push_back(Work::Fire(at, edge.to));
             }
         }
     }
 
     /// One dependency of a step whose rule may be decided before all have settled.
-    fn propagate_early(&mut self, at: InstanceIx, edge: crate::plan::Edge, wanted: u32, completed: bool) {
+    fn propagate_early(&mut self, at: InstanceIx, edge: crate::plan::Edge, completed: bool) {
         let plan = self.plan;
+        let wanted = match plan.step(edge.to).rule {
+            TriggerRule::Completed(n) => n,
+            _ => 1,
+        };
         let Some(node) = self.data.node_mut(plan, at, edge.to) else { return };
         if node.phase != NodePhase::Pending {
             return;
@@ -74,20 +87,26 @@ impl Turn<'_> {
 
     /// All that was waited for has settled: rule, condition, start.
     pub(crate) fn fire(&mut self, at: InstanceIx, step: StepIx) {
+        let plan = self.plan;
         let Some(instance) = self.data.instance(at) else { return };
-        let is_waiting =
-            self.data.node(self.plan, at, step).is_some_and(|node| node.phase == NodePhase::Pending);
-        if instance.stop.is_some() || !is_waiting {
+        let node = &instance.nodes[local(plan, instance.scope, step)];
+        if instance.stop.is_some() || node.phase != NodePhase::Pending {
             return;
         }
         if instance.bound.dropped {
             return self.skip(at, step, "the pipeline's item was dropped by an earlier stage".into());
         }
-        let is_early_mode = matches!(self.mode(at), Mode::Parallel | Mode::Conditional);
-        let rule = self.plan.step(step).rule;
-        let is_decided =
-            is_early_mode && matches!(rule, TriggerRule::AnyCompleted | TriggerRule::Completed(_));
-        if let Some(why) = if is_decided { None } else { self.rule_refuses(at, step) } {
+        let refusal = match plan.step(step).rule {
+            // the rule of most steps is decided by a look at the node
+            TriggerRule::NoneFailed if node.is_reached => None,
+            TriggerRule::AnyCompleted | TriggerRule::Completed(_)
+                if matches!(plan.scope(instance.scope).mode, Mode::Parallel | Mode::Conditional) =>
+            {
+                None
+            }
+            _ => self.rule_refuses(at, step),
+        };
+        if let Some(why) = refusal {
             return self.skip(at, step, why);
         }
         if let Some(when) = &self.plan.step(step).when {
@@ -155,29 +174,29 @@ impl Turn<'_> {
 
     /// A step has come to its end: the one place where that is noted.
     pub(crate) fn settle(&mut self, at: InstanceIx, step: StepIx, phase: NodePhase) {
-        let mode = self.mode(at);
-        let Some(node) = self.data.node_mut(self.plan, at, step) else { return };
-        node.phase = phase;
-        let output = if mode == Mode::Pipeline { node.output.clone() } else { Payload::null() };
-        self.data.steps_settled += 1;
-        self.data.steps_completed += u64::from(phase == NodePhase::Completed);
         let plan = self.plan;
         let Some(instance) = self.data.instance_mut(at) else { return };
+        let scope = plan.scope(instance.scope);
+        let is_pipeline = scope.mode == Mode::Pipeline;
+        let node = &mut instance.nodes[local(plan, instance.scope, step)];
+        node.phase = phase;
         instance.open -= 1;
         if phase == NodePhase::Completed {
             instance.last_completed = Some(step);
-            if mode == Mode::Pipeline && !matches!(plan.step(step).action, crate::plan::Action::Set(_)) {
-                instance.bound.previous = output;
+            if is_pipeline && !matches!(plan.step(step).action, crate::plan::Action::Set(_)) {
+                instance.bound.previous = node.output.clone();
             }
-        } else if phase == NodePhase::Failed && mode == Mode::Pipeline {
+        } else if phase == NodePhase::Failed && is_pipeline {
             instance.bound.dropped = true;
         }
         let is_over = instance.open == 0 && instance.active == 0;
+        self.data.steps_settled += 1;
+        self.data.steps_completed += u64::from(phase == NodePhase::Completed);
         self.data.work.push_back(Work::Propagate(at, step));
         if is_over {
             self.data.work.push_back(Work::Ended(at));
         }
-        if self.role(at) == ScopeRole::Contest {
+        if scope.role == ScopeRole::Contest {
             self.contestant_settled(at, step);
         }
         if self.data.start.until == Some(step) {

@@ -114,6 +114,11 @@ impl Turn<'_> {
         let limit = if scope == ScopeIx::ROOT { self.plan.max_concurrency } else { shape.max_concurrency };
         let gate = limit.map(|limit| Gate { limit, running: 0, queue: Default::default() });
         self.data.infos.push(InstanceInfo { scope, parent, ordinal: bound.ordinal, stopped: false });
+        self.data.has_gates |= gate.is_some();
+        let prefix = match shape.role {
+            ScopeRole::Item | ScopeRole::Iteration => Some(self.data.prefix(self.plan, Some(ix)).into()),
+            _ => parent.and_then(|parent| self.data.instance(parent)?.prefix.clone()),
+        };
         self.data.steps_total += u64::from(open);
         self.data.instances.push(Some(Box::new(Instance {
             scope,
@@ -126,6 +131,7 @@ impl Turn<'_> {
             variables: vec![Payload::null(); shape.variables.len()].into(),
             bound,
             gate,
+            prefix,
         })));
         let ready = steps.filter(|step| self.plan.in_degree[*step as usize] == 0);
         self.data.work.extend(ready.map(|step| Work::Fire(ix, StepIx(step))));

@@ -115,15 +115,11 @@ impl Turn<'_> {
             (own, left) => own.or(left),
         };
         let inputs = armed.inputs.clone();
-        let path = format!("{}.compensate", self.data.path(plan, key.instance, key.step)).into();
+        let prefix = self.data.prefix(plan, Some(key.instance));
+        let prefix = (!prefix.is_empty()).then(|| prefix.into());
         self.data.in_flight += 1;
-        self.commands.push(Command::Call(CallCommand {
-            key,
-            path,
-            method: spec.call.method,
-            inputs,
-            timeout,
-        }));
+        let command = CallCommand::new(key, spec.call.method, timeout, prefix, Some(inputs));
+        self.commands.push(Command::Call(command));
     }
 
     /// What the call of an undo came to.

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::layout::index;
 use super::names::did_you_mean;
 use super::parameters::Schema;
-use crate::catalog::{Catalog, MethodKind, Plugin};
+use crate::catalog::{Catalog, MethodKind, Plugin, Unusable};
 use crate::diagnostic::{Code, Finding, nearest};
 use crate::model::{At, CallFields, Workflow};
 use crate::plan::{MethodIx, MethodUse};
@@ -121,6 +121,7 @@ impl<'w, 'c> Calls<'w, 'c> {
             method: method.name.clone(),
             kind: method.kind,
             pure: method.pure,
+            default_timeout: method.default_timeout,
         });
         Some(ix)
     }
@@ -161,6 +162,17 @@ fn unresolved(
     (plugin_at, range_at): (u32, u32),
 ) -> Finding {
     let versions = catalog.versions(plugin);
+    let unusable = unusable(catalog, plugin, ranges);
+    if versions.is_empty()
+        && let Some(it) = unusable
+    {
+        let (code, at) = (Code::UnknownPlugin, plugin_at);
+        let (message, hint) = match &it.version {
+            Some(_) => (cannot_be_used(it), it.remedy.to_string()),
+            None => (format!("there is no plugin `{plugin}`"), sentences(&it.reason, &it.remedy)),
+        };
+        return Finding { code, at, message, hint };
+    }
     if versions.is_empty() {
         let guess = nearest(plugin, catalog.plugins().iter().map(|plugin| &*plugin.name));
         let message = format!("there is no plugin `{plugin}`");
@@ -173,6 +185,29 @@ fn unresolved(
         code: Code::NoVersion,
         at: range_at,
         message: format!("no version of plugin `{plugin}` satisfies {asked}"),
-        hint: format!("Installed: {there}."),
+        hint: match unusable.filter(|it| it.version.as_ref().is_some_and(|version| fits(version, ranges))) {
+            Some(it) => format!("Installed: {there}; {}", sentences(&cannot_be_used(it), &it.remedy)),
+            None => format!("Installed: {there}."),
+        },
     }
+}
+
+/// Of the versions of `plugin` that cannot be used the one that would be called: the newest that fits, or else the newest.
+fn unusable<'c>(catalog: &'c Catalog, plugin: &str, ranges: &[&VersionReq]) -> Option<&'c Unusable> {
+    let of_name = || catalog.unusable().iter().filter(|it| &*it.name == plugin);
+    let fitting = of_name().find(|it| it.version.as_ref().is_some_and(|version| fits(version, ranges)));
+    fitting.or_else(|| of_name().next())
+}
+
+fn fits(version: &Version, ranges: &[&VersionReq]) -> bool {
+    ranges.iter().all(|range| range.matches(version))
+}
+
+fn cannot_be_used(it: &Unusable) -> String {
+    let version = it.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    format!("plugin `{}`{version} cannot be used: {}", it.name, it.reason)
+}
+
+fn sentences(first: &str, second: &str) -> String {
+    if second.is_empty() { format!("{first}.") } else { format!("{first}. {second}") }
 }

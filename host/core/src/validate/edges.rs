@@ -76,7 +76,7 @@ impl Edges {
                     if step.0 > node.steps.start {
                         let former = StepIx(step.0 - 1);
                         let declared = self.declared(step).contains(&former);
-                        listed.push((former, Edge { to: step, declared, awaited: true }));
+                        listed.push((former, Edge { to: step, declared, awaited: true, early: false }));
                     }
                     continue;
                 }
@@ -109,10 +109,10 @@ impl Edges {
         let waits_for_all = !is_early(rule);
         for source in declared {
             let awaited = waits_for_all || read.clone().any(|read| read == *source);
-            listed.push((*source, Edge { to: step, declared: true, awaited }));
+            listed.push((*source, Edge { to: step, declared: true, awaited, early: !waits_for_all }));
         }
         for source in read.filter(|source| !declared.contains(source)) {
-            listed.push((source, Edge { to: step, declared: false, awaited: true }));
+            listed.push((source, Edge { to: step, declared: false, awaited: true, early: !waits_for_all }));
         }
     }
 
@@ -127,7 +127,8 @@ impl Edges {
             starts[ix] += starts[ix - 1];
         }
         let mut next = starts.clone();
-        self.successors = vec![Edge { to: StepIx(0), declared: false, awaited: false }; listed.len()];
+        self.successors =
+            vec![Edge { to: StepIx(0), declared: false, awaited: false, early: false }; listed.len()];
         for (from, edge) in listed {
             let place = &mut next[from.0 as usize];
             self.successors[*place as usize] = *edge;

@@ -23,7 +23,7 @@ mod variables;
 use crate::catalog::Catalog;
 use crate::diagnostic::{Code, Finding, Severity};
 use crate::model::Workflow;
-use crate::plan::Plan;
+use crate::plan::{InputSchema, Plan};
 use context::Context;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
     let lowered = steps::lower(&mut context, &mut calls, retries);
     let scopes = bodies::lower(&mut context);
     let initial = variables::initial_values(&mut context);
-    check_schema(workflow, &mut context.findings);
+    let input_schema = input_schema(workflow, &mut context.findings);
 
     rules::check(workflow, &layout, &mut context.findings);
     let edges = edges::Edges::of(&layout, &mut context);
@@ -74,7 +74,6 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
     let parts = lowered.steps.zip(scopes).zip(initial).filter(|_| !failed);
     let plan = parts.map(|((steps, scopes), variables)| {
         let cleanup_timeout = workflow.cleanup_timeout.unwrap_or(CLEANUP_TIMEOUT_DEFAULT);
-        let schema = workflow.input_schema.as_ref();
         Arc::new(Plan {
             id: workflow.id.value.clone(),
             version: workflow.version(),
@@ -91,8 +90,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
             methods: calls.into_methods(),
             retries: lowered.retries,
             variables,
-            input_schema: schema
-                .map_or_else(Default::default, |json| crate::payload::Payload::trusted(&*json.text)),
+            input_schema,
             timeout: workflow.timeout.filter(|limit| !limit.is_zero()),
             rollback: workflow.rollback.unwrap_or_default(),
             on_failure: layout.on_failure(),
@@ -104,22 +102,19 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
     Compiled { plan, findings }
 }
 
-fn check_schema(workflow: &Workflow, findings: &mut Vec<Finding>) {
-    let Some(schema) = &workflow.input_schema else { return };
-    let problem = match serde_json::from_str::<serde_json::Value>(&schema.text) {
-        Ok(value) => jsonschema::validator_for(&value).err().map(|error| {
-            let place = error.instance_path().to_string();
+fn input_schema(workflow: &Workflow, findings: &mut Vec<Finding>) -> Option<InputSchema> {
+    let schema = workflow.input_schema.as_ref()?;
+    match InputSchema::compile(&schema.text) {
+        Ok(compiled) => Some(compiled),
+        Err((place, problem)) => {
             let inside = pointer::offset(&schema.text, &place).unwrap_or(0);
-            (error.to_string(), inside)
-        }),
-        Err(error) => Some((error.to_string(), 0)),
-    };
-    if let Some((problem, inside)) = problem {
-        findings.push(Finding {
-            code: Code::BadSchema,
-            at: context::shift(schema.at, inside),
-            message: format!("`input_schema` is no valid JSON Schema: {problem}"),
-            hint: String::new(),
-        });
+            findings.push(Finding {
+                code: Code::BadSchema,
+                at: context::shift(schema.at, inside),
+                message: format!("`input_schema` is no valid JSON Schema: {problem}"),
+                hint: String::new(),
+            });
+            None
+        }
     }
 }

@@ -9,10 +9,12 @@ use super::retries::Retries;
 use crate::diagnostic::Code;
 use crate::expr::{Expression, Template};
 use crate::model::{self, At, Json, Mode, RetryField, Workflow};
+use crate::payload::Payload;
 use crate::plan::{
     Action, Assignment, Call, Case, Catch, Compensate, Extras, Fail, Foreach, Items, Log, MethodIx, Repeat,
     Retry, RetryIx, ScopeIx, Step, StepIx, Switch, Tolerance, TriggerRule,
 };
+use std::collections::HashMap;
 use std::time::Duration;
 
 const CALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
@@ -34,7 +36,8 @@ pub(super) fn lower<'w>(
     retries: Retries<'w>,
 ) -> Lowered {
     let layout = context.layout;
-    let mut lowering = Lowering { context, calls, retries, called: Vec::new(), next: StepIx(0) };
+    let mut lowering =
+        Lowering { context, calls, retries, called: Vec::new(), constants: HashMap::new(), next: StepIx(0) };
     let mut steps = Some(Vec::with_capacity(layout.steps.len()));
     for ix in (0..super::layout::index(layout.steps.len())).map(StepIx) {
         lowering.next = ix;
@@ -55,6 +58,8 @@ struct Lowering<'l, 'a, 'w, 'c> {
     calls: &'l mut Calls<'w, 'c>,
     retries: Retries<'w>,
     called: Vec<(StepIx, MethodIx)>,
+    /// Constant parameters by their text.
+    constants: HashMap<Box<str>, Payload>,
     /// The step that is being lowered.
     next: StepIx,
 }
@@ -69,7 +74,10 @@ impl<'w> Lowering<'_, '_, 'w, '_> {
         let retry = self.retry(step.retry.as_ref(), is_call);
         let extras = self.extras(step);
         let timeout = match step.timeout {
-            None if is_call => call_timeout(self.context.workflow),
+            None => match &action {
+                Some(Action::Call(call)) => self.call_timeout(call.method),
+                _ => None,
+            },
             written => written.flatten(),
         };
         Some(Step {
@@ -173,7 +181,8 @@ impl<'w> Lowering<'_, '_, 'w, '_> {
             }
         };
         let parameters = self.context.template(json, self.site().field(field));
-        let (Some(method), Some(parameters)) = (method, parameters) else { return (None, method) };
+        let (Some(method), Some(mut parameters)) = (method, parameters) else { return (None, method) };
+        parameters.share_constant(&mut self.constants);
         if let Some(schema) = self.calls.schema(method) {
             let called = self.calls.method_use(method);
             parameters::check(self.context, schema, called, json, &parameters);
@@ -294,8 +303,16 @@ impl<'w> Lowering<'_, '_, 'w, '_> {
     fn compensate(&mut self, undo: &'w model::Compensate) -> Option<Compensate> {
         let (call, _) = self.call(&undo.call, Field::Compensate);
         let retry = self.retry(undo.retry.as_ref(), true);
-        let timeout = undo.timeout.unwrap_or_else(|| call_timeout(self.context.workflow));
-        Some(Compensate { call: call?, timeout, retry: retry? })
+        let (call, retry) = (call?, retry?);
+        let timeout = undo.timeout.unwrap_or_else(|| self.call_timeout(call.method));
+        Some(Compensate { call, timeout, retry })
+    }
+
+    /// The limit of calls that do not set one: that of the document, else of the method, else a minute.
+    fn call_timeout(&self, method: MethodIx) -> Option<Duration> {
+        let of_method = || self.calls.method_use(method).default_timeout.unwrap_or(CALL_TIMEOUT_DEFAULT);
+        let limit = self.context.workflow.defaults.timeout.unwrap_or_else(of_method);
+        (!limit.is_zero()).then_some(limit)
     }
 }
 
@@ -311,10 +328,6 @@ pub(super) fn rule(step: &model::Step, mode: Mode) -> TriggerRule {
         None if mode == Mode::Conditional => TriggerRule::AllCompleted,
         None => TriggerRule::NoneFailed,
     }
-}
-
-fn call_timeout(workflow: &Workflow) -> Option<Duration> {
-    Some(workflow.defaults.timeout.unwrap_or(CALL_TIMEOUT_DEFAULT)).filter(|limit| !limit.is_zero())
 }
 
 /// How many bodies stand before the catches of a step.

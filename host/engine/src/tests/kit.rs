@@ -17,6 +17,7 @@ type Body = fn(&Kit, &Call, &Value) -> Outcome;
 /// One attempt that was begun.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
+    pub(crate) run: String,
     pub(crate) step: String,
     pub(crate) attempt: u32,
     pub(crate) at: Instant,
@@ -65,6 +66,11 @@ impl Kit {
         self.seen.lock().iter().filter(|seen| seen.step == step).cloned().collect()
     }
 
+    /// Run, step and number of all attempts of all runs.
+    pub(crate) fn all_attempts(&self) -> Vec<(String, String, u32)> {
+        self.seen.lock().iter().map(|seen| (seen.run.clone(), seen.step.clone(), seen.attempt)).collect()
+    }
+
     /// Times between the attempts of `step`.
     pub(crate) fn gaps(&self, step: &str) -> Vec<Duration> {
         self.attempts(step).windows(2).map(|pair| pair[1].at - pair[0].at).collect()
@@ -101,6 +107,7 @@ impl Kit {
     fn perform(&self, body: Body, call: &Call) -> Outcome {
         let parameters = call.parameters.value().clone();
         self.seen.lock().push(Seen {
+            run: call.run_id().to_string(),
             step: call.step().to_string(),
             attempt: call.attempt,
             at: Instant::now(),

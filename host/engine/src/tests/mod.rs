@@ -18,5 +18,6 @@ mod retries;
 mod rules;
 mod simple;
 mod stopping;
+mod stress;
 mod switch;
 mod timeouts;

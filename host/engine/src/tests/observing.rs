@@ -78,7 +78,7 @@ fn a_running_run_shows_what_it_does() {
             {"id":"d",@value}]}"#,
         "null",
     );
-    while lab.kit.running() == 0 {
+    while run.report(1).completed_steps == 0 || lab.kit.running() == 0 {
         std::thread::yield_now();
     }
     let report = run.report(100);

@@ -94,7 +94,7 @@ impl Methods for AllMethods {
             return catalog.clone();
         }
         let plugins = self.described.iter().chain(files.plugins()).cloned().collect();
-        let catalog = Arc::new(Catalog::new(plugins));
+        let catalog = Arc::new(Catalog::new(plugins).with_unusable(files.unusable().to_vec()));
         *merged = Some((files, catalog.clone()));
         catalog
     }

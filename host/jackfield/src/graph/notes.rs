@@ -1,9 +1,9 @@
-//! What governs a step besides what it does: one short fact per note.
+//! What a step is called and what governs it besides what it does: one short fact per note.
 
 use crate::model::{Action, CallFields, Catch, RetryField, Step, TriggerRule, duration};
 
 pub(super) fn notes(step: &Step) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = step.name.iter().map(|name| name.to_string()).collect();
     if let Some(when) = &step.when {
         notes.push(format!("when {}", when.value));
     }

@@ -223,11 +223,11 @@ fn a_serial_asynchronous_method_takes_one_call_at_a_time() {
 struct Inside(mpsc::SyncSender<()>);
 
 impl CallListener for Inside {
-    fn log(&self, _: LogLevel, _: &str, _: &str) {
+    fn log(&self, _: &Call, _: LogLevel, _: &str, _: &str) {
         self.0.send(()).expect("the test waits");
     }
-    fn progress(&self, _: f64, _: &str) {}
-    fn output_line(&self, _: bool, _: &str) {}
+    fn progress(&self, _: &Call, _: f64, _: &str) {}
+    fn output_line(&self, _: &Call, _: bool, _: &str) {}
 }
 
 /// Begins a call that does not heed cancellation, and gives it up when it is inside.

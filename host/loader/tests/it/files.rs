@@ -2,6 +2,7 @@
 
 use crate::calls::identity;
 use crate::support::{Home, bind, c_source, call, compile_c, echo, run};
+use jackfield_core::catalog::Unusable;
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::Methods;
 use std::path::Path;
@@ -110,6 +111,44 @@ fn a_plugin_for_another_abi_is_refused_by_its_manifest() {
     let abi = "\"abi\":{\"min\":1,\"max\":1}";
     assert_eq!(refusal(&with_manifest(abi, "\"abi\":{\"min\":2,\"max\":2}")), "plugin.abi_too_new");
     assert_eq!(refusal(&with_manifest(abi, "\"abi\":{\"min\":0,\"max\":0}")), "plugin.abi_too_old");
+}
+
+/// The plugins that cannot be used, with their versions, for a directory with one such file called `name`.
+fn unusable(name: &str, bytes: &[u8]) -> Vec<(String, Option<String>)> {
+    let home = Home::new();
+    home.put_bytes(bytes, name);
+    let registry = home.registry();
+    assert_eq!(registry.faults().len(), 1);
+    let catalog = registry.catalog();
+    let named = |it: &Unusable| (it.name.to_string(), it.version.as_ref().map(ToString::to_string));
+    catalog.unusable().iter().map(named).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_refused_file_is_known_by_its_manifest_and_otherwise_by_its_name() {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let echo_plugin = vec![("echo".to_owned(), Some(version))];
+    let new_abi = with_manifest("\"abi\":{\"min\":1,\"max\":1}", "\"abi\":{\"min\":2,\"max\":2}");
+    assert_eq!(unusable("any", &new_abi), echo_plugin);
+    let mut foreign = std::fs::read(echo()).unwrap();
+    foreign[18..20]
+        .copy_from_slice(&(if cfg!(target_arch = "aarch64") { 62_u16 } else { 183 }).to_ne_bytes());
+    assert_eq!(unusable("any", &foreign), echo_plugin);
+    let cut = &std::fs::read(echo()).unwrap()[..10_000];
+    assert_eq!(unusable("libecho", cut), [("echo".to_owned(), None)]);
+    let newer = with_manifest("{\"manifest\":1,", "{\"manifest\":7,");
+    assert_eq!(unusable("any", &newer), echo_plugin);
+}
+
+#[test]
+fn a_refused_file_of_a_plugin_that_is_there_as_well_hides_nothing() {
+    let home = Home::new();
+    home.put(&echo(), "good");
+    home.put_bytes(&with_manifest("\"abi\":{\"min\":1,\"max\":1}", "\"abi\":{\"min\":2,\"max\":2}"), "newer");
+    let registry = home.registry();
+    assert_eq!((registry.faults().len(), registry.catalog().plugins().len()), (1, 1));
+    assert_eq!(registry.catalog().unusable(), []);
 }
 
 #[test]

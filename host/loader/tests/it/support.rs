@@ -248,15 +248,15 @@ impl Listener {
 }
 
 impl CallListener for Listener {
-    fn log(&self, level: LogLevel, message: &str, fields: &str) {
+    fn log(&self, _: &Call, level: LogLevel, message: &str, fields: &str) {
         self.push(format!("{level:?} {message} {fields}"));
     }
 
-    fn progress(&self, fraction: f64, message: &str) {
+    fn progress(&self, _: &Call, fraction: f64, message: &str) {
         self.push(format!("{fraction} {message}"));
     }
 
-    fn output_line(&self, is_stderr: bool, line: &str) {
+    fn output_line(&self, _: &Call, is_stderr: bool, line: &str) {
         self.push(format!("stderr={is_stderr} {line}"));
     }
 }

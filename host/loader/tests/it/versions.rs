@@ -70,11 +70,18 @@ fn a_missing_dependency_is_named_and_its_arrival_repairs_it() {
     home.put(&COUNTERS.one, "one");
     registry.rescan();
     let fault = registry.faults()[0].to_string();
-    assert!(fault.contains("but `1.0.0` is there"), "{fault}");
+    assert!(fault.contains("and only `counter 1.0.0` is there"), "{fault}");
+
+    let catalog = registry.catalog();
+    let [needy] = catalog.unusable() else { panic!("{:?}", catalog.unusable()) };
+    assert_eq!((&*needy.name, &needy.version), ("needy", &Some(Version::new(1, 0, 0))));
+    assert_eq!(&*needy.reason, "it requires `counter ^2`, and only `counter 1.0.0` is there");
+    assert!(needy.remedy.contains("`counter` within `^2`"), "{}", needy.remedy);
 
     home.put(&COUNTERS.two, "two");
     registry.rescan();
     assert_eq!(registry.faults().len(), 0);
+    assert!(registry.catalog().unusable().is_empty());
     assert!(run(&registry, "needy", "next", "{}").is_ok());
 }
 

@@ -79,8 +79,11 @@ pub(crate) static DEFAULTS: Record = Record {
     doc: "What holds for steps that do not say otherwise.",
     choices: RETRY_CHOICES,
     fields: &[
-        field("timeout", Kind::Duration, "Limit of an attempt of a call step; 0 is no limit.")
-            .default("\"60s\""),
+        field(
+            "timeout",
+            Kind::Duration,
+            "Limit of an attempt of a call step; 0 is no limit; if absent that of the method or 60 seconds.",
+        ),
         field("max_retries", count(0), "Retries of a call step after the first attempt, one second apart.")
             .default("0"),
         field("retry", Kind::Retry, "Retry policy of call steps, or the name of one."),

@@ -22,7 +22,11 @@ pub(crate) static STEP: Record = Record {
         )
         .default("\"none_failed\""),
         field("when", Kind::Condition, "Condition; if false the step is skipped.").default("\"true\""),
-        field("timeout", Kind::Duration, "Limit of an attempt; 0 is none; 60 seconds for calls if absent."),
+        field(
+            "timeout",
+            Kind::Duration,
+            "Limit of an attempt; 0 is none; if absent, for calls that of the method or 60 seconds.",
+        ),
         field("max_retries", count(0), "Retries after the first attempt, one second apart.").default("0"),
         field("retry", Kind::Retry, "Retry policy, or the name of one."),
         field("critical", Kind::Bool, "Whether a failure fails what contains the step.").default("true"),
@@ -373,7 +377,11 @@ pub(crate) static COMPENSATE: Record = Record {
         ISOLATION,
         DELIVERY,
         HEARTBEAT,
-        field("timeout", Kind::Duration, "Limit of an attempt; 0 is none; 60 seconds if absent."),
+        field(
+            "timeout",
+            Kind::Duration,
+            "Limit of an attempt; 0 is none; if absent that of the method or 60 seconds.",
+        ),
         field("max_retries", count(0), "Retries after the first attempt, one second apart.").default("0"),
         field("retry", Kind::Retry, "Retry policy, or the name of one."),
     ],

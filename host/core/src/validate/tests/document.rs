@@ -16,7 +16,7 @@ fn absent_fields_of_a_document_have_their_defaults() {
     assert_eq!(plan.cleanup_timeout, Duration::from_secs(600));
     assert_eq!(plan.rollback, Rollback::OnFailure);
     assert_eq!((plan.max_concurrency, plan.on_failure, plan.finally), (None, None, None));
-    assert!(plan.input_schema.is_null());
+    assert!(plan.input_schema.is_none());
 }
 
 #[test]
@@ -29,7 +29,8 @@ fn fields_of_a_document_reach_the_plan() {
     assert_eq!((&*plan.name, plan.version.to_string().as_str()), ("Shown", "1.2.3"));
     assert_eq!((plan.max_concurrency, plan.timeout), (Some(7), Some(Duration::from_secs(60))));
     assert_eq!((plan.rollback, plan.cleanup_timeout), (Rollback::Never, Duration::from_secs(5)));
-    assert_eq!(plan.input_schema.as_str(), r#"{"type": "object"}"#);
+    let schema = plan.input_schema.as_ref().unwrap().source();
+    assert_eq!(*schema, serde_json::json!({ "type": "object" }));
     assert!(plan.scope(ScopeIx::ROOT).output.is_some());
     let (failure, finally) = (plan.on_failure.unwrap(), plan.finally.unwrap());
     assert_eq!(plan.step(step(&plan, "f")).scope, failure);

@@ -41,6 +41,30 @@ fn an_unknown_plugin_is_named_with_the_nearest() {
 }
 
 #[test]
+fn a_plugin_that_cannot_be_used_says_why_at_the_call() {
+    let said = |plugin: &str, more: &str| {
+        let step = format!(r#"{{"id": "a", "plugin": "{plugin}", "method": "m"{more}}}"#);
+        let document = workflow("sequential", "", &step);
+        let finding = only(&document);
+        let place = if more.is_empty() { format!("\"{plugin}\"") } else { String::new() };
+        assert!(at(&document, &finding).starts_with(&place));
+        (finding.code, finding.message, finding.hint)
+    };
+    let why = |version: u8| {
+        format!("plugin `needy` {version}.0.0 cannot be used: it requires `b ^{version}`, which is not there")
+    };
+    let hint = "Add `b`.".to_owned();
+    assert_eq!(said("needy", ""), (Code::UnknownPlugin, why(2), hint.clone()));
+    let older = said("needy", r#", "plugin_version": "^1""#);
+    assert_eq!(older, (Code::UnknownPlugin, why(1), hint.clone()));
+    let neither = said("needy", r#", "plugin_version": "^3""#);
+    assert_eq!(neither, (Code::UnknownPlugin, why(2), hint));
+    let (code, message, hint) = said("torn", "");
+    assert_eq!((code, &*message), (Code::UnknownPlugin, "there is no plugin `torn`"));
+    assert_eq!(hint, "`torn.so` is truncated. Copy it again.");
+}
+
+#[test]
 fn an_unknown_method_is_named_with_the_nearest_or_the_version_that_has_it() {
     let finding = only(&workflow("sequential", "", r#"{"id": "a", "plugin": "csv", "method": "laod"}"#));
     assert_eq!(finding.message, "plugin `csv` 2.0.0 has no method `laod`");
@@ -56,8 +80,13 @@ fn ranges_that_no_version_satisfies_are_listed_with_what_is_there() {
     let finding = only(&document);
     assert_eq!(finding.code, Code::NoVersion);
     assert_eq!(finding.message, "no version of plugin `csv` satisfies `^3`");
-    assert_eq!(finding.hint, "Installed: `2.0.0`, `1.4.0`, `1.0.0`.");
+    assert_eq!(
+        finding.hint,
+        "Installed: `2.0.0`, `1.4.0`, `1.0.0`; plugin `csv` 3.0.0 cannot be used: it needs ABI 2. Update the host."
+    );
     assert!(at(&document, &finding).starts_with("\"^3\""));
+    let finding = only(&load(r#""plugin_version": "^4""#));
+    assert_eq!(finding.hint, "Installed: `2.0.0`, `1.4.0`, `1.0.0`.");
 
     let step = r#"{"id": "a", "plugin": "csv", "method": "load", "plugin_version": "^1"}"#;
     let finding = only(&workflow("sequential", r#""requires": {"csv": "^2"},"#, step));

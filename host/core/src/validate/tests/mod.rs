@@ -10,7 +10,7 @@ mod variables;
 mod warnings;
 
 use super::{Compiled, Options, compile};
-use crate::catalog::{Catalog, Method, MethodKind, Plugin};
+use crate::catalog::{Catalog, Method, MethodKind, Plugin, Unusable};
 use crate::diagnostic::{Code, Finding};
 use crate::model::{Dialect, parse};
 use crate::payload::Payload;
@@ -42,11 +42,23 @@ const LOAD_SCHEMA: &str = r#"{"type": "object", "required": ["path"], "additiona
 
 fn catalog() -> Catalog {
     let load = || method("load", false, LOAD_SCHEMA);
-    Catalog::new(vec![
+    let unusable = |name: &str, version: Option<&str>, reason: &str, remedy: &str| Unusable {
+        name: name.into(),
+        version: version.map(|version| version.parse().unwrap()),
+        reason: reason.into(),
+        remedy: remedy.into(),
+    };
+    let usable = Catalog::new(vec![
         plugin("p", "1.0.0", vec![method("m", false, "null"), method("pure", true, "null")]),
         plugin("csv", "1.0.0", vec![load(), method("old", false, "null")]),
         plugin("csv", "1.4.0", vec![load()]),
         plugin("csv", "2.0.0", vec![load(), method("save", false, "null")]),
+    ]);
+    usable.with_unusable(vec![
+        unusable("csv", Some("3.0.0"), "it needs ABI 2", "Update the host."),
+        unusable("needy", Some("1.0.0"), "it requires `b ^1`, which is not there", "Add `b`."),
+        unusable("needy", Some("2.0.0"), "it requires `b ^2`, which is not there", "Add `b`."),
+        unusable("torn", None, "`torn.so` is truncated", "Copy it again."),
     ])
 }
 

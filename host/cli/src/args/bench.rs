@@ -1,0 +1,131 @@
+//! The options of `jackfield bench`.
+
+use clap::{Args, ValueEnum, value_parser};
+use jackfield::model::duration;
+use serde::Serialize;
+use std::time::Duration;
+
+const AFTER_HELP: &str = "\
+What is measured: runs of a generated workflow document that is checked and started like any other, with default \
+timeouts, on methods of the plugin `echo`: `noop`, `spin` for bodies, `produce` for outputs. The documents of \
+`--output 200b` and `64k` have each step read the result of the step before it. After the clock has stopped, every \
+step of every run must have completed once, at its first attempt and behind the steps it depends on, and 100 records \
+and outputs chosen at random must be what they ought to be; otherwise the exit code is 2.
+
+Figures (medians over the repeats; for people also the smallest and the largest):
+  ns_per_step     time from the start of the first run to the end of the last, divided by all steps
+  steps_per_s     the same, the other way round
+  bytes_per_step  growth of the allocated memory per step of finished runs, with all their records and outputs, as
+                  the C library counts it (GNU/Linux only; left out elsewhere)
+  efficiency      time that bare spin loops would take on as many threads, or on the critical path if that is
+                  longer, divided by the time taken; null without a body. For people also against the ideal,
+                  the nominal length of the bodies
+  metg_us         (stencil) METG(50 %): the smallest body at which half of the ideal is reached, in microseconds;
+                  left out if not even 1 ms is enough
+  latency_us      (more than one run) from the start of a run to having its result, in microseconds
+  calls           (calls) per size of parameters and result: one call through the loader, one of a Rust function
+                  that copies as many bytes, in nanoseconds; ns_per_step is that of the first size
+For the shape definition a step is one of the document, which is parsed, checked and made a plan.";
+
+/// The command line of `bench`.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = AFTER_HELP)]
+pub(crate) struct BenchArgs {
+    /// What to measure
+    #[arg(long, value_enum, default_value = "layered")]
+    pub(crate) shape: Shape,
+    /// Steps of a run; calls per repeat for the shape calls
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) steps: u32,
+    /// Steps side by side [default: 100 for layered and definition, 4 for stencil, a square for wave]
+    #[arg(long, value_name = "W", value_parser = value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) width: Option<u32>,
+    /// How long each step computes, such as 0, 750ns, 10us or 1ms [default: 0]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = body)]
+    pub(crate) body: Option<Duration>,
+    /// What each step returns [default: empty]
+    #[arg(long, value_enum, value_name = "SIZE")]
+    pub(crate) output: Option<OutputSize>,
+    /// What is kept of completed steps
+    #[arg(long, value_enum, default_value = "full")]
+    pub(crate) history: History,
+    /// Runs per repeat [default: 1]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) runs: Option<u32>,
+    /// Runs at a time; each has a thread that starts it and waits for it [default: 1]
+    #[arg(long, value_name = "C", value_parser = value_parser!(u32).range(1..=1_024))]
+    pub(crate) concurrency: Option<u32>,
+    /// Where runs live
+    #[arg(long, value_enum, default_value = "memory")]
+    pub(crate) engine: BenchEngine,
+    /// Threads that run steps; 0 is one per core [default: that of the configuration, else 0]
+    #[arg(long, value_name = "T", value_parser = value_parser!(u32).range(0..=1_024))]
+    pub(crate) threads: Option<u32>,
+    /// How often to measure, after a warm-up
+    #[arg(long, value_name = "R", default_value_t = 5, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub(crate) repeats: u32,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Shape {
+    /// Each step depends on the one before
+    Chain,
+    /// One step, all others depend on it
+    Fan,
+    /// Layers; each step depends on three of the layer before
+    Layered,
+    /// A grid; each step depends on its left and its upper neighbour
+    Wave,
+    /// A binary tree from its root
+    Tree,
+    /// Layers; each step depends on itself and its neighbours in the layer before
+    Stencil,
+    /// One method call at 200 B, 64 KiB and 1 MiB, without a run
+    Calls,
+    /// Parsing, checking and planning of a layered document
+    Definition,
+}
+
+/// What a step returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
+pub(crate) enum OutputSize {
+    /// Nothing
+    #[default]
+    #[serde(rename = "empty")]
+    Empty,
+    /// A JSON object of 200 bytes
+    #[value(name = "200b")]
+    #[serde(rename = "200b")]
+    Small,
+    /// A JSON object of 64 KiB
+    #[value(name = "64k")]
+    #[serde(rename = "64k")]
+    Large,
+}
+
+/// What is kept of completed steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum History {
+    /// Nothing; not in this version
+    None,
+    /// All records
+    Full,
+}
+
+/// Where runs live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BenchEngine {
+    /// In memory
+    Memory,
+}
+
+fn body(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    duration::parse(text).map_err(|error| format!("it {error}; write it as `10us` or `1.5ms`"))
+}

@@ -1,0 +1,132 @@
+//! The checked form of the options: what is to be measured, with nothing that means nothing.
+
+use super::document::Work;
+use super::graph::Graph;
+use crate::args::{BenchArgs, BenchEngine, History, OutputSize, Shape};
+use anyhow::{Result, bail};
+use std::time::Duration;
+
+/// What is to be measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job {
+    pub(crate) shape: Shape,
+    pub(crate) graph: Graph,
+    pub(crate) work: Work,
+    pub(crate) engine: BenchEngine,
+    pub(crate) history: History,
+    /// Threads of the engine.
+    pub(crate) threads: usize,
+    /// Runs per repeat.
+    pub(crate) runs: usize,
+    /// Runs at a time.
+    pub(crate) concurrency: usize,
+    pub(crate) repeats: usize,
+}
+
+impl Job {
+    /// Checks `args`. `threads` is what the engine will have.
+    pub(crate) fn new(args: &BenchArgs, threads: usize) -> Result<Self> {
+        if args.history == History::None {
+            bail!(
+                "`--history none` is not in this version: the engine in memory keeps every record; leave it out"
+            );
+        }
+        refuse_meaningless(args)?;
+        let shape = args.shape;
+        let has_runs = !matches!(shape, Shape::Calls | Shape::Definition);
+        let (runs, concurrency) = (args.runs.unwrap_or(1), args.concurrency.unwrap_or(1));
+        if concurrency > runs {
+            bail!("`--concurrency {concurrency}` needs as many runs; say `--runs {concurrency}` or more");
+        }
+        let output = if shape == Shape::Calls { OutputSize::Small } else { args.output.unwrap_or_default() };
+        Ok(Self {
+            shape,
+            graph: Graph::new(shape, args.steps as usize, args.width.map(|width| width as usize)),
+            work: Work { body: args.body.unwrap_or(Duration::ZERO), output },
+            engine: args.engine,
+            history: if has_runs { args.history } else { History::None },
+            threads: if has_runs { threads } else { 1 },
+            runs: runs as usize,
+            concurrency: concurrency as usize,
+            repeats: args.repeats as usize,
+        })
+    }
+
+    /// Steps of all runs of a repeat.
+    pub(crate) fn steps_in_all(&self) -> usize {
+        self.graph.steps * self.runs
+    }
+
+    /// What all runs of a repeat take if each step takes `step_ns` and nothing else takes any time.
+    pub(crate) fn ideal_ns(&self, step_ns: f64) -> f64 {
+        let work = self.steps_in_all() as f64 / self.threads as f64;
+        let path = (self.graph.critical_path() * self.runs.div_ceil(self.concurrency)) as f64;
+        work.max(path) * step_ns
+    }
+}
+
+/// An option that would change nothing is a mistake about what is measured.
+fn refuse_meaningless(args: &BenchArgs) -> Result<()> {
+    let shape = args.shape;
+    let has_runs = !matches!(shape, Shape::Calls | Shape::Definition);
+    let has_width = matches!(shape, Shape::Layered | Shape::Wave | Shape::Stencil | Shape::Definition);
+    let given = [
+        ("--width", args.width.is_some(), has_width),
+        ("--body", args.body.is_some(), has_runs),
+        ("--output", args.output.is_some(), has_runs),
+        ("--runs", args.runs.is_some(), has_runs),
+        ("--concurrency", args.concurrency.is_some(), has_runs),
+        ("--threads", args.threads.is_some(), has_runs),
+    ];
+    match given.into_iter().find(|(_, is_given, has_meaning)| *is_given && !has_meaning) {
+        Some((option, ..)) => {
+            let shape = format!("{shape:?}").to_lowercase();
+            bail!("`{option}` has no meaning for the shape `{shape}`; leave it out")
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn job(options: &str) -> Result<Job> {
+        let line = format!("jackfield bench {options}");
+        let cli = Cli::read(line.split_whitespace().map(Into::into).collect())?;
+        let Command::Bench(args) = cli.command else { panic!("not bench") };
+        Job::new(&args, 2)
+    }
+
+    #[test]
+    fn options_that_change_nothing_are_refused() {
+        for (options, option) in [
+            ("--shape chain --width 4", "--width"),
+            ("--shape calls --body 1us", "--body"),
+            ("--shape calls --output 64k", "--output"),
+            ("--shape definition --runs 2", "--runs"),
+            ("--shape definition --threads 2", "--threads"),
+            ("--history none", "--history none"),
+            ("--concurrency 2", "--concurrency 2"),
+            ("--body -1us", "--body"),
+            ("--body 10", "--body"),
+            ("--steps 0", "--steps"),
+        ] {
+            let error = job(options).unwrap_err().to_string();
+            assert!(error.contains(option), "{options}: {error}");
+        }
+        assert_eq!(job("--body 0").unwrap().work.body, Duration::ZERO);
+        assert_eq!(job("--body 1.5us").unwrap().work.body, Duration::from_nanos(1_500));
+    }
+
+    #[test]
+    fn the_ideal_is_bound_by_the_threads_or_by_the_critical_path() {
+        assert_eq!(job("--shape fan --steps 101").unwrap().ideal_ns(10.0), 505.0);
+        assert_eq!(job("--shape chain --steps 100").unwrap().ideal_ns(10.0), 1_000.0);
+        let two_at_a_time = job("--shape chain --steps 100 --runs 5 --concurrency 2").unwrap();
+        assert_eq!(two_at_a_time.ideal_ns(10.0), 3_000.0);
+        let four_at_a_time = job("--shape chain --steps 100 --runs 8 --concurrency 4").unwrap();
+        assert_eq!(four_at_a_time.ideal_ns(10.0), 4_000.0);
+    }
+}
