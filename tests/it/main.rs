@@ -4,6 +4,7 @@ mod bench;
 mod definition;
 mod examples;
 mod fields;
+mod isolation;
 mod plugins;
 mod readme;
 mod running;

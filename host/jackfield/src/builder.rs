@@ -9,7 +9,7 @@ use crate::secrets::SecretSources;
 use crate::{Error, places};
 use jackfield_core::ports::{Call, Secrets};
 use jackfield_engine::{self as engine, RunListener};
-use jackfield_loader::{Registry, RegistryConfig};
+use jackfield_loader::{Registry, RegistryConfig, WorkerProgram};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,7 @@ pub struct HostBuilder {
     secrets: Option<Arc<dyn Secrets>>,
     listener: Option<Arc<dyn RunListener>>,
     app: AppPlugins,
+    worker: Option<WorkerProgram>,
     /// What went wrong first; builders report at the end.
     fault: Option<Error>,
 }
@@ -121,6 +122,21 @@ impl HostBuilder {
         self
     }
 
+    /// The program that plugins run in which are kept apart from this process: `jackfield-worker`, of the same version as this
+    /// crate. If this is not called, the one beside the executable is taken, if there is one.
+    pub fn worker_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.worker = Some(WorkerProgram { path: path.into(), name: None, arguments: Vec::new() });
+        self
+    }
+
+    /// A program that becomes a worker with these arguments, under the name `name`: for programs that are one themselves.
+    #[doc(hidden)]
+    pub fn worker_command(mut self, path: impl Into<PathBuf>, name: &str, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(Into::into).collect();
+        self.worker = Some(WorkerProgram { path: path.into(), name: Some(name.into()), arguments });
+        self
+    }
+
     /// Where `secret('name')` looks. By default in the `[secrets]` of the configuration, then in the environment
     /// variable `JACKFIELD_SECRET_<NAME>`, then in the configured secrets directory.
     pub fn secrets(mut self, secrets: Arc<dyn Secrets>) -> Self {
@@ -171,6 +187,9 @@ impl HostBuilder {
         })?;
         let mut registry_config = RegistryConfig::new(data_dir);
         self.config.loader.apply(&mut registry_config);
+        self.config.apply_isolation(&mut registry_config);
+        registry_config.isolation.trusted_directories = places::beside_executable();
+        registry_config.worker_program = self.worker.clone().or_else(worker_beside_executable);
         for (name, plugin) in &self.config.plugins {
             registry_config.plugins.insert(name.clone(), to_json(&plugin.config));
         }
@@ -193,4 +212,10 @@ impl HostBuilder {
         limits.blocking_threads_max = self.blocking_threads.unwrap_or(limits.blocking_threads_max);
         limits
     }
+}
+
+fn worker_beside_executable() -> Option<WorkerProgram> {
+    let name = format!("jackfield-worker{}", std::env::consts::EXE_SUFFIX);
+    let path = std::env::current_exe().ok()?.parent()?.join(name);
+    path.is_file().then(|| WorkerProgram { path, name: None, arguments: Vec::new() })
 }

@@ -18,7 +18,7 @@
 //! registry.load(&["csv"])?;
 //! let catalog = registry.catalog();
 //! let csv = &catalog.versions("csv")[0];
-//! let load = registry.bind("csv", &csv.version, "load");
+//! let load = registry.bind("csv", &csv.version, "load", None);
 //! # Ok::<(), jackfield_loader::LoadError>(())
 //! ```
 
@@ -30,20 +30,26 @@ mod error;
 mod fault;
 mod inspect;
 mod instances;
+mod isolation;
 mod library;
 mod method;
 mod outcome;
 mod plugin;
+mod quarantine;
 mod refusal;
 mod registry;
 mod requires;
 mod serial;
 mod stamp;
 mod store;
+#[cfg(unix)]
+mod worker;
 
 pub use changes::{Changes, PluginVersion};
-pub use config::RegistryConfig;
+pub use config::{RegistryConfig, WorkerLimits, WorkerProgram};
 pub use error::{LoadError, MissingDependency};
 pub use fault::Fault;
+pub use isolation::IsolationRules;
+pub use library::open_library;
 pub use registry::Registry;
 pub use store::Hash;

@@ -1,17 +1,20 @@
 //! The registry: which plugins there are, and where methods come from.
 
 use crate::cache::Finding;
-use crate::changes::Changes;
+use crate::changes::{Changes, PluginVersion};
 use crate::config::RegistryConfig;
 use crate::error::LoadError;
 use crate::fault::Fault;
 use crate::inspect::{Inspected, inspect};
-use crate::plugin::PluginEntry;
+use crate::plugin::{PluginEntry, Surroundings};
 use crate::requires::resolve;
 use crate::stamp::Stamp;
 use crate::store::{Hash, Store};
+#[cfg(unix)]
+use crate::worker::Supervisor;
 use jackfield_core::catalog::{Catalog, Unusable};
 use jackfield_core::failure::{Failure, kind};
+use jackfield_core::model::Isolation;
 use jackfield_core::ports::{Method, Methods};
 use jackfield_plugin_api::manifest::Manifest;
 use parking_lot::{Mutex, RwLock};
@@ -41,6 +44,8 @@ pub struct Registry {
     /// Serialises changes; readers only look at `found`.
     changing: Mutex<()>,
     found: RwLock<Found>,
+    #[cfg(unix)]
+    supervisor: Supervisor,
 }
 
 #[derive(Default)]
@@ -62,7 +67,14 @@ impl Registry {
     /// If the data directory cannot be written.
     pub fn open(config: RegistryConfig) -> Result<Self, LoadError> {
         let store = Store::open(&config.data_dir)?;
-        let registry = Self { config, store, changing: Mutex::default(), found: RwLock::default() };
+        let registry = Self {
+            config,
+            store,
+            changing: Mutex::default(),
+            found: RwLock::default(),
+            #[cfg(unix)]
+            supervisor: Supervisor::default(),
+        };
         registry.rescan();
         Ok(registry)
     }
@@ -106,8 +118,8 @@ impl Registry {
         self.found.read().faults.clone()
     }
 
-    /// Makes the schemas of all versions of the named plugins known to [`Methods::catalog`]. Opens, in this process,
-    /// those that have never been described. Names that no plugin has are passed over: checking a workflow reports them
+    /// Makes the schemas of all versions of the named plugins known to [`Methods::catalog`]. Those that have never been
+    /// described are opened where they are to run: in this process, or in a worker, which may die of it. Names that no plugin has are passed over: checking a workflow reports them
     /// with their place.
     ///
     /// # Errors
@@ -115,12 +127,17 @@ impl Registry {
     pub fn load(&self, names: &[&str]) -> Result<(), LoadError> {
         let usable = self.found.read().usable.clone();
         let mut first_fault = Ok(());
+        let mut is_one_confined = false;
         for entry in usable.iter().filter(|entry| names.contains(&entry.manifest.name.as_str())) {
-            if let Err(fault) = entry.describe(&self.store) {
+            if let Err(fault) = entry.describe(&self.surroundings()) {
+                is_one_confined |= matches!(fault, LoadError::Quarantined { .. });
                 first_fault = first_fault.and(Err(fault));
             }
         }
         self.found.write().refresh_catalog();
+        if is_one_confined {
+            self.rescan();
+        }
         first_fault
     }
 
@@ -128,6 +145,7 @@ impl Registry {
         let mut faults = Vec::new();
         let mut known: BTreeMap<Hash, Arc<PluginEntry>> = BTreeMap::new();
         let mut usable: Vec<Arc<PluginEntry>> = Vec::new();
+        self.store.quarantine.reload();
         let in_directories =
             self.config.directories.iter().flat_map(|directory| match plugin_files(directory) {
                 Ok(files) => files,
@@ -146,6 +164,10 @@ impl Registry {
                 }
             };
             if known.insert(entry.hash, Arc::clone(&entry)).is_some() {
+                continue;
+            }
+            if let Some(confined) = self.store.quarantine.get(entry.hash) {
+                faults.push(Fault::of(&entry.manifest.name, &entry.manifest.version, confined.error()));
                 continue;
             }
             match usable.iter().find(|other| other.is_same_version(&entry)) {
@@ -224,11 +246,36 @@ impl Registry {
         answer
     }
 
+    /// Lets all versions of a plugin out of quarantine, and looks into the directories again. Which versions there were.
+    ///
+    /// # Errors
+    /// If the list of quarantined plugins cannot be written.
+    pub fn release(&self, plugin: &str) -> Result<Vec<PluginVersion>, LoadError> {
+        let released = self.store.quarantine.release(plugin)?;
+        self.rescan();
+        Ok(released)
+    }
+
+    /// Ends all worker processes at once, for good. Calls that are in them fail; plugins in this process stay as they are.
+    pub fn end_workers(&self) {
+        #[cfg(unix)]
+        self.supervisor.close();
+    }
+
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            store: &self.store,
+            config: &self.config,
+            #[cfg(unix)]
+            supervisor: &self.supervisor,
+        }
+    }
+
     fn fault_of(&self, file: &Path, name: &str, version: &Version) -> Option<LoadError> {
         let found = self.found.read();
         let concerns = |fault: &&Fault| match &fault.error {
             LoadError::Conflict { file: other, .. } => other == file,
-            LoadError::MissingDependency(_) => fault.concerns(name, version),
+            LoadError::MissingDependency(_) | LoadError::Quarantined { .. } => fault.concerns(name, version),
             _ => false,
         };
         found.faults.iter().find(concerns).map(|fault| fault.error.clone())
@@ -267,7 +314,13 @@ impl Methods for Registry {
         Arc::clone(&self.found.read().catalog)
     }
 
-    fn bind(&self, plugin: &str, version: &Version, method: &str) -> Result<Arc<dyn Method>, Failure> {
+    fn bind(
+        &self,
+        plugin: &str,
+        version: &Version,
+        method: &str,
+        isolation: Option<Isolation>,
+    ) -> Result<Arc<dyn Method>, Failure> {
         let entry = self
             .found
             .read()
@@ -276,11 +329,15 @@ impl Methods for Registry {
             .find(|entry| entry.manifest.name == plugin && entry.manifest.version == *version)
             .cloned();
         let entry = entry.ok_or_else(|| self.unavailable(plugin, version))?;
-        let bound = entry
-            .bind(method, &self.store, &self.config)
-            .map_err(|fault| Failure::new(kind::PLUGIN_UNAVAILABLE, fault.to_string()))?;
+        let bound = entry.bind(method, isolation, &self.surroundings()).map_err(|fault| {
+            let message = match fault.remedy() {
+                remedy if remedy.is_empty() => fault.to_string(),
+                remedy => format!("{fault}. {remedy}"),
+            };
+            Failure::new(kind::PLUGIN_UNAVAILABLE, message)
+        })?;
         match bound {
-            Some(bound) => Ok(Arc::new(bound)),
+            Some(bound) => Ok(bound),
             None => Err(Failure::new(
                 kind::PLUGIN_UNAVAILABLE,
                 format!("plugin `{plugin} {version}` has no method `{method}`"),

@@ -3,6 +3,7 @@
 
 use crate::cache::{Cache, Finding};
 use crate::error::LoadError;
+use crate::quarantine::Quarantine;
 use crate::stamp::Stamp;
 use jackfield_plugin_api::manifest::Manifest;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// SHA-256 of a plugin file.
@@ -62,13 +64,16 @@ pub(crate) struct Store {
     libraries: PathBuf,
     manifests: PathBuf,
     pub(crate) cache: Cache,
+    pub(crate) quarantine: Arc<Quarantine>,
 }
 
 impl Store {
     pub(crate) fn open(data_dir: &Path) -> Result<Self, LoadError> {
         let home = data_dir.join("plugins");
         let (libraries, manifests) = (home.join("store"), home.join("described"));
-        let store = Self { libraries, manifests, cache: Cache::open(home.join("registry.json")) };
+        let cache = Cache::open(home.join("registry.json"));
+        let quarantine = Arc::new(Quarantine::open(home.join("quarantine.json")));
+        let store = Self { libraries, manifests, cache, quarantine };
         for directory in [&store.libraries, &store.manifests] {
             std::fs::create_dir_all(directory)
                 .map_err(|error| LoadError::io(directory, "written", &error))?;

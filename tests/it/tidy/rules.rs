@@ -13,7 +13,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("jackfield-engine", &["jackfield-core"]),
     ("jackfield-loader", &["jackfield-core", "jackfield-plugin-api"]),
     ("jackfield", &["jackfield-core", "jackfield-engine", "jackfield-loader"]),
-    ("jackfield-cli", &["jackfield"]),
+    ("jackfield-worker", &["jackfield-loader", "jackfield-plugin-api"]),
+    ("jackfield-cli", &["jackfield", "jackfield-worker"]),
     ("jackfield-file-access", &["jackfield-plugin-api"]),
     ("jackfield-tests", &["jackfield"]),
 ];
@@ -22,7 +23,12 @@ const EDGES: &[(&str, &[&str])] = &[
 const PLUGIN_EDGES: &[&str] = &["jackfield-file-access", "jackfield-plugin-api"];
 
 /// Where `unsafe` may stand.
-const UNSAFE: &[&str] = &["plugin-api/src/abi/", "plugin-api/src/export/", "host/loader/src/library.rs"];
+const UNSAFE: &[&str] = &[
+    "plugin-api/src/abi/",
+    "plugin-api/src/export/",
+    "host/loader/src/library.rs",
+    "plugins/fault/src/crash.rs",
+];
 
 /// What opens libraries, and where that happens.
 const OPENING: &[&str] = &["libloading", "dlopen", "lib_header_from_path"];
@@ -30,7 +36,7 @@ const OPENS: &str = "host/loader/src/library.rs";
 
 const PRINTING: &[&str] = &["println!", "print!", "eprintln!", "eprint!", "dbg!", "stdout()", "stderr()"];
 /// Who talks to people.
-const PRINTS: &[&str] = &["host/cli/", "examples/"];
+const PRINTS: &[&str] = &["host/cli/", "host/worker/src/main.rs", "examples/"];
 
 /// What a pure crate does not touch.
 const IMPURE: &[&str] = &[
