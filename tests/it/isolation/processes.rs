@@ -8,7 +8,8 @@ use std::time::Duration;
 
 fn pid(bench: &Bench) -> u32 {
     let finished = bench.run(steps(vec![step("a", "witness.where")]), json!({})).completed();
-    u32::try_from(finished.output()["pid"].as_u64().unwrap()).unwrap()
+    let pid = finished.output()["pid"].as_u64().expect("it is a number");
+    u32::try_from(pid).expect("it is small")
 }
 
 #[test]
@@ -67,8 +68,8 @@ fn a_host_that_ends_takes_its_workers_along() {
 fn looping_command(bench: &Bench) -> Child {
     bench.write("jackfield.toml", "");
     let file = bench.write("w.json", steps(vec![step("a", "fault.busy_loop")]).to_string());
-    let mut command = bench.command(&["run", file.to_str().unwrap()]);
-    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut command = bench.command(&["run", file.to_str().expect("it is text")]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it was built");
     wait_until("the loop is under way", || workers(bench.dir()).len() == 1);
     child
 }

@@ -104,7 +104,7 @@ fn without_a_program_for_workers_only_trusted_plugins_can_be_called() {
         };
         builder.build().unwrap()
     };
-    let said = |host: &Host| host.plugin("witness").err().expect("it cannot be asked").to_string();
+    let said = |host: &Host| host.plugin("witness").expect_err("it cannot be asked").to_string();
     let none = said(&host(None));
     assert!(none.contains("put `jackfield-worker` beside this one"), "{none}");
     let missing = said(&host(Some("nowhere/jackfield-worker")));

@@ -11,15 +11,18 @@ struct Heard(Mutex<Vec<String>>);
 
 impl RunListener for Heard {
     fn log(&self, run: &str, step: &str, level: jackfield::LogLevel, message: &str, fields: &str) {
-        self.0.lock().unwrap().push(format!("{run} {step} {level:?} {message} {fields}"));
+        self.0
+            .lock()
+            .expect("nobody panics with it")
+            .push(format!("{run} {step} {level:?} {message} {fields}"));
     }
 
     fn progress(&self, run: &str, step: &str, fraction: f64, message: &str) {
-        self.0.lock().unwrap().push(format!("{run} {step} {fraction} {message}"));
+        self.0.lock().expect("nobody panics with it").push(format!("{run} {step} {fraction} {message}"));
     }
 
     fn output_line(&self, run: &str, step: &str, is_stderr: bool, line: &str) {
-        self.0.lock().unwrap().push(format!("{run} {step} {is_stderr} {line}"));
+        self.0.lock().expect("nobody panics with it").push(format!("{run} {step} {is_stderr} {line}"));
     }
 }
 
@@ -33,7 +36,7 @@ fn log_progress_and_output_lines_arrive_before_the_result() {
     let run = bench.start_with(steps(vec![step("a", "witness.tell")]), json!({}), options);
     let output = run.finish().completed().output().clone();
     let expected = ["r a Warn a log line {\"n\":1}", "r a 0.5 half", "r a true a printed line"];
-    assert_eq!(*heard.0.lock().unwrap(), expected);
+    assert_eq!(*heard.0.lock().expect("nobody panics with it"), expected);
     assert_eq!(output["is_group"], true, "a worker is in a group of its own");
     assert_eq!(output["input_bytes"], 0, "its standard input is empty");
     assert_eq!(output["has_deadline"], true, "it knows its deadline");
@@ -50,7 +53,9 @@ fn a_cancelled_call_hears_of_it_and_its_worker_stays() {
     });
     put_witness(&bench, &[]);
     let run = bench.start(steps(vec![step("a", "witness.until_cancelled")]), json!({}));
-    super::wait_until("the call is in its worker", || !heard.0.lock().unwrap().is_empty());
+    super::wait_until("the call is in its worker", || {
+        !heard.0.lock().expect("nobody panics with it").is_empty()
+    });
     let before = workers(bench.dir());
     run.run.cancel(jackfield::CancelMode::Graceful, "enough");
     assert_eq!(run.finish().status(), RunStatus::Cancelled);

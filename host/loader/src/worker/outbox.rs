@@ -81,7 +81,7 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let mut outbox = Outbox::default();
-        let mut expected = Vec::new();
+        let mut expected: Vec<u8> = Vec::new();
         for nth in 0..40_u8 {
             let bytes = vec![nth; 50_000 + usize::from(nth)];
             expected.extend(&bytes);
