@@ -48,7 +48,12 @@ fn a_cancelled_call_hears_of_it_and_its_worker_stays() {
     let heard = Arc::new(Heard::default());
     let listener = Arc::clone(&heard);
     let bench = Bench::with(&[], |builder| {
-        let patient = isolated(|config| config.engine.cancel_grace = Some(Duration::from_secs(60)));
+        // there is room for one call: the next one is made when the cancelled one has returned
+        let patient = isolated(|config| {
+            config.engine.cancel_grace = Some(Duration::from_secs(600));
+            config.isolation.workers.threads_max = Some(1);
+            config.isolation.workers.max = Some(1);
+        });
         builder.config(patient).listener(listener)
     });
     put_witness(&bench, &[]);
