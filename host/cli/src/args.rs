@@ -2,7 +2,7 @@
 
 mod bench;
 
-pub(crate) use bench::{BenchArgs, BenchEngine, History, OutputSize, Shape};
+pub(crate) use bench::{BenchArgs, BenchEngine, BenchIsolation, History, OutputSize, Shape};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;

@@ -3,7 +3,7 @@
 use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
 use anyhow::Result;
-use jackfield::{Config, Host, HostBuilder, RunListener, config, places, telemetry};
+use jackfield::{Config, Host, HostBuilder, Isolation, RunListener, config, places, telemetry};
 use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +46,11 @@ impl Settings {
             0 => available_parallelism().map_or(1, usize::from),
             count => count,
         }
+    }
+
+    /// Says where a plugin runs, whatever the configuration says.
+    pub(crate) fn set_isolation(&mut self, plugin: &str, isolation: Isolation) {
+        self.config.plugins.entry(plugin.to_owned()).or_default().isolation = Some(isolation);
     }
 
     /// Builds a host; `listener` hears what methods say while they run.

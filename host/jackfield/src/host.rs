@@ -264,8 +264,8 @@ impl Host {
         self.start(&workflow, parameters)
     }
 
-    /// Makes a call of an `inline` method ready, to be made on the caller's own thread as often as it likes, outside
-    /// of any run: without time limit, retries or records. The newest version of `plugin` is taken.
+    /// Makes a call of an `inline` method ready, to be made on the caller's own thread as often as it likes, or in its worker if
+    /// it runs in one, outside of any run: without time limit, retries or records. The newest version of `plugin` is taken.
     ///
     /// # Errors
     /// [`Error::Setup`] if there is no such method or it is of another kind, [`Error::Plugin`] or

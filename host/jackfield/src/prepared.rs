@@ -2,15 +2,18 @@
 
 use crate::Error;
 use jackfield_core::catalog::MethodKind;
+use jackfield_core::failure::{Failure, kind};
 use jackfield_core::payload::Payload;
-use jackfield_core::ports::{Call, Method, Methods, Silent, StepAddress};
+use jackfield_core::ports::{Call, Method, Methods, Outcome, Silent, StepAddress};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
-/// A call of an `inline` method that is ready to be made; see [`Host::prepare_call`](crate::Host::prepare_call).
+/// A call of an `inline` method, or of a method in a worker, that is ready to be made; see [`Host::prepare_call`](crate::Host::prepare_call).
 /// What the method logs while it runs is dropped.
 pub struct PreparedCall {
     method: Arc<dyn Method>,
     call: Call,
+    runs_in_worker: bool,
 }
 
 impl PreparedCall {
@@ -36,22 +39,9 @@ impl PreparedCall {
         let method = methods
             .bind(plugin, &newest.version, method, None)
             .map_err(|failure| Error::Failed(Box::new(failure)))?;
-        if method.kind() != MethodKind::Inline {
-            return Err(Error::setup(format!(
-                "`{plugin}` runs in a worker, and only the engine calls methods there; start a run"
-            )));
-        }
-        let call = Call {
-            parameters,
-            address: StepAddress::new("prepared", "call"),
-            attempt: 1,
-            timeout: None,
-            deadline: None,
-            session: "".into(),
-            cancelled: Arc::default(),
-            listener: Arc::new(Silent),
-        };
-        Ok(Self { method, call })
+        // whatever it is in the plugin, a method in a worker answers by a completion
+        let runs_in_worker = method.kind() == MethodKind::Async;
+        Ok(Self { method, call: call(parameters), runs_in_worker })
     }
 
     /// What the method was given.
@@ -60,11 +50,34 @@ impl PreparedCall {
         &self.call.parameters
     }
 
-    /// Makes the call and returns its result.
+    /// Makes the call and returns its result; of a method in a worker it waits for that.
     ///
     /// # Errors
     /// [`Error::Failed`] with what the method failed with.
     pub fn call(&self) -> Result<Payload, Error> {
-        self.method.call(&self.call).map_err(|failure| Error::Failed(Box::new(failure)))
+        let outcome = if self.runs_in_worker { self.call_worker() } else { self.method.call(&self.call) };
+        outcome.map_err(|failure| Error::Failed(Box::new(failure)))
+    }
+
+    fn call_worker(&self) -> Outcome {
+        let (done, outcome) = sync_channel(1);
+        // nobody hears of it if this thread is gone, which does not happen
+        let done = Box::new(move |outcome| drop(done.send(outcome)));
+        self.method.start(Arc::new(call(self.call.parameters.clone())), done);
+        outcome.recv().unwrap_or_else(|_| Err(Failure::new(kind::INTERNAL, "a call was never answered")))
+    }
+}
+
+/// A call outside of any run.
+fn call(parameters: Payload) -> Call {
+    Call {
+        parameters,
+        address: StepAddress::new("prepared", "call"),
+        attempt: 1,
+        timeout: None,
+        deadline: None,
+        session: "".into(),
+        cancelled: Arc::default(),
+        listener: Arc::new(Silent),
     }
 }

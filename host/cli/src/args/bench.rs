@@ -58,6 +58,9 @@ pub(crate) struct BenchArgs {
     /// Where runs live
     #[arg(long, value_enum, default_value = "memory")]
     pub(crate) engine: BenchEngine,
+    /// Where the methods run; for workers the program `jackfield` becomes one
+    #[arg(long, value_enum, default_value = "in_process")]
+    pub(crate) isolation: BenchIsolation,
     /// Threads that run steps; 0 is one per core [default: that of the configuration, else 0]
     #[arg(long, value_name = "T", value_parser = value_parser!(u32).range(0..=1_024))]
     pub(crate) threads: Option<u32>,
@@ -113,6 +116,16 @@ pub(crate) enum History {
     None,
     /// All records
     Full,
+}
+
+/// Where the methods run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum BenchIsolation {
+    /// In the process of the command
+    InProcess,
+    /// In a process of their own
+    Worker,
 }
 
 /// Where runs live.

@@ -17,12 +17,12 @@ mod spread;
 mod together;
 mod verify;
 
-use crate::args::{BenchArgs, Shape};
+use crate::args::{BenchArgs, BenchIsolation, Shape};
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::settings::Settings;
 use anyhow::{Result, anyhow, bail};
-use jackfield::Error;
+use jackfield::{Error, Isolation};
 use job::Job;
 
 /// The plugin whose methods are called.
@@ -31,6 +31,13 @@ const PLUGIN: &str = "echo";
 pub(crate) fn run(args: &BenchArgs, mut settings: Settings, printer: &Printer) -> Result<Exit> {
     let threads = settings.set_threads(args.threads.map(|count| count as usize));
     let job = Job::new(args, threads)?;
+    settings.set_isolation(
+        PLUGIN,
+        match args.isolation {
+            BenchIsolation::InProcess => Isolation::InProcess,
+            BenchIsolation::Worker => Isolation::Worker,
+        },
+    );
     let host = settings.host(None)?;
     if host.plugin(PLUGIN)?.is_empty() {
         bail!(
