@@ -6,6 +6,7 @@
 mod artifacts;
 mod bench;
 mod cli;
+mod clock;
 mod compile;
 mod document;
 mod faults;
@@ -15,6 +16,7 @@ pub mod workspace;
 pub use artifacts::{bundled_plugin, jackfield_command};
 pub use bench::{Bench, Started};
 pub use cli::{CliOutput, Limits};
+pub use clock::in_time;
 pub use compile::compile_c;
 pub use document::{Document, chain, fan, skipped_chain};
 pub use faults::{Fault, Faults};

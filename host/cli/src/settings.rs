@@ -3,7 +3,7 @@
 use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
 use anyhow::Result;
-use jackfield::{Config, Host, HostBuilder, RunListener, config, telemetry};
+use jackfield::{Config, History, Host, HostBuilder, RunListener, config, telemetry};
 use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +46,11 @@ impl Settings {
             0 => available_parallelism().map_or(1, usize::from),
             count => count,
         }
+    }
+
+    /// Sets what runs keep of what has happened in them.
+    pub(crate) fn set_history(&mut self, history: History) {
+        self.config.engine.history = Some(history);
     }
 
     /// Builds a host; `listener` hears what methods say while they run.

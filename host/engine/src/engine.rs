@@ -174,6 +174,7 @@ impl Engine {
             seed: high ^ low,
             host_concurrency: inner.config.foreach_concurrency,
             until,
+            history: inner.config.history,
         };
         let mut commands = Vec::new();
         let state = RunState::start(plan.clone(), start, inner.ports.clock.now(), &mut commands);

@@ -32,6 +32,7 @@ use crate::Error;
 use crate::secrets::SecretSource;
 use jackfield_core::model::duration;
 use jackfield_core::payload::Payload;
+use jackfield_core::run::History;
 use jackfield_engine as engine;
 use jackfield_loader::RegistryConfig;
 use serde::{Deserialize, Deserializer};
@@ -88,6 +89,8 @@ pub struct EngineConfig {
     pub finished_runs_max: Option<usize>,
     /// Runs that have not ended, at most.
     pub open_runs_max: Option<usize>,
+    /// What runs keep of what has happened in them.
+    pub history: Option<History>,
 }
 
 /// `[loader]`. What is absent has the loader's own default.
@@ -187,6 +190,7 @@ impl EngineConfig {
         set(&mut config.shutdown_grace, self.shutdown_grace);
         set(&mut config.finished_runs_max, self.finished_runs_max);
         set(&mut config.open_runs_max, self.open_runs_max);
+        set(&mut config.history, self.history);
     }
 }
 
@@ -253,6 +257,7 @@ mod tests {
             shutdown_grace = "8s"
             finished_runs_max = 9
             open_runs_max = 10
+            history = "none"
             [loader]
             file_bytes_max = 11
             result_bytes_max = 12
@@ -275,6 +280,7 @@ mod tests {
         config.engine.apply(&mut limits);
         assert_eq!((limits.threads, limits.blocking_threads_max, limits.async_calls_max), (3, 4, 5));
         assert_eq!((limits.foreach_concurrency, limits.finished_runs_max, limits.open_runs_max), (6, 9, 10));
+        assert_eq!(limits.history, History::None);
         assert_eq!((limits.cancel_grace.as_secs(), limits.shutdown_grace.as_secs()), (7, 8));
         let mut limits = RegistryConfig::new("d");
         config.loader.apply(&mut limits);

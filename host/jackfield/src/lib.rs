@@ -66,7 +66,8 @@ pub use jackfield_core::payload::Payload;
 pub use jackfield_core::plan;
 pub use jackfield_core::ports::{Call, CallListener, Secrets};
 pub use jackfield_core::run::{
-    CancelMode, Event, RecordKind as EventKind, RunReport, RunStatus, StepReport, StepStatus, Stopping,
+    CancelMode, Event, History, RecordKind as EventKind, RunReport, RunStatus, StepReport, StepStatus,
+    Stopping,
 };
 pub use jackfield_core::time::Timestamp;
 pub use jackfield_engine::{RunFilter, RunListener, RunSummary};
