@@ -211,6 +211,11 @@ impl Guard {
     }
 
     fn touch(&mut self, path: &Path) {
+        for directory in self.names.get(path).into_iter().flatten() {
+            // it may have been replaced by another, and is watched anew at the next tick
+            self.watched.insert(directory.clone(), None);
+            self.is_dirty = true;
+        }
         let (Some(directories), Some(name)) = (self.names.get(&parent(path)), path.file_name()) else {
             return;
         };
