@@ -4,7 +4,7 @@
 use jackfield::{Downgrade, Host, PluginVersion, RunStatus, json};
 use jackfield_tests::{Bench, CliOutput, Counter};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A library outside of the plugin directory.
@@ -23,15 +23,15 @@ fn plugin(bench: &Bench, words: &[&str]) -> CliOutput {
     bench.cli(&[&["plugin"], words].concat())
 }
 
-fn add(bench: &Bench, file: &PathBuf) -> CliOutput {
-    plugin(bench, &["add", file.to_str().unwrap()])
+fn add(bench: &Bench, file: &Path) -> CliOutput {
+    plugin(bench, &["add", file.to_str().expect("it is as the test has made it")])
 }
 
 /// What can be called, as `name version`.
 fn listed(bench: &Bench) -> Vec<String> {
     let list = plugin(bench, &["list", "--json"]).exits(0).json();
-    let text = |value: &jackfield::Value| value.as_str().unwrap().to_owned();
-    let plugins = list["plugins"].as_array().unwrap();
+    let text = |value: &jackfield::Value| value.as_str().expect("it is as the test has made it").to_owned();
+    let plugins = list["plugins"].as_array().expect("it is as the test has made it");
     plugins.iter().map(|it| format!("{} {}", text(&it["name"]), text(&it["version"]))).collect()
 }
 

@@ -44,7 +44,7 @@ impl Desk {
     fn refusal(&self, plugin: &str) -> (String, String) {
         let _ = fs::remove_file(self.mark());
         let list = self.plugin(&["list", "--json"]).exits(0).json();
-        let problems = list["problems"].as_array().unwrap();
+        let problems = list["problems"].as_array().expect("it is as the test has made it");
         assert_eq!(problems.len(), 1, "{list:#}");
         let text = |key: &str| problems[0][key].as_str().unwrap_or_default().to_owned();
         assert!(!text("remedy").is_empty(), "{list:#}");
@@ -54,7 +54,7 @@ impl Desk {
         assert!(call.stderr.contains("cannot be used") || call.stderr.contains("no plugin"), "{call:#?}");
         let step = json!({ "id": "s", "plugin": plugin, "method": "next" });
         let file = self.bench.write("flow.json", json!({ "id": "w", "steps": [step] }).to_string());
-        let run = self.bench.cli(&["run", file.to_str().unwrap()]).exits(1);
+        let run = self.bench.cli(&["run", file.to_str().expect("it is as the test has made it")]).exits(1);
         assert!(run.stderr.contains(&text("remedy")), "{run:#?}");
         let verify = self.plugin(&["verify"]).exits(1);
         assert!(verify.stdout.contains(&text("code")), "{verify:#?}");
@@ -72,15 +72,22 @@ impl Desk {
     }
 
     fn lock(&self) -> String {
-        fs::read_to_string(self.bench.dir().join("jackfield.lock")).unwrap()
+        fs::read_to_string(self.bench.dir().join("jackfield.lock")).expect("it is as the test has made it")
     }
 }
 
 fn sign(file: &Path, key: &KeyPair) {
-    let bytes = fs::read(file).unwrap();
-    let comment = format!("file:{}", file.file_name().unwrap().to_str().unwrap());
-    let signature = minisign::sign(Some(&key.pk), &key.sk, Cursor::new(bytes), Some(&comment), None).unwrap();
-    fs::write(signature_of(file), signature.into_string()).unwrap();
+    let bytes = fs::read(file).expect("it is as the test has made it");
+    let comment = format!(
+        "file:{}",
+        file.file_name()
+            .expect("it is as the test has made it")
+            .to_str()
+            .expect("it is as the test has made it")
+    );
+    let signature = minisign::sign(Some(&key.pk), &key.sk, Cursor::new(bytes), Some(&comment), None)
+        .expect("it is as the test has made it");
+    fs::write(signature_of(file), signature.into_string()).expect("it is as the test has made it");
 }
 
 fn signature_of(file: &Path) -> PathBuf {
@@ -88,7 +95,7 @@ fn signature_of(file: &Path) -> PathBuf {
 }
 
 fn keypair() -> KeyPair {
-    KeyPair::generate_unencrypted_keypair().unwrap()
+    KeyPair::generate_unencrypted_keypair().expect("it is as the test has made it")
 }
 
 #[test]
@@ -204,8 +211,8 @@ fn locking_on_another_target_adds_to_the_entry_and_workflows_lock_what_they_need
 }
 
 fn jackfield_target(lock: &str) -> String {
-    let (_, rest) = lock.split_once("sha256 = { \"").unwrap();
-    rest.split('"').next().unwrap().to_owned()
+    let (_, rest) = lock.split_once("sha256 = { \"").expect("it is as the test has made it");
+    rest.split('"').next().expect("it is as the test has made it").to_owned()
 }
 
 #[test]
@@ -258,8 +265,15 @@ fn what_no_trusted_key_has_signed_is_refused_before_any_of_its_code_runs() {
 
 /// As minisign shows it.
 fn minisign_id(key: &KeyPair) -> String {
-    let comment = key.pk.to_box().unwrap().into_string();
-    comment.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned()
+    let comment = key.pk.to_box().expect("it is as the test has made it").into_string();
+    comment
+        .lines()
+        .next()
+        .expect("it is as the test has made it")
+        .rsplit(' ')
+        .next()
+        .expect("it is as the test has made it")
+        .to_owned()
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn wait(told: &Receiver<PluginChanges>, enough: impl Fn(&PluginChanges) -> bool)
 fn compiled(bench: &Bench, version: &str) -> Vec<u8> {
     let to = bench.dir().join("compiled.so");
     Counter::new("counter", version).compile(&to);
-    fs::read(to).unwrap()
+    fs::read(to).expect("it is as the test has made it")
 }
 
 fn document(range: &str) -> jackfield::Value {
@@ -52,8 +52,8 @@ fn document(range: &str) -> jackfield::Value {
 /// Moves a whole file into place, as installers do.
 fn put(bytes: &[u8], to: &Path) {
     let fresh = to.with_extension("part");
-    fs::write(&fresh, bytes).unwrap();
-    fs::rename(fresh, to).unwrap();
+    fs::write(&fresh, bytes).expect("it is as the test has made it");
+    fs::rename(fresh, to).expect("it is as the test has made it");
 }
 
 #[test]
