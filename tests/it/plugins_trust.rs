@@ -342,3 +342,38 @@ fn what_is_installed_is_judged_at_every_start_and_brings_its_signature_along() {
     desk.configure("allow = ['csv']");
     assert_eq!(desk.refusal("counter").0, "plugin.not_allowed");
 }
+
+#[test]
+fn a_plugin_can_be_locked_before_it_is_added_and_a_running_host_follows_the_lock() {
+    let desk = Desk::new("");
+    desk.put("first", "1.0.0");
+    let _ = desk.plugin(&["lock"]).exits(0);
+    let file = desk.bench.dir().join("counter.so");
+    Counter::new("counter", "1.0.0").compile_with_mark(&file, &desk.mark());
+    let path = file.to_str().unwrap();
+    let refused = desk.plugin(&["add", path]).exits(2);
+    assert!(
+        refused.stderr.contains("plugin.not_locked") && refused.stderr.contains("--plugin-path"),
+        "{refused:#?}"
+    );
+    let _ = desk.plugin(&["lock", "--plugin-path", path]).exits(0);
+    let _ = desk.plugin(&["add", path]).exits(0);
+    desk.works("counter");
+
+    let config = desk.bench.dir().join("jackfield.toml");
+    let builder = jackfield::Host::builder().config_file(config).threads(1);
+    let host = builder.data_dir(desk.bench.data_dir()).plugin_path(desk.bench.plugin_dir()).build().unwrap();
+    let flow = json!({ "id": "w", "steps": [{ "id": "s", "plugin": "first", "method": "next" }] });
+    let workflow = host.parse(&flow.to_string()).unwrap();
+    let lock = desk.lock();
+    desk.bench.write("jackfield.lock", lock.replace("\"first\"", "\"another\""));
+    assert_eq!(host.rescan().problems[0].code, "plugin.not_locked");
+    let refused = host.start(&workflow, json!({})).err().unwrap();
+    let jackfield::Error::Engine(error) = &refused else { panic!("{refused}") };
+    let said = format!("{error:?}");
+    assert!(said.contains("plugin.unavailable") && said.contains("it is not in the lock"), "{said}");
+    desk.bench.write("jackfield.lock", lock);
+    assert!(host.rescan().problems.is_empty());
+    assert!(host.start(&workflow, json!({})).is_ok());
+    host.shutdown();
+}

@@ -55,14 +55,16 @@ impl Watcher {
         let refused =
             |error: notify::Error| Error::setup(format!("plugin directories cannot be watched: {error}"));
         let eyes = notify::recommended_watcher(hear).map_err(refused)?;
-        let (idle, lost) = (signals.clone(), has_lost.clone());
+        let is_draining = Arc::new(AtomicBool::new(false));
+        let (idle, cares) = (signals.clone(), is_draining.clone());
         registry.on_idle(Arc::new(move || {
-            if idle.try_send(Signal::Idle).is_err() {
-                lost.store(true, Ordering::SeqCst);
+            if cares.load(Ordering::SeqCst) {
+                // if there is no room the next tick finds out
+                let _ = idle.try_send(Signal::Idle);
             }
         }));
         let is_stopped = Arc::new(AtomicBool::new(false));
-        let mut guard = Guard::new(registry, hearer, eyes, has_lost);
+        let mut guard = Guard::new(registry, hearer, eyes, Alarms { has_lost, is_draining });
         // something may have changed since the registry was opened
         guard.is_dirty = guard.watch();
         let stop = is_stopped.clone();
@@ -115,8 +117,7 @@ struct Guard {
     registry: Arc<Registry>,
     hearer: Option<Hearer>,
     eyes: RecommendedWatcher,
-    /// Whether changes may have been missed.
-    has_lost: Arc<AtomicBool>,
+    alarms: Alarms,
     places: Places,
     /// Directories that are to be watched, with what stood there when they were last looked at.
     watched: BTreeMap<PathBuf, Option<Identity>>,
@@ -129,6 +130,14 @@ struct Guard {
     problems: BTreeSet<String>,
 }
 
+/// What other threads and this one tell each other.
+struct Alarms {
+    /// Whether changes may have been missed.
+    has_lost: Arc<AtomicBool>,
+    /// Whether it is of interest that runs end.
+    is_draining: Arc<AtomicBool>,
+}
+
 /// What tells a directory from another at the same place.
 type Identity = (u64, u64);
 
@@ -137,7 +146,7 @@ impl Guard {
         registry: Arc<Registry>,
         hearer: Option<Hearer>,
         eyes: RecommendedWatcher,
-        has_lost: Arc<AtomicBool>,
+        alarms: Alarms,
     ) -> Self {
         let places = registry.places();
         let parents = places.files.iter().chain(&places.lists).map(|file| parent(file));
@@ -148,7 +157,7 @@ impl Guard {
             registry,
             hearer,
             eyes,
-            has_lost,
+            alarms,
             places,
             watched,
             names: BTreeMap::new(),
@@ -172,11 +181,9 @@ impl Guard {
             if Instant::now() >= next_tick {
                 next_tick = Instant::now() + TICK;
                 self.is_dirty |= self.watch();
-            }
-            if self.has_lost.swap(false, Ordering::SeqCst) {
-                self.is_dirty = true;
                 self.tell_drained();
             }
+            self.is_dirty |= self.alarms.has_lost.swap(false, Ordering::SeqCst);
             self.settle();
             if std::mem::take(&mut self.is_dirty) {
                 self.look();
@@ -269,7 +276,10 @@ impl Guard {
 
     /// What was draining and is not any more.
     fn drained(&mut self) -> Vec<PluginVersion> {
+        // asked for before looking: a run that ends in between is told of
+        self.alarms.is_draining.store(true, Ordering::SeqCst);
         let now = self.registry.draining();
+        self.alarms.is_draining.store(!now.is_empty(), Ordering::SeqCst);
         let before = std::mem::replace(&mut self.draining, now);
         before.into_iter().filter(|plugin| !self.draining.contains(plugin)).collect()
     }

@@ -135,7 +135,11 @@ impl Distrust {
             Self::NotAllowed { plugin, .. } => {
                 format!("If you trust it, add \"{plugin}\" to `allow` under `[trust]` in the configuration.")
             }
-            Self::NotLocked { .. } => "If you trust it, run `jackfield plugin lock`.".into(),
+            Self::NotLocked { .. } => {
+                "If you trust it, run `jackfield plugin lock`, with `--plugin-path FILE` if it is \
+                                       to be added."
+                    .into()
+            }
             Self::HashDiffers { .. } => {
                 "Restore the file that was locked, or, if you trust this one, run `jackfield plugin lock`."
                     .into()
