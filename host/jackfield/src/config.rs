@@ -321,7 +321,7 @@ mod tests {
             ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
             ("[plugins.csv]\ntrust = true", "unknown field `trust`"),
             ("[trust]\nkeys = ['no key']", "`no key` is no public key"),
-            ("[trust]\nallow = ['csv@x']", "`csv@x` has no range"),
+            ("[trust]\nallow = ['csv@one']", "`csv@one` has no range"),
             ("[trust]\nlocked = true", "unknown field `locked`"),
             ("a = ", "line 1"),
         ] {
