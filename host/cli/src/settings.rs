@@ -24,6 +24,8 @@ impl Settings {
             Some(path) => Config::load(&path)?,
             None => Config::default(),
         };
+        // without a configuration a lock in the current directory counts
+        config.base_dir.get_or_insert_default();
         let logs_methods = start_logging(global, &config.log, printer)?;
         let mut plugin_paths = global.plugin_path.clone();
         let from_env = env::var_os("JACKFIELD_PLUGIN_PATH").unwrap_or_default();
@@ -36,6 +38,16 @@ impl Settings {
     /// Whether log lines of methods are in the log already.
     pub(crate) fn logs_methods(&self) -> bool {
         self.logs_methods
+    }
+
+    /// Where the lock is, or would be written.
+    pub(crate) fn lock_file(&self) -> PathBuf {
+        self.config.trust.lock_file(self.config.base_dir.as_deref())
+    }
+
+    /// Builds a host that leaves the lock aside, for writing it.
+    pub(crate) fn host_without_lock(self) -> Result<Host> {
+        self.build(None, HostBuilder::ignore_lock)
     }
 
     /// Sets the threads that run steps, unless that is `None`; answers how many there will be.
@@ -55,7 +67,15 @@ impl Settings {
 
     /// Builds a host; `listener` hears what methods say while they run.
     pub(crate) fn host(self, listener: Option<Arc<dyn RunListener>>) -> Result<Host> {
-        let mut builder: HostBuilder = Host::builder().config(self.config);
+        self.build(listener, |builder| builder)
+    }
+
+    fn build(
+        self,
+        listener: Option<Arc<dyn RunListener>>,
+        adjust: impl FnOnce(HostBuilder) -> HostBuilder,
+    ) -> Result<Host> {
+        let mut builder: HostBuilder = adjust(Host::builder().config(self.config));
         for path in self.plugin_paths {
             builder = builder.plugin_path(path);
         }

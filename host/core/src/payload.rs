@@ -49,10 +49,13 @@ struct Head {
 enum Text {
     /// Right behind the head.
     Here,
-    Owned(Box<String>),
+    Owned(Box<Long>),
     Adopted(Box<Adopted>),
     Part(Box<Part>),
 }
+
+/// Behind a pointer, as large values are.
+struct Long(String);
 
 struct Adopted {
     buffer: Box<dyn AsRef<[u8]> + Send + Sync>,
@@ -153,7 +156,7 @@ impl Payload {
             _ => {
                 let mut text = text.into_owned();
                 text.shrink_to_fit();
-                Self::with_head(Text::Owned(Box::new(text)), b"")
+                Self::with_head(Text::Owned(Box::new(Long(text))), b"")
             }
         }
     }
@@ -170,7 +173,8 @@ impl Payload {
         let written = self.0.as_mut().and_then(|held| {
             held.with_arc_mut(|whole| {
                 let head = Arc::get_mut(whole)?.header_mut();
-                let Text::Owned(text) = &mut head.text else { return None };
+                let Text::Owned(long) = &mut head.text else { return None };
+                let text = &mut long.0;
                 text.clear();
                 head.value = OnceLock::new();
                 head.scans = AtomicU8::new(0);
@@ -186,7 +190,7 @@ impl Payload {
         };
         let mut text = String::with_capacity(REWRITTEN_CAPACITY);
         write(&mut text)?;
-        *self = Self::with_head(Text::Owned(Box::new(text)), b"");
+        *self = Self::with_head(Text::Owned(Box::new(Long(text))), b"");
         Ok(())
     }
 
@@ -273,7 +277,7 @@ impl Payload {
     pub fn as_str(&self) -> &str {
         match self.text() {
             None => "null",
-            Some(Text::Owned(text)) => text,
+            Some(Text::Owned(long)) => &long.0,
             Some(Text::Here | Text::Adopted(_)) => std::str::from_utf8(self.as_bytes()).unwrap_or("null"),
             Some(Text::Part(part)) => part.whole.as_str().get(part.start..part.end).unwrap_or("null"),
         }
@@ -286,7 +290,7 @@ impl Payload {
         let Some(whole) = &self.0 else { return b"null" };
         match &whole.header.header.text {
             Text::Here => &whole.slice,
-            Text::Owned(text) => text.as_bytes(),
+            Text::Owned(long) => long.0.as_bytes(),
             Text::Adopted(adopted) => {
                 (*adopted.buffer).as_ref().get(adopted.start..adopted.end).unwrap_or(b"null")
             }

@@ -344,6 +344,7 @@ impl Inner {
 
     /// A run has ended: it stays readable until newer ones push it out.
     pub(crate) fn run_ended(&self, run: &Arc<RunCell>) {
+        run.methods.iter().for_each(|method| method.released());
         run.ended.notify_all();
         run.changed.notify_all();
         run.changed_async.notify_waiters();

@@ -11,6 +11,13 @@
 //!
 //! [loader]
 //! result_bytes_max = 67108864         # largest result of a call
+//! watch = true                        # look at plugin directories again when something changes there
+//!
+//! [trust]                             # what is asked of plugin files before any of their code runs
+//! lock = "jackfield.lock"             # without this key one beside this file counts if it is there
+//! keys = ["RWQf6LRCGA9i5..."]         # public keys of minisign
+//! require_signature = true
+//! allow = ["csv", "vendor-*@^2"]
 //!
 //! [plugins.csv]
 //! config = { root = "/srv/data" }     # handed to the plugin when it is opened
@@ -30,6 +37,7 @@
 
 use crate::Error;
 use crate::secrets::SecretSource;
+pub use crate::trust::TrustSettings;
 use jackfield_core::model::duration;
 use jackfield_core::payload::Payload;
 use jackfield_core::run::History;
@@ -56,6 +64,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// Limits for plugin files.
     pub loader: LoaderConfig,
+    /// What is asked of plugin files before any of their code runs.
+    pub trust: TrustSettings,
     /// Per plugin, by name.
     pub plugins: BTreeMap<String, PluginConfig>,
     /// What `config.<key>` is in expressions.
@@ -64,6 +74,9 @@ pub struct Config {
     pub secrets: BTreeMap<String, SecretSource>,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// The directory of the file, in which a lock is looked for; `None` if the configuration came from no file.
+    #[serde(skip)]
+    pub base_dir: Option<PathBuf>,
 }
 
 /// `[engine]`. What is absent has the engine's own default.
@@ -104,6 +117,8 @@ pub struct LoaderConfig {
     pub result_bytes_max: Option<usize>,
     /// Instances of one plugin version, at most, counting those that wait for given-up calls.
     pub instances_max: Option<usize>,
+    /// Whether plugin directories are watched, and looked at again when something changes there.
+    pub watch: bool,
 }
 
 /// `[plugins.NAME]`.
@@ -146,7 +161,9 @@ impl Config {
         let text = fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
         let mut config = Self::parse(&text)
             .map_err(|message| Error::setup(format!("configuration `{}`: {message}", path.display())))?;
-        config.anchor(path.parent().unwrap_or(Path::new("")));
+        let dir = path.parent().unwrap_or(Path::new(""));
+        config.anchor(dir);
+        config.base_dir = Some(dir.to_owned());
         Ok(config)
     }
 
@@ -171,7 +188,7 @@ impl Config {
     fn anchor(&mut self, dir: &Path) {
         let join = |path: &mut PathBuf| *path = dir.join(&*path);
         self.plugin_paths.iter_mut().for_each(join);
-        self.data_dir.iter_mut().chain(&mut self.secrets_dir).for_each(join);
+        self.data_dir.iter_mut().chain(&mut self.secrets_dir).chain(&mut self.trust.lock).for_each(join);
         for source in self.secrets.values_mut() {
             if let SecretSource::File(path) = source {
                 join(path);
@@ -262,6 +279,12 @@ mod tests {
             file_bytes_max = 11
             result_bytes_max = 12
             instances_max = 13
+            watch = true
+            [trust]
+            lock = "l"
+            keys = ["RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
+            require_signature = true
+            allow = ["a", "b-*@^2"]
             [plugins.csv]
             config = { root = "/data" }
             [config]
@@ -285,6 +308,9 @@ mod tests {
         let mut limits = RegistryConfig::new("d");
         config.loader.apply(&mut limits);
         assert_eq!((limits.file_bytes_max, limits.result_bytes_max, limits.instances_max), (11, 12, 13));
+        assert!(config.loader.watch && config.trust.require_signature);
+        assert_eq!(config.trust.lock, Some("l".into()));
+        assert_eq!((config.trust.keys.len(), config.trust.allow.as_ref().map(Vec::len)), (1, Some(2)));
         assert_eq!(to_json(&config.plugins["csv"].config), serde_json::json!({ "root": "/data" }));
         assert_eq!(to_json(&config.config), serde_json::json!({ "region": "eu", "since": "2026-01-01" }));
         assert_eq!(config.secrets["a"], SecretSource::Env("A".into()));
@@ -300,6 +326,9 @@ mod tests {
             ("[secrets]\na = { vault = \"x\" }", "unknown variant `vault`"),
             ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
             ("[plugins.csv]\ntrust = true", "unknown field `trust`"),
+            ("[trust]\nkeys = ['no key']", "`no key` is no public key"),
+            ("[trust]\nallow = ['csv@one']", "`csv@one` has no range"),
+            ("[trust]\nlocked = true", "unknown field `locked`"),
             ("a = ", "line 1"),
         ] {
             let error = Config::parse(text).unwrap_err();
