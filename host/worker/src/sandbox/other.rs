@@ -1,0 +1,11 @@
+//! Systems that this module cannot restrict a process on. It says so rather than pretend.
+
+use super::{Enforced, Sandbox, SandboxError};
+use std::path::PathBuf;
+
+pub(super) fn apply(_: &Sandbox, _: &[PathBuf]) -> Result<Enforced, SandboxError> {
+    let system = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
+    let lacks = |what: &str| format!("{what} (not implemented for {system})");
+    let missing = ["files", "network", "other programs", "signals to other processes", "limits"];
+    Ok(Enforced { missing: missing.map(lacks).to_vec(), ..Enforced::default() })
+}
