@@ -1,8 +1,12 @@
 //! What the configuration of a plugin says about its sandbox: `grant`, `limits` and `sandbox` of `[plugins.NAME]`.
 //! The words are those of the manifest's capabilities.
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 /// Variables that every worker gets: the time zone and the language of messages.
@@ -20,8 +24,10 @@ const OPEN_FILES_MIN: u64 = 32;
 #[serde(default, deny_unknown_fields)]
 pub struct Sandbox {
     /// What the plugin may reach; nothing by default.
+    #[serde(deserialize_with = "table")]
     pub grant: Grant,
     /// What it may use up.
+    #[serde(deserialize_with = "table")]
     pub limits: Limits,
     /// What to do where the system cannot enforce all of it.
     #[serde(rename = "sandbox")]
@@ -43,13 +49,10 @@ pub enum Policy {
 
 /// What a plugin may reach. Nothing is granted unless it is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    default,
-    deny_unknown_fields,
-    expecting = "a table such as `{ fs = { read = [\"/data\"] }, net = true, exec = false, env = [\"HOME\"] }`"
-)]
+#[serde(default, deny_unknown_fields)]
 pub struct Grant {
     /// Files and directories.
+    #[serde(deserialize_with = "table")]
     pub fs: FsGrant,
     /// Network connections over IP, in both directions.
     pub net: bool,
@@ -61,11 +64,7 @@ pub struct Grant {
 
 /// Files and directories; a directory stands for everything in it. They must exist when the worker starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    default,
-    deny_unknown_fields,
-    expecting = "a table such as `{ read = [\"/data\"], write = [\"/data/out\"] }`"
-)]
+#[serde(default, deny_unknown_fields)]
 pub struct FsGrant {
     /// May be read and listed; together with `exec`, run.
     pub read: Vec<PathBuf>,
@@ -100,11 +99,7 @@ impl Default for Limits {
 
 /// Limits as they are written, before they are checked.
 #[derive(Deserialize)]
-#[serde(
-    default,
-    deny_unknown_fields,
-    expecting = "a table such as `{ memory_bytes_max = 1073741824, open_files_max = 64 }`"
-)]
+#[serde(default, deny_unknown_fields)]
 struct LimitsText {
     memory_bytes_max: u64,
     open_files_max: u64,
@@ -165,6 +160,43 @@ impl Grant {
     }
 }
 
+/// What is written as a table with named keys.
+trait Table: DeserializeOwned {
+    /// How one looks, for whoever wrote something else.
+    const EXAMPLE: &str;
+}
+
+impl Table for Grant {
+    const EXAMPLE: &str = "{ fs = { read = [\"/data\"] }, net = true, exec = false, env = [\"HOME\"] }";
+}
+
+impl Table for FsGrant {
+    const EXAMPLE: &str = "{ read = [\"/data\"], write = [\"/data/out\"] }";
+}
+
+impl Table for Limits {
+    const EXAMPLE: &str = "{ memory_bytes_max = 1073741824, open_files_max = 64 }";
+}
+
+/// Reads a table, and nothing else: a list would be taken for the keys in their order.
+fn table<'de, D: Deserializer<'de>, T: Table>(deserializer: D) -> Result<T, D::Error> {
+    struct Keys<T>(PhantomData<T>);
+
+    impl<'de, T: Table> Visitor<'de> for Keys<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a table such as `{}`", T::EXAMPLE)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_map(Keys(PhantomData))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,8 +237,9 @@ mod tests {
         for (text, expected) in [
             ("grant = { network = true }", ["unknown field `network`", "`fs`, `net`, `exec`, `env`"]),
             ("grant = { fs = { readable = [] } }", ["unknown field `readable`", "`read` or `write`"]),
-            ("grant = { fs = ['/a'] }", ["fs = ['/a']", "a table such as `{ read = "]),
+            ("grant = { fs = [['/a'], ['/b']] }", ["invalid type: sequence", "a table such as `{ read = "]),
             ("grant = true", ["grant = true", "a table such as `{ fs = { read"]),
+            ("limits = 5", ["limits = 5", "a table such as `{ memory_bytes_max"]),
             ("grant = { net = 'yes' }", ["net = 'yes'", "expected a boolean"]),
             ("limits = { memory = 1 }", ["unknown field `memory`", "`memory_bytes_max`"]),
             ("limits = { memory_bytes_max = 1 }", ["`limits.memory_bytes_max` is 1", "67108864 or more"]),

@@ -303,3 +303,38 @@ fn when_pointer(argument: u8) -> Result<SeccompRule, BackendError> {
 fn value(constant: i32) -> u64 {
     u64::from(constant.unsigned_abs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the program answers to the call `number`.
+    fn answer(program: &[sock_filter], number: u32) -> u32 {
+        let mut at = 0;
+        loop {
+            let step = program[at].clone();
+            at += 1;
+            match u32::from(step.code) {
+                // the number of the call is the first word of what a filter sees
+                load if load == libc::BPF_LD | libc::BPF_W | libc::BPF_ABS => assert_eq!(step.k, 0),
+                jump if jump == libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K => {
+                    at += usize::from(if number > step.k { step.jt } else { step.jf });
+                }
+                end if end == libc::BPF_RET | libc::BPF_K => return step.k,
+                other => panic!("{other:#x} is not expected"),
+            }
+        }
+    }
+
+    #[test]
+    fn calls_of_newer_kernels_and_of_the_second_table_are_unknown() {
+        let program = newer_calls();
+        let unknown = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+        for number in [0, 59, 462, 469] {
+            assert_eq!(answer(&program, number), libc::SECCOMP_RET_ALLOW, "{number}");
+        }
+        for number in [470, 512, 547, 0x4000_0000, 0x4000_0000 + 59, u32::MAX] {
+            assert_eq!(answer(&program, number), unknown, "{number}");
+        }
+    }
+}
