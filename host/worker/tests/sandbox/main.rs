@@ -5,6 +5,7 @@
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
 ))]
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 
 mod actions;
 mod calls;
