@@ -8,10 +8,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -36,6 +37,8 @@ pub(crate) enum Action {
     UnixAbstract(String),
     UnixPair,
     UnixDatagramPair,
+    /// Anonymous shared memory of 64 KiB, written and read.
+    SharedMemory,
     Spawn(String, Vec<String>),
     SpawnAndKill,
     Fork,
@@ -48,12 +51,15 @@ pub(crate) enum Action {
     LimitOther(i32),
     Allocate(usize),
     OpenMany,
+    /// Uses 5 seconds of processor time.
     Burn,
     Variables,
     Capabilities,
     CoreLimit,
     /// A system call by its number, with these arguments.
     Call(i64, [i64; 5]),
+    /// The same on another thread of the process: its number takes the place of this argument.
+    CallOnThread(i64, [i64; 5], usize),
 }
 
 /// Tries it; the text says what came of it.
@@ -96,6 +102,16 @@ fn perform_outside(action: &Action) -> io::Result<String> {
         }
         Action::UnixPair => UnixStream::pair()?.0.write_all(b"x").map(|()| "sent".to_owned()),
         Action::UnixDatagramPair => UnixDatagram::pair().map(|_| "made".to_owned()),
+        Action::SharedMemory => {
+            let flags = rustix::fs::MemfdFlags::CLOEXEC | rustix::fs::MemfdFlags::ALLOW_SEALING;
+            let memory = File::from(rustix::fs::memfd_create("test", flags)?);
+            memory.set_len(65_536)?;
+            memory.write_all_at(b"x", 65_535)?;
+            rustix::fs::fcntl_add_seals(&memory, rustix::fs::SealFlags::SHRINK)?;
+            let mut last = [0];
+            memory.read_exact_at(&mut last, 65_535)?;
+            Ok(format!("{} read", char::from(last[0])))
+        }
         Action::Spawn(program, arguments) => {
             let output = Command::new(program).args(arguments).output()?;
             Ok(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stdout)))
@@ -146,9 +162,13 @@ fn perform_on_processes(action: &Action) -> io::Result<String> {
             }
             Ok("10000 open".to_owned())
         }
-        Action::Burn => loop {
-            std::hint::spin_loop();
-        },
+        Action::Burn => {
+            let used = || rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).tv_sec;
+            while used() < 5 {
+                std::hint::spin_loop();
+            }
+            Ok("5 s used".to_owned())
+        }
         Action::Variables => Ok(std::env::vars().map(|(name, _)| name).collect::<Vec<_>>().join(" ")),
         Action::Capabilities => {
             let sets = rustix::thread::capabilities(None)?;
@@ -156,8 +176,23 @@ fn perform_on_processes(action: &Action) -> io::Result<String> {
         }
         Action::CoreLimit => Ok(format!("{:?}", rustix::process::getrlimit(Resource::Core).maximum)),
         Action::Call(number, arguments) => calls::call(*number, *arguments).map(|answer| answer.to_string()),
+        Action::CallOnThread(number, arguments, place) => call_on_thread(*number, *arguments, *place),
         other => unreachable!("{other:?} is tried elsewhere"),
     }
+}
+
+fn call_on_thread(number: i64, mut arguments: [i64; 5], place: usize) -> io::Result<String> {
+    let (tell, told) = mpsc::channel();
+    let (end, ended) = mpsc::channel::<()>();
+    let thread = thread::spawn(move || {
+        tell.send(rustix::thread::gettid()).unwrap();
+        ended.recv().ok();
+    });
+    arguments[place] = told.recv().unwrap().as_raw_nonzero().get().into();
+    let answer = calls::call(number, arguments);
+    drop(end);
+    thread.join().unwrap();
+    answer.map(|answer| answer.to_string())
 }
 
 fn open_to_write(path: &PathBuf) -> io::Result<File> {

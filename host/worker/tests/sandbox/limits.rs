@@ -38,3 +38,8 @@ fn a_worker_that_has_used_up_its_processor_time_is_killed() {
 fn a_worker_leaves_no_dump() {
     assert_eq!(run("", &[Action::CoreLimit]).only().unwrap(), "Some(0)");
 }
+
+#[test]
+fn anonymous_shared_memory_stays_possible() {
+    assert_eq!(run("", &[Action::SharedMemory]).only().unwrap(), "x read");
+}

@@ -36,6 +36,12 @@ fn spawn() -> Action {
 fn a_worker_starts_programs_only_with_exec() {
     assert_eq!(run("", &[spawn()]).only(), Err(libc::EPERM));
     assert_eq!(run(EXEC, &[spawn()]).only().unwrap(), "exit status: 0: ");
+    // not even in its own place, whatever path stands there
+    for call in [libc::SYS_execve, libc::SYS_execveat] {
+        let replace = [Action::Call(call, [-1; 5])];
+        assert_eq!(run("", &replace).only(), Err(libc::EPERM));
+        assert_ne!(run(EXEC, &replace).only(), Err(libc::EPERM));
+    }
 }
 
 #[test]
@@ -124,6 +130,23 @@ fn limits_and_priorities_of_other_processes_stay() {
         for action in actions {
             assert_eq!(run(grant, std::slice::from_ref(&action)).only(), Err(libc::EPERM), "{action:?}");
         }
+    }
+    // a number that is not the worker's own may be that of anybody, so its own threads are refused too
+    for (call, arguments, place) in [
+        (libc::SYS_setpriority, [0, 0, 5, 0, 0], 1),
+        (libc::SYS_ioprio_set, [1, 0, 0, 0, 0], 1),
+        (libc::SYS_sched_setaffinity, [0; 5], 0),
+        (libc::SYS_sched_setscheduler, [0; 5], 0),
+        (libc::SYS_sched_setparam, [0; 5], 0),
+        (libc::SYS_sched_setattr, [0; 5], 0),
+    ] {
+        let action = [Action::CallOnThread(call, arguments, place)];
+        assert_eq!(run("", &action).only(), Err(libc::EPERM), "{call}");
+        assert_ne!(run("sandbox = 'off'", &action).only(), Err(libc::EPERM), "{call}");
+    }
+    // kinds of targets: of no kind, where a process group or a user could stand
+    for call in [libc::SYS_setpriority, libc::SYS_ioprio_set] {
+        assert_eq!(run("", &[Action::Call(call, [9, 0, 5, 0, 0])]).only(), Err(libc::EPERM), "{call}");
     }
     assert!(run("sandbox = 'off'", &[Action::LimitOther(victim.pid())]).only().is_ok());
     assert!(run("", &[Action::Call(libc::SYS_setpriority, [0, 0, 5, 0, 0])]).only().is_ok());
