@@ -12,6 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("jackfield-core", &[]),
     ("jackfield-engine", &["jackfield-core"]),
     ("jackfield-loader", &["jackfield-core", "jackfield-plugin-api"]),
+    ("jackfield-worker", &[]),
     ("jackfield", &["jackfield-core", "jackfield-engine", "jackfield-loader"]),
     ("jackfield-cli", &["jackfield"]),
     ("jackfield-file-access", &["jackfield-plugin-api"]),
@@ -22,7 +23,13 @@ const EDGES: &[(&str, &[&str])] = &[
 const PLUGIN_EDGES: &[&str] = &["jackfield-file-access", "jackfield-plugin-api"];
 
 /// Where `unsafe` may stand.
-const UNSAFE: &[&str] = &["plugin-api/src/abi/", "plugin-api/src/export/", "host/loader/src/library.rs"];
+const UNSAFE: &[&str] = &[
+    "plugin-api/src/abi/",
+    "plugin-api/src/export/",
+    "host/loader/src/library.rs",
+    // raw system calls, to see them refused
+    "host/worker/tests/sandbox/calls.rs",
+];
 
 /// What opens libraries, and where that happens.
 const OPENING: &[&str] = &["libloading", "dlopen", "lib_header_from_path"];

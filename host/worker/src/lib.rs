@@ -1,0 +1,3 @@
+//! The process that runs one plugin apart from its host.
+
+pub mod sandbox;
