@@ -41,6 +41,7 @@ pub mod export;
 pub mod manifest;
 mod raw;
 pub mod testing;
+pub mod worker;
 
 pub use context::{Context, Level, Stream};
 pub use error::{Error, OrFail};

@@ -2,7 +2,7 @@
 //! libraries come from `cargo build --release --workspace`.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use jackfield::{Host, Workflow, json};
+use jackfield::{Config, Host, Isolation, Workflow, json};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,10 @@ const DOCUMENT_STEPS: usize = 1_000;
 fn host(data_dir: &tempfile::TempDir) -> Host {
     let exe = std::env::current_exe().expect("a running program has a file");
     let plugins: PathBuf = exe.ancestors().nth(2).expect("benches stand two folders below").to_path_buf();
-    Host::builder().plugin_path(plugins).data_dir(data_dir.path()).build().expect("the host can be built")
+    let mut config = Config::default();
+    config.isolation.default = Some(Isolation::InProcess);
+    let builder = Host::builder().config(config).plugin_path(plugins).data_dir(data_dir.path());
+    builder.build().expect("the host can be built")
 }
 
 fn step(id: usize, dependencies: &[usize]) -> Value {

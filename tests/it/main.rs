@@ -4,6 +4,7 @@ mod bench;
 mod definition;
 mod examples;
 mod fields;
+mod isolation;
 mod plugins;
 mod plugins_store;
 mod plugins_trust;

@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 /// What was built.
 struct Artifacts {
     command: PathBuf,
+    worker: PathBuf,
     plugins: BTreeMap<String, PathBuf>,
 }
 
@@ -21,6 +22,12 @@ static ARTIFACTS: LazyLock<Artifacts> = LazyLock::new(build);
 #[must_use]
 pub fn jackfield_command() -> &'static Path {
     &ARTIFACTS.command
+}
+
+/// The built program `jackfield-worker`.
+#[must_use]
+pub fn worker_program() -> &'static Path {
+    &ARTIFACTS.worker
 }
 
 /// The library of a bundled plugin, such as `echo`.
@@ -53,15 +60,19 @@ fn build() -> Artifacts {
     // a second test process may be here too: one builds and copies at a time
     let lock = File::create(home.join("lock")).expect("the target directory can be written");
     lock.lock().expect("the file system has locks");
-    let mut artifacts = Artifacts { command: PathBuf::new(), plugins: BTreeMap::new() };
+    let mut artifacts =
+        Artifacts { command: PathBuf::new(), worker: PathBuf::new(), plugins: BTreeMap::new() };
     for (package, file) in cargo_build() {
         if package == "jackfield-cli" {
             artifacts.command = keep(&file, &home.join("bin").join(file_name(&file)));
+        } else if package == "jackfield-worker" {
+            artifacts.worker = keep(&file, &home.join("bin").join(file_name(&file)));
         } else if let Some(plugin) = package.strip_prefix("jackfield-plugin-") {
             artifacts.plugins.insert(plugin.to_owned(), keep(&file, &home.join(file_name(&file))));
         }
     }
     assert!(artifacts.command.is_file(), "cargo built no command");
+    assert!(artifacts.worker.is_file(), "cargo built no worker");
     artifacts
 }
 

@@ -1,11 +1,11 @@
 //! A place to try documents and plugins: a plugin directory, a data directory and a host on them.
 
-use crate::artifacts::{bundled_plugin, scratch_dir};
+use crate::artifacts::{bundled_plugin, scratch_dir, worker_program};
 use crate::cli::{self, CliOutput, Limits};
 use crate::{Document, Faults, Finished};
 use jackfield::diagnostic::Diagnostic;
 use jackfield::model::Dialect;
-use jackfield::{Config, Host, HostBuilder, Run, RunOptions, RunStatus, Value, Workflow};
+use jackfield::{Config, Host, HostBuilder, Isolation, Run, RunOptions, RunStatus, Value, Workflow};
 use std::env::consts::DLL_SUFFIX;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,8 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 
 type Setup = Box<dyn FnOnce(HostBuilder) -> HostBuilder + Send>;
 
-/// Directories of its own, and a host that is built when it is first needed. Both end with it.
+/// Directories of its own, and a host that is built when it is first needed. Both end with it. Plugins run in the process of
+/// the host, unless the test says otherwise: most tests are not about where they run, and many make a million calls.
 pub struct Bench {
     dir: TempDir,
     host: OnceLock<Host>,
@@ -44,6 +45,7 @@ impl Bench {
         fs::create_dir(dir.path().join("plugins")).expect("the directory is new");
         let setup = std::sync::Mutex::new(Some(Box::new(setup) as Setup));
         let bench = Self { dir, host: OnceLock::new(), setup };
+        bench.write("jackfield.toml", "[isolation]\ndefault = \"in_process\"\n");
         for name in plugins {
             bench.put_file(bundled_plugin(name), name);
         }
@@ -114,9 +116,11 @@ impl Bench {
             let setup = self.setup.lock().expect("no setup panics").take();
             let setup = setup.expect("a host is built once");
             let mut config = Config::default();
+            config.isolation.default = Some(Isolation::InProcess);
             config.engine.shutdown_grace = Some(Duration::ZERO);
             config.engine.cancel_grace = Some(Duration::from_millis(200));
             let builder = Host::builder().config(config).data_dir(self.data_dir());
+            let builder = builder.worker_path(worker_program());
             setup(builder.plugin_path(self.plugin_dir())).build().expect("the host can be built")
         })
     }

@@ -13,7 +13,7 @@ mod faults;
 mod finished;
 pub mod workspace;
 
-pub use artifacts::{bundled_plugin, jackfield_command};
+pub use artifacts::{bundled_plugin, jackfield_command, worker_program};
 pub use bench::{Bench, Started};
 pub use cli::{CliOutput, Limits};
 pub use clock::in_time;

@@ -91,6 +91,9 @@ pub(crate) enum Command {
     Plugin(PluginCommand),
     /// Measure what steps, calls and definitions cost on this machine
     Bench(BenchArgs),
+    /// Run one plugin for another process; started by it
+    #[command(hide = true)]
+    Worker,
 }
 
 #[derive(Debug, Args)]
@@ -169,6 +172,11 @@ pub(crate) enum PluginCommand {
     List,
     /// Show the methods of a plugin
     Info {
+        /// Plugin, such as csv
+        plugin: String,
+    },
+    /// Let a plugin out of quarantine
+    Release {
         /// Plugin, such as csv
         plugin: String,
     },

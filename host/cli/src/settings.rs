@@ -3,7 +3,7 @@
 use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
 use anyhow::Result;
-use jackfield::{Config, History, Host, HostBuilder, RunListener, config, telemetry};
+use jackfield::{Config, History, Host, HostBuilder, RunListener, config, places, telemetry};
 use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ impl Settings {
         let from_env = env::var_os("JACKFIELD_PLUGIN_PATH").unwrap_or_default();
         plugin_paths.extend(env::split_paths(&from_env).filter(|path| !path.as_os_str().is_empty()));
         plugin_paths.append(&mut config.plugin_paths);
-        plugin_paths.extend(beside_executable());
+        plugin_paths.extend(places::beside_executable());
         Ok(Self { config, plugin_paths, data_dir: global.data_dir.clone(), logs_methods })
     }
 
@@ -76,6 +76,7 @@ impl Settings {
         adjust: impl FnOnce(HostBuilder) -> HostBuilder,
     ) -> Result<Host> {
         let mut builder: HostBuilder = adjust(Host::builder().config(self.config));
+        builder = builder.worker_command(this_program(), "jackfield", &["worker"]);
         for path in self.plugin_paths {
             builder = builder.plugin_path(path);
         }
@@ -89,12 +90,13 @@ impl Settings {
     }
 }
 
-/// The directory of this program, and `plugins` in it; only those that exist.
-fn beside_executable() -> Vec<PathBuf> {
-    let Some(dir) = env::current_exe().ok().and_then(|path| Some(path.parent()?.to_owned())) else {
-        return Vec::new();
-    };
-    [dir.join("plugins"), dir].into_iter().filter(|path| path.is_dir()).collect()
+/// This program itself. Where the system offers it, by a way that still leads to it when the file has been replaced.
+fn this_program() -> PathBuf {
+    let own = PathBuf::from("/proc/self/exe");
+    if cfg!(target_os = "linux") && own.exists() {
+        return own;
+    }
+    env::current_exe().unwrap_or_else(|_| "jackfield".into())
 }
 
 /// What is logged without any wish: warnings, but not those of methods, which `run` shows itself.

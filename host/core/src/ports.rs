@@ -2,6 +2,7 @@
 
 use crate::catalog::{Catalog, MethodKind};
 use crate::failure::Failure;
+use crate::model::Isolation;
 use crate::payload::Payload;
 use crate::time::Timestamp;
 use semver::Version;
@@ -168,6 +169,10 @@ pub trait Method: Send + Sync {
     /// Begins one attempt and returns at once (kind async); `done` is called exactly once.
     fn start(&self, call: Arc<Call>, done: Completion);
 
+    /// The attempt of a started call (kind async) is to stop: `call.cancelled` is set. Methods that look at it need nothing
+    /// more. Called without any lock held.
+    fn cancelled(&self, _call: &Call) {}
+
     /// The engine gave this attempt up while it still runs. Until `returned` is called for it, the method may
     /// refuse new calls or serve them from a fresh instance.
     fn abandoned(&self, call: &Call);
@@ -185,11 +190,17 @@ pub trait Methods: Send + Sync {
     /// Everything that can be called at the moment.
     fn catalog(&self) -> Arc<Catalog>;
 
-    /// The method of exactly this version.
+    /// The method of exactly this version, to run where `isolation` says, or where the host decides.
     ///
     /// # Errors
     /// `plugin.unavailable` if it is gone or refused, naming why.
-    fn bind(&self, plugin: &str, version: &Version, method: &str) -> Result<Arc<dyn Method>, Failure>;
+    fn bind(
+        &self,
+        plugin: &str,
+        version: &Version,
+        method: &str,
+        isolation: Option<Isolation>,
+    ) -> Result<Arc<dyn Method>, Failure>;
 }
 
 /// Gives time.

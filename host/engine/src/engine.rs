@@ -309,13 +309,12 @@ impl Inner {
         plan: &jackfield_core::plan::Plan,
     ) -> Result<Box<[Arc<dyn jackfield_core::ports::Method>]>, EngineError> {
         let bind = |used: &jackfield_core::plan::MethodUse| {
-            self.ports.methods.bind(&used.plugin, &used.version, &used.method).map_err(|failure| {
-                EngineError::Method {
-                    plugin: used.plugin.to_string(),
-                    version: used.version.to_string(),
-                    method: used.method.to_string(),
-                    failure: Box::new(failure),
-                }
+            let bound = self.ports.methods.bind(&used.plugin, &used.version, &used.method, used.isolation);
+            bound.map_err(|failure| EngineError::Method {
+                plugin: used.plugin.to_string(),
+                version: used.version.to_string(),
+                method: used.method.to_string(),
+                failure: Box::new(failure),
             })
         };
         plan.methods.iter().map(bind).collect()

@@ -25,6 +25,8 @@ pub(crate) const CHUNK_MAX: usize = 64;
 #[derive(Default)]
 pub(crate) struct Afterwards {
     cancelled: Vec<CallKey>,
+    /// Calls under way that have been told to stop.
+    told: Vec<(Arc<Call>, Arc<dyn Method>)>,
     is_inline_ready: bool,
     is_blocking_ready: bool,
     has_ended: bool,
@@ -46,8 +48,8 @@ pub(crate) struct Share<'a> {
 impl Afterwards {
     /// Whether there is anything to do at all.
     pub(crate) fn is_nothing(&self) -> bool {
-        let Self { cancelled, is_inline_ready, is_blocking_ready, has_ended } = self;
-        cancelled.is_empty() && !is_inline_ready && !is_blocking_ready && !has_ended
+        let Self { cancelled, told, is_inline_ready, is_blocking_ready, has_ended } = self;
+        cancelled.is_empty() && told.is_empty() && !is_inline_ready && !is_blocking_ready && !has_ended
     }
 }
 
@@ -163,6 +165,9 @@ impl Inner {
         if after.is_blocking_ready && self.blocking_lane.push(run.clone()) {
             self.grow_pool();
         }
+        for (call, method) in after.told {
+            method.cancelled(&call);
+        }
         if !after.cancelled.is_empty() {
             self.settle_unbegun(run, &after.cancelled);
         }
@@ -230,6 +235,7 @@ impl Inner {
             return after.cancelled.push(key);
         };
         running.call.cancelled.store(true, Ordering::Relaxed);
+        after.told.push((Arc::clone(&running.call), Arc::clone(&running.method)));
         if running.grace.is_none() {
             let due = later(self.config.cancel_grace);
             running.grace = Some(self.timers.set(due, Due::Grace(Arc::downgrade(run), key)));

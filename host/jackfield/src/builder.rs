@@ -10,7 +10,7 @@ use crate::watch::{Hearer, Watcher};
 use crate::{Error, PluginChanges, places};
 use jackfield_core::ports::{Call, Secrets};
 use jackfield_engine::{self as engine, RunListener};
-use jackfield_loader::{Registry, RegistryConfig};
+use jackfield_loader::{Registry, RegistryConfig, WorkerProgram};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,7 @@ pub struct HostBuilder {
     watches_plugins: bool,
     plugin_hearer: Option<Hearer>,
     ignores_lock: bool,
+    worker: Option<WorkerProgram>,
     /// What went wrong first; builders report at the end.
     fault: Option<Error>,
 }
@@ -122,6 +123,21 @@ impl HostBuilder {
         if let Err(error) = self.app.add(plugin, version, method) {
             self.fault = self.fault.or(Some(error));
         }
+        self
+    }
+
+    /// The program that plugins run in which are kept apart from this process: `jackfield-worker`, of the same version as this
+    /// crate. If this is not called, the one beside the executable is taken, if there is one.
+    pub fn worker_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.worker = Some(WorkerProgram { path: path.into(), name: None, arguments: Vec::new() });
+        self
+    }
+
+    /// A program that becomes a worker with these arguments, under the name `name`: for programs that are one themselves.
+    #[doc(hidden)]
+    pub fn worker_command(mut self, path: impl Into<PathBuf>, name: &str, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(Into::into).collect();
+        self.worker = Some(WorkerProgram { path: path.into(), name: Some(name.into()), arguments });
         self
     }
 
@@ -204,6 +220,9 @@ impl HostBuilder {
         let base_dir = self.config.base_dir.as_deref().filter(|_| !self.ignores_lock);
         registry_config.trust = self.config.trust.checked(base_dir)?;
         registry_config.trust.lock.take_if(|_| self.ignores_lock);
+        self.config.apply_isolation(&mut registry_config);
+        registry_config.isolation.trusted_directories = places::beside_executable();
+        registry_config.worker_program = self.worker.clone().or_else(worker_beside_executable);
         for (name, plugin) in &self.config.plugins {
             registry_config.plugins.insert(name.clone(), to_json(&plugin.config));
         }
@@ -226,4 +245,10 @@ impl HostBuilder {
         limits.blocking_threads_max = self.blocking_threads.unwrap_or(limits.blocking_threads_max);
         limits
     }
+}
+
+fn worker_beside_executable() -> Option<WorkerProgram> {
+    let name = format!("jackfield-worker{}", std::env::consts::EXE_SUFFIX);
+    let path = std::env::current_exe().ok()?.parent()?.join(name);
+    path.is_file().then(|| WorkerProgram { path, name: None, arguments: Vec::new() })
 }

@@ -19,8 +19,15 @@
 //! require_signature = true
 //! allow = ["csv", "vendor-*@^2"]
 //!
+//! [isolation]
+//! default = "worker"                  # where plugins run that nothing else is said about: "worker" or "in_process"; absent:
+//!                                     # "in_process" for those beside the program, "worker" for all others
+//! workers = { max = 4, idle = "60s" } # processes of each plugin version; see `WorkersConfig` for all keys
+//!
 //! [plugins.csv]
 //! config = { root = "/srv/data" }     # handed to the plugin when it is opened
+//! isolation = "in_process"            # goes before the default; a step's own `isolation` goes before this
+//! workers = { min = 1, max = 8 }      # goes before those of [isolation], key by key
 //!
 //! [config]                            # what `config.<key>` is in expressions
 //! region = "eu"
@@ -38,11 +45,11 @@
 use crate::Error;
 use crate::secrets::SecretSource;
 pub use crate::trust::TrustSettings;
-use jackfield_core::model::duration;
+use jackfield_core::model::{Isolation, duration};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::History;
 use jackfield_engine as engine;
-use jackfield_loader::RegistryConfig;
+use jackfield_loader::{RegistryConfig, WorkerLimits};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fs;
@@ -66,6 +73,8 @@ pub struct Config {
     pub loader: LoaderConfig,
     /// What is asked of plugin files before any of their code runs.
     pub trust: TrustSettings,
+    /// Where plugins run.
+    pub isolation: IsolationConfig,
     /// Per plugin, by name.
     pub plugins: BTreeMap<String, PluginConfig>,
     /// What `config.<key>` is in expressions.
@@ -128,6 +137,48 @@ pub struct LoaderConfig {
 pub struct PluginConfig {
     /// Handed to the plugin when it is opened.
     pub config: toml::Table,
+    /// Where the plugin runs.
+    pub isolation: Option<Isolation>,
+    /// Its worker processes.
+    pub workers: WorkersConfig,
+}
+
+/// `[isolation]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct IsolationConfig {
+    /// For plugins that nothing else is said about, unless their manifest wishes for a worker. Absent: `in_process` for those that
+    /// lie beside the program, `worker` for all others.
+    pub default: Option<Isolation>,
+    /// Worker processes of each plugin version.
+    pub workers: WorkersConfig,
+}
+
+/// How many worker processes there are of a plugin version, and for how long. What is absent has the loader's own default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct WorkersConfig {
+    /// Workers that stay, also without work.
+    pub min: Option<usize>,
+    /// Workers at most.
+    pub max: Option<usize>,
+    /// How long a worker waits for work before it ends.
+    #[serde(deserialize_with = "optional_duration")]
+    pub idle: Option<Duration>,
+    /// A worker ends after so many calls; 0 is never.
+    pub recycle_after: Option<u64>,
+    /// Calls of blocking and inline methods in one worker at a time.
+    pub threads_max: Option<u32>,
+    /// How long a worker may take to open its plugin.
+    #[serde(deserialize_with = "optional_duration")]
+    pub start_timeout: Option<Duration>,
+    /// Crashes within `crash_window` that are borne; one more, and the plugin is quarantined.
+    pub crash_budget: Option<u32>,
+    /// See `crash_budget`.
+    #[serde(deserialize_with = "optional_duration")]
+    pub crash_window: Option<Duration>,
 }
 
 /// `[log]`.
@@ -194,6 +245,37 @@ impl Config {
                 join(path);
             }
         }
+    }
+}
+
+impl Config {
+    /// Where plugins run, and the limits of their workers.
+    pub(crate) fn apply_isolation(&self, config: &mut RegistryConfig) {
+        config.isolation.default = self.isolation.default;
+        // a call that was told to stop has as long as the engine gives it
+        set(&mut config.workers.grace, self.engine.cancel_grace);
+        self.isolation.workers.apply(&mut config.workers);
+        for (name, plugin) in &self.plugins {
+            if let Some(isolation) = plugin.isolation {
+                config.isolation.plugins.insert(name.clone(), isolation);
+            }
+            let mut workers = config.workers;
+            plugin.workers.apply(&mut workers);
+            config.plugin_workers.insert(name.clone(), workers);
+        }
+    }
+}
+
+impl WorkersConfig {
+    fn apply(&self, limits: &mut WorkerLimits) {
+        set(&mut limits.min, self.min);
+        set(&mut limits.max, self.max);
+        set(&mut limits.idle, self.idle);
+        set(&mut limits.recycle_after, self.recycle_after);
+        set(&mut limits.threads_max, self.threads_max);
+        set(&mut limits.start_timeout, self.start_timeout);
+        set(&mut limits.crash_budget, self.crash_budget);
+        set(&mut limits.crash_window, self.crash_window);
     }
 }
 
@@ -285,8 +367,13 @@ mod tests {
             keys = ["RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
             require_signature = true
             allow = ["a", "b-*@^2"]
+            [isolation]
+            default = "worker"
+            workers = { min = 14, max = 15, idle = "16s", recycle_after = 17, threads_max = 18, start_timeout = "19s", crash_budget = 20, crash_window = "21s" }
             [plugins.csv]
             config = { root = "/data" }
+            isolation = "in_process"
+            workers = { max = 22 }
             [config]
             region = "eu"
             since = 2026-01-01
@@ -311,6 +398,23 @@ mod tests {
         assert!(config.loader.watch && config.trust.require_signature);
         assert_eq!(config.trust.lock, Some("l".into()));
         assert_eq!((config.trust.keys.len(), config.trust.allow.as_ref().map(Vec::len)), (1, Some(2)));
+        config.apply_isolation(&mut limits);
+        let seconds = Duration::from_secs;
+        let expected = WorkerLimits {
+            min: 14,
+            max: 15,
+            idle: seconds(16),
+            recycle_after: 17,
+            threads_max: 18,
+            start_timeout: seconds(19),
+            grace: seconds(7),
+            crash_budget: 20,
+            crash_window: seconds(21),
+        };
+        assert_eq!(limits.workers, expected);
+        assert_eq!(limits.plugin_workers["csv"], WorkerLimits { max: 22, ..expected });
+        assert_eq!(limits.isolation.default, Some(Isolation::Worker));
+        assert_eq!(limits.isolation.plugins["csv"], Isolation::InProcess);
         assert_eq!(to_json(&config.plugins["csv"].config), serde_json::json!({ "root": "/data" }));
         assert_eq!(to_json(&config.config), serde_json::json!({ "region": "eu", "since": "2026-01-01" }));
         assert_eq!(config.secrets["a"], SecretSource::Env("A".into()));

@@ -16,7 +16,7 @@ use jackfield_core::payload::Payload;
 use jackfield_core::ports::Methods;
 use jackfield_core::run::CancelMode;
 use jackfield_engine::{Engine, RunFilter, RunSummary, StartRequest};
-use jackfield_loader::Registry;
+use jackfield_loader::{PluginVersion, Registry};
 use semver::{Version, VersionReq};
 use std::path::Path;
 use std::sync::Arc;
@@ -38,6 +38,13 @@ pub(crate) struct Parts {
     pub(crate) values: Arc<ConfigValues>,
     /// Looks at plugins again when something changes.
     pub(crate) watcher: Option<Watcher>,
+}
+
+impl Drop for Parts {
+    /// Workers end with the last handle on their host.
+    fn drop(&mut self) {
+        self.registry.end_workers();
+    }
 }
 
 impl Host {
@@ -276,11 +283,22 @@ impl Host {
         PreparedCall::new(&*self.inner.methods, plugin, method, parameters.into())
     }
 
-    /// Stops taking runs, gives those that go on the configured grace, cancels the rest, and joins the threads.
+    /// Lets all versions of a plugin out of quarantine, where they came because of what they did to their workers. Which
+    /// versions there were; none if it was not in there.
+    ///
+    /// # Errors
+    /// If the list of quarantined plugins cannot be written.
+    pub fn release_plugin(&self, name: &str) -> Result<Vec<PluginVersion>, Error> {
+        Ok(self.inner.registry.release(name)?)
+    }
+
+    /// Stops taking runs, gives those that go on the configured grace, cancels the rest, joins the threads, and ends the
+    /// workers of plugins.
     /// Blocks until that is done. Once is the same as twice.
     pub fn shutdown(&self) {
         self.inner.watcher.iter().for_each(Watcher::stop);
         self.inner.engine.shutdown();
+        self.inner.registry.end_workers();
     }
 }
 

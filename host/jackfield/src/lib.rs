@@ -64,7 +64,7 @@ pub use futures_core::Stream;
 pub use jackfield_core::catalog::{Method, MethodKind, Plugin};
 pub use jackfield_core::diagnostic;
 pub use jackfield_core::failure::Failure;
-pub use jackfield_core::model::{self, Backoff, LogLevel, Mode, Rollback, Tolerance, TriggerRule};
+pub use jackfield_core::model::{self, Backoff, Isolation, LogLevel, Mode, Rollback, Tolerance, TriggerRule};
 pub use jackfield_core::payload::Payload;
 pub use jackfield_core::plan;
 pub use jackfield_core::ports::{Call, CallListener, Secrets};

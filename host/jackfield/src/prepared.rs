@@ -34,8 +34,13 @@ impl PreparedCall {
             )));
         }
         let method = methods
-            .bind(plugin, &newest.version, method)
+            .bind(plugin, &newest.version, method, None)
             .map_err(|failure| Error::Failed(Box::new(failure)))?;
+        if method.kind() != MethodKind::Inline {
+            return Err(Error::setup(format!(
+                "`{plugin}` runs in a worker, and only the engine calls methods there; start a run"
+            )));
+        }
         let call = Call {
             parameters,
             address: StepAddress::new("prepared", "call"),

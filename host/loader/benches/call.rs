@@ -2,6 +2,7 @@
 //! `cargo build --release --workspace`.
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use jackfield_core::model::Isolation;
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::{Call, Methods, Silent, StepAddress};
 use jackfield_loader::{Registry, RegistryConfig};
@@ -25,11 +26,12 @@ fn benches(criterion: &mut Criterion) {
     let data_dir = tempfile::tempdir().expect("there is room for a folder");
     let exe = std::env::current_exe().expect("a running program has a file");
     let plugins = exe.ancestors().nth(2).expect("benches stand two folders below");
-    let registry =
-        Registry::open(RegistryConfig::new(data_dir.path()).directory(plugins)).expect("plugins are found");
+    let mut config = RegistryConfig::new(data_dir.path()).directory(plugins);
+    config.isolation.default = Some(Isolation::InProcess);
+    let registry = Registry::open(config).expect("plugins are found");
     registry.load(&["echo"]).expect("echo can be opened");
     let version = registry.catalog().versions("echo")[0].version.clone();
-    let bind = |method: &str| registry.bind("echo", &version, method).expect("echo has the method");
+    let bind = |method: &str| registry.bind("echo", &version, method, None).expect("echo has the method");
     let mut group = criterion.benchmark_group("call");
     let nothing = call(Payload::trusted("{}"));
     let noop = bind("noop");

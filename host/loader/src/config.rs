@@ -1,9 +1,12 @@
 //! What the loader is told.
 
+use crate::isolation::IsolationRules;
 use crate::trust::TrustConfig;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where plugins are, where the loader keeps its own files, and its limits.
 #[derive(Clone, Debug)]
@@ -22,6 +25,64 @@ pub struct RegistryConfig {
     pub trust: TrustConfig,
     /// Configurations of plugins by name, handed to each of their instances.
     pub plugins: BTreeMap<String, Value>,
+    /// Where plugins run; `worker` for all unless set.
+    pub isolation: IsolationRules,
+    /// What worker processes are started from; without it only plugins that run in this process can be called.
+    pub worker_program: Option<WorkerProgram>,
+    /// How many workers there are of a plugin version, and for how long.
+    pub workers: WorkerLimits,
+    /// The same for plugins by name, in place of `workers`.
+    pub plugin_workers: BTreeMap<String, WorkerLimits>,
+}
+
+/// The program of a worker.
+#[derive(Clone, Debug)]
+pub struct WorkerProgram {
+    /// Its file.
+    pub path: PathBuf,
+    /// The name that it is started under, if not the path.
+    pub name: Option<OsString>,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+/// How many worker processes there are of one plugin version, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerLimits {
+    /// Workers that stay, also without work; 0 unless set.
+    pub min: usize,
+    /// Workers at most; 4 unless set. As many again may wait for calls that were given up.
+    pub max: usize,
+    /// How long a worker waits for work before it ends; 60 s unless set.
+    pub idle: Duration,
+    /// A worker ends after so many calls; 0, as it is unless set, means never.
+    pub recycle_after: u64,
+    /// Calls of blocking and inline methods in one worker at a time; 64 unless set. Others wait.
+    pub threads_max: u32,
+    /// How long a worker may take to open its plugin; 10 s unless set.
+    pub start_timeout: Duration,
+    /// How long a call may take to return after it was told to stop; then its worker is killed. 2 s unless set.
+    pub grace: Duration,
+    /// Crashes within the window that are borne; one more, and the plugin is quarantined. 10 unless set.
+    pub crash_budget: u32,
+    /// See `crash_budget`; 60 s unless set.
+    pub crash_window: Duration,
+}
+
+impl Default for WorkerLimits {
+    fn default() -> Self {
+        Self {
+            min: 0,
+            max: 4,
+            idle: Duration::from_secs(60),
+            recycle_after: 0,
+            threads_max: 64,
+            start_timeout: Duration::from_secs(10),
+            grace: Duration::from_secs(2),
+            crash_budget: 10,
+            crash_window: Duration::from_secs(60),
+        }
+    }
 }
 
 impl RegistryConfig {
@@ -36,6 +97,10 @@ impl RegistryConfig {
             instances_max: 8,
             trust: TrustConfig::default(),
             plugins: BTreeMap::new(),
+            isolation: IsolationRules::default(),
+            worker_program: None,
+            workers: WorkerLimits::default(),
+            plugin_workers: BTreeMap::new(),
         }
     }
 
@@ -44,6 +109,11 @@ impl RegistryConfig {
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directories.push(directory.into());
         self
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn worker_limits(&self, plugin: &str) -> WorkerLimits {
+        self.plugin_workers.get(plugin).copied().unwrap_or(self.workers)
     }
 
     pub(crate) fn plugin_config(&self, name: &str) -> String {

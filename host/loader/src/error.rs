@@ -146,6 +146,24 @@ pub enum LoadError {
     /// It cannot be added to, or removed from, what is installed.
     #[error(transparent)]
     Install(#[from] Box<InstallError>),
+    /// It did something that a plugin must not do, and is not run any more.
+    #[error("plugin `{plugin} {version}` is quarantined: {reason}")]
+    Quarantined {
+        /// The plugin.
+        plugin: String,
+        /// Its version.
+        version: Version,
+        /// What it did.
+        reason: String,
+    },
+    /// It is to run in a worker process, and there is none.
+    #[error("plugin `{plugin}` is to run in a worker process, {reason}")]
+    NoWorker {
+        /// The plugin.
+        plugin: String,
+        /// Why there is none.
+        reason: String,
+    },
     /// A file or directory cannot be read or written.
     #[error("`{}` cannot be {action}: {reason}", file.display())]
     Io {
@@ -196,6 +214,8 @@ impl LoadError {
             Self::CyclicDependency { .. } => "plugin.cyclic_dependency",
             Self::Distrusted(distrust) => distrust.code(),
             Self::Install(error) => error.code(),
+            Self::Quarantined { .. } => "plugin.quarantined",
+            Self::NoWorker { .. } => "plugin.no_worker",
             Self::Io { .. } => "plugin.io",
         }
     }
@@ -214,6 +234,7 @@ impl LoadError {
             }
             Self::CyclicDependency { path, .. } => format!("it requires itself: {path}"),
             Self::Distrusted(distrust) => distrust.reason(),
+            Self::Quarantined { reason, .. } => format!("it is quarantined: {reason}"),
             other => other.to_string(),
         }
     }
@@ -234,6 +255,14 @@ impl LoadError {
             Self::AbiTooNew { .. } => "Update the host, or use an older build of the plugin.".into(),
             Self::AbiTooOld { .. } => "Use a newer build of the plugin.".into(),
             Self::WrongArchitecture { .. } => "Use a build of the plugin for this machine.".into(),
+            Self::Quarantined { plugin, .. } => {
+                format!(
+                    "Install another build of it, or let it out with `jackfield plugin release {plugin}`."
+                )
+            }
+            Self::NoWorker { plugin, .. } => format!(
+                "If you trust the plugin as you trust the host, say `isolation = \"in_process\"` under [plugins.{plugin}]."
+            ),
             Self::Empty { .. } | Self::Truncated { .. } => "Copy the file again, whole.".into(),
             _ => String::new(),
         }

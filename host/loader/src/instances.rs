@@ -38,6 +38,16 @@ struct Ledger {
     abandoned: HashMap<AttemptKey, usize>,
 }
 
+/// A log line that belongs to no call.
+pub(crate) fn log_of_instance(plugin: &str, level: u32, message: &str, fields: &str) {
+    match level {
+        0 | 1 => tracing::debug!(plugin, fields, "{message}"),
+        2 => tracing::info!(plugin, fields, "{message}"),
+        3 => tracing::warn!(plugin, fields, "{message}"),
+        _ => tracing::error!(plugin, fields, "{message}"),
+    }
+}
+
 fn key(call: &Call) -> AttemptKey {
     (call.address.clone(), call.attempt)
 }
@@ -149,11 +159,8 @@ impl Instances {
     #[cold]
     fn fill<'a>(&self, slot: &'a Slot) -> Result<&'a Arc<Instance>, Failure> {
         let plugin = self.plugin.clone();
-        let log = Box::new(move |level: u32, message: &str, fields: &str| match level {
-            0 | 1 => tracing::debug!(plugin = &*plugin, fields, "{message}"),
-            2 => tracing::info!(plugin = &*plugin, fields, "{message}"),
-            3 => tracing::warn!(plugin = &*plugin, fields, "{message}"),
-            _ => tracing::error!(plugin = &*plugin, fields, "{message}"),
+        let log = Box::new(move |level: u32, message: &str, fields: &str| {
+            log_of_instance(&plugin, level, message, fields)
         });
         let made = self.table.create(&self.config, log).map_err(|fault| self.refused(&fault))?;
         // of two threads that made one at the same time, the later one's is dropped

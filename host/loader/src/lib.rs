@@ -18,7 +18,7 @@
 //! registry.load(&["csv"])?;
 //! let catalog = registry.catalog();
 //! let csv = &catalog.versions("csv")[0];
-//! let load = registry.bind("csv", &csv.version, "load");
+//! let load = registry.bind("csv", &csv.version, "load", None);
 //! # Ok::<(), jackfield_loader::LoadError>(())
 //! ```
 
@@ -33,12 +33,14 @@ mod install;
 mod installed;
 mod installing;
 mod instances;
+mod isolation;
 mod lease;
 mod library;
 mod look;
 mod method;
 mod outcome;
 mod plugin;
+mod quarantine;
 mod refusal;
 mod registry;
 mod requires;
@@ -47,14 +49,18 @@ mod stamp;
 mod store;
 mod trust;
 mod verify;
+#[cfg(unix)]
+mod worker;
 
 pub use changes::{Changes, PluginVersion};
-pub use config::RegistryConfig;
+pub use config::{RegistryConfig, WorkerLimits, WorkerProgram};
 pub use error::{LoadError, MissingDependency};
 pub use fault::Fault;
 pub use install::{Direction, Downgrade, Update};
 pub use installed::InstalledPlugin;
 pub use installing::InstallError;
+pub use isolation::IsolationRules;
+pub use library::open_library;
 pub use look::Places;
 pub use registry::Registry;
 pub use store::Hash;

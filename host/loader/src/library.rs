@@ -9,11 +9,13 @@ use jackfield_plugin_api::abi::{JfPlugin, ROOT_SYMBOL, RootRef};
 use std::path::Path;
 
 /// Opens the library at `path`, which has been inspected before, and finds its table: through the header of `abi_stable`
-/// with its layout verified, or, in a plugin that is not written in Rust, by the symbol `jf_plugin_v1`.
+/// with its layout verified, or, in a plugin that is not written in Rust, by the symbol `jf_plugin_v1`. This runs code of
+/// the library in this process, where it stays for ever: it is for worker processes, and for a registry on its own behalf.
+/// `plugin` is for messages.
 ///
 /// # Errors
 /// If the system refuses it, or it has no table that fits.
-pub(crate) fn open(plugin: &str, path: &Path) -> Result<Table, LoadError> {
+pub fn open_library(plugin: &str, path: &Path) -> Result<Table, LoadError> {
     let refused = |error: libloading::Error| LoadError::OpenFailed {
         plugin: plugin.to_owned(),
         reason: with_causes(&error),

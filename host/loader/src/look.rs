@@ -7,6 +7,7 @@ use crate::inspect::{Inspected, inspect};
 use crate::installed::InstalledPlugin;
 use crate::installing::InstallError;
 use crate::plugin::PluginEntry;
+use crate::quarantine::Quarantine;
 use crate::refusal::Refusal;
 use crate::registry::{Found, Registry};
 use crate::requires::resolve;
@@ -81,17 +82,20 @@ impl Registry {
     /// Looks at everything; nothing counts before it is committed.
     pub(crate) fn gather(&self, look: Look<'_>) -> Found {
         let policy = Policy::read(&self.config.trust);
+        self.store.quarantine.reload();
         let mut found = Found::with(look.files);
         for candidate in self.candidates(&mut found, look.installed) {
             if look.unsettled.contains(&candidate.file) {
                 // under a policy what was there before would have to be judged anew, and its file is gone
                 if let Some(entry) = self.held_by(&candidate.file).filter(|_| !policy.is_in_force()) {
-                    found.take(candidate.file, entry, None);
+                    found.take(candidate.file, entry, None, &self.store.quarantine);
                 }
                 continue;
             }
             match self.read(&candidate, &policy) {
-                Ok(Admitted { entry, signer }) => found.take(candidate.file, entry, signer),
+                Ok(Admitted { entry, signer }) => {
+                    found.take(candidate.file, entry, signer, &self.store.quarantine);
+                }
                 Err(fault) => found.faults.push(*fault),
             }
         }
@@ -254,13 +258,24 @@ impl Registry {
 }
 
 impl Found {
-    /// Takes a plugin in; one with the same contents counts once, and of two that claim one version the first.
-    fn take(&mut self, file: PathBuf, entry: Arc<PluginEntry>, signer: Option<KeyId>) {
+    /// Takes a plugin in, unless it is quarantined; one with the same contents counts once, and of two that claim one
+    /// version the first.
+    fn take(
+        &mut self,
+        file: PathBuf,
+        entry: Arc<PluginEntry>,
+        signer: Option<KeyId>,
+        quarantine: &Quarantine,
+    ) {
         if let Some(signer) = signer {
             self.signers.insert(entry.hash, signer);
         }
         if self.known.insert(entry.hash, Arc::clone(&entry)).is_some() {
             return;
+        }
+        if let Some(confined) = quarantine.get(entry.hash) {
+            let (name, version) = (&entry.manifest.name, &entry.manifest.version);
+            return self.faults.push(Fault::of(name, version, confined.error()));
         }
         match self.usable.iter().find(|other| other.is_same_version(&entry)) {
             None => self.usable.push(entry),

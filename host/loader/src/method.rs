@@ -49,7 +49,7 @@ impl MethodFacts {
         }
     }
 
-    fn wrong_kind(&self) -> Failure {
+    pub(crate) fn wrong_kind(&self) -> Failure {
         Failure::new(kind::INTERNAL, format!("method `{}` was called in the way of another kind", self.name))
     }
 }
@@ -141,7 +141,8 @@ impl OwnedCall for Owned {
     }
 }
 
-fn log(call: &Call, level: u32, message: &str, fields: &str) {
+/// Passes a log line on.
+pub(crate) fn log(call: &Call, level: u32, message: &str, fields: &str) {
     let level = match level {
         JF_LOG_TRACE => LogLevel::Trace,
         JF_LOG_DEBUG => LogLevel::Debug,

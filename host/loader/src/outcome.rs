@@ -62,6 +62,13 @@ impl ResultRules {
         Ok(payload)
     }
 
+    /// The failure of a result of so many bytes, of which nothing else is known.
+    #[cfg(unix)]
+    pub(crate) fn too_large(&self, bytes: u64) -> Failure {
+        let message = format!("`{}` returned {bytes} bytes, the limit is {}", self.target, self.bytes_max);
+        permanent(kind::PAYLOAD_TOO_LARGE, message)
+    }
+
     fn check(&self, payload: &Payload) -> Result<(), Failure> {
         let Some(schema) = &self.schema else { return Ok(()) };
         schema.validate(payload.value()).map_err(|error| {

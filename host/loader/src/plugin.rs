@@ -5,16 +5,23 @@ use crate::config::RegistryConfig;
 use crate::describe::{belongs, catalog_entry};
 use crate::error::LoadError;
 use crate::instances::Instances;
+use crate::lease::{Lease, Leased};
 use crate::library;
 use crate::method::{BoundMethod, MethodFacts};
 use crate::outcome::ResultRules;
 use crate::store::{Hash, Store};
+#[cfg(unix)]
+use crate::worker::Supervisor;
 use jackfield_core::catalog::Plugin;
+use jackfield_core::model::Isolation;
+use jackfield_core::ports::Method;
 use jackfield_plugin_api::abi::host::{CallFault, Table};
 use jackfield_plugin_api::manifest::Manifest;
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+mod remote;
 
 /// A plugin version and how far it has come.
 pub(crate) struct PluginEntry {
@@ -26,17 +33,22 @@ pub(crate) struct PluginEntry {
     stages: Mutex<Stages>,
 }
 
+/// What an entry needs from its registry.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) config: &'a RegistryConfig,
+    #[cfg(unix)]
+    pub(crate) supervisor: &'a Supervisor,
+}
+
 #[derive(Default)]
 struct Stages {
     described: Option<Arc<Plugin>>,
+    methods: Option<Arc<[Arc<MethodFacts>]>>,
     table: Option<Table>,
-    opened: Option<Arc<Opened>>,
-}
-
-/// What calls need.
-struct Opened {
-    methods: Box<[Arc<MethodFacts>]>,
-    instances: Arc<Instances>,
+    instances: Option<Arc<Instances>>,
+    #[cfg(unix)]
+    pool: Option<Arc<crate::worker::Pool>>,
 }
 
 impl PluginEntry {
@@ -56,46 +68,77 @@ impl PluginEntry {
         }
     }
 
-    /// Finds the schemas out: from the note of an earlier time, otherwise by opening the plugin.
-    pub(crate) fn describe(&self, store: &Store) -> Result<Arc<Plugin>, LoadError> {
-        self.described(&mut self.stages.lock(), store)
+    /// Finds the schemas out: from the note of an earlier time, otherwise by opening the plugin where it is to run.
+    pub(crate) fn describe(&self, around: &Surroundings<'_>) -> Result<Arc<Plugin>, LoadError> {
+        self.described(&mut self.stages.lock(), around)
     }
 
-    /// Opens the plugin and binds one of its methods; `None` if it has none of that name.
+    /// Binds one of the plugin's methods for as long as `lease` lasts, to run where the step says, or where it is to run anyway; `None` if it has none of
+    /// that name.
     pub(crate) fn bind(
         &self,
         method: &str,
-        store: &Store,
-        config: &RegistryConfig,
-    ) -> Result<Option<BoundMethod>, LoadError> {
-        let opened = self.opened(&mut self.stages.lock(), store, config)?;
-        let facts = opened.methods.iter().find(|facts| &*facts.name == method);
-        let instances = Arc::clone(&opened.instances);
-        Ok(facts.map(|facts| BoundMethod { facts: Arc::clone(facts), instances }))
+        isolation: Option<Isolation>,
+        lease: Lease,
+        around: &Surroundings<'_>,
+    ) -> Result<Option<Arc<dyn Method>>, LoadError> {
+        let mut stages = self.stages.lock();
+        self.admitted(around)?;
+        let methods = self.methods(&mut stages, around)?;
+        let Some(facts) = methods.iter().find(|facts| &*facts.name == method).map(Arc::clone) else {
+            return Ok(None);
+        };
+        match self.isolation(isolation, around) {
+            Isolation::InProcess => {
+                let instances = self.instances(&mut stages, around)?;
+                Ok(Some(Arc::new(Leased::new(BoundMethod { facts, instances }, lease))))
+            }
+            Isolation::Worker => self.bind_remote(&mut stages, facts, lease, around).map(Some),
+        }
     }
 
-    fn described(&self, stages: &mut Stages, store: &Store) -> Result<Arc<Plugin>, LoadError> {
+    fn isolation(&self, step: Option<Isolation>, around: &Surroundings<'_>) -> Isolation {
+        let Manifest { name, isolation, .. } = &self.manifest;
+        around.config.isolation.decide(step, name, &self.file, *isolation)
+    }
+
+    /// Quarantined plugins are neither asked nor called.
+    fn admitted(&self, around: &Surroundings<'_>) -> Result<(), LoadError> {
+        around.store.quarantine.get(self.hash).map_or(Ok(()), |confined| Err(confined.error()))
+    }
+
+    fn described(&self, stages: &mut Stages, around: &Surroundings<'_>) -> Result<Arc<Plugin>, LoadError> {
         if let Some(described) = &stages.described {
             return Ok(Arc::clone(described));
         }
-        let noted = store.described(self.hash).filter(|full| belongs(full, &self.manifest));
+        self.admitted(around)?;
+        let noted = around.store.described(self.hash).filter(|full| belongs(full, &self.manifest));
         let full = match noted {
             Some(full) => full,
-            None => self.ask(self.table(stages, store)?, store)?,
+            None => self.ask(stages, around)?,
         };
         let described = Arc::new(catalog_entry(&full));
         stages.described = Some(Arc::clone(&described));
         Ok(described)
     }
 
-    fn ask(&self, table: Table, store: &Store) -> Result<Manifest, LoadError> {
-        let buffer = table.describe().map_err(|fault| self.says_nothing(&reason(&fault)))?;
-        let full =
-            Manifest::parse(buffer.as_bytes()).map_err(|error| self.says_nothing(&error.to_string()))?;
+    fn ask(&self, stages: &mut Stages, around: &Surroundings<'_>) -> Result<Manifest, LoadError> {
+        match self.isolation(None, around) {
+            Isolation::InProcess => {
+                let table = self.table(stages, around.store)?;
+                let buffer = table.describe().map_err(|fault| self.says_nothing(&reason(&fault)))?;
+                self.understand(buffer.as_bytes(), around.store)
+            }
+            Isolation::Worker => self.understand(self.ask_remote(around)?.as_bytes(), around.store),
+        }
+    }
+
+    fn understand(&self, manifest: &[u8], store: &Store) -> Result<Manifest, LoadError> {
+        let full = Manifest::parse(manifest).map_err(|error| self.says_nothing(&error.to_string()))?;
         if !belongs(&full, &self.manifest) {
             return Err(self.says_nothing("it offers something else than its file says"));
         }
-        store.remember(self.hash, buffer.as_bytes())?;
+        store.remember(self.hash, manifest)?;
         Ok(full)
     }
 
@@ -104,41 +147,45 @@ impl PluginEntry {
             return Ok(table);
         }
         let path = store.verified(self.hash)?;
-        let table = library::open(&self.manifest.name, &path)?;
+        let table = library::open_library(&self.manifest.name, &path)?;
         stages.table = Some(table);
         Ok(table)
     }
 
-    fn opened(
+    fn methods(
         &self,
         stages: &mut Stages,
-        store: &Store,
-        config: &RegistryConfig,
-    ) -> Result<Arc<Opened>, LoadError> {
-        if let Some(opened) = &stages.opened {
-            return Ok(Arc::clone(opened));
+        around: &Surroundings<'_>,
+    ) -> Result<Arc<[Arc<MethodFacts>]>, LoadError> {
+        if let Some(methods) = &stages.methods {
+            return Ok(Arc::clone(methods));
         }
-        let described = self.described(stages, store)?;
-        let table = self.table(stages, store)?;
+        let described = self.described(stages, around)?;
         let methods = (0_u32..).zip(&described.methods).map(|(index, method)| {
             let target = format!("{}.{}", described.name, method.name);
-            let rules =
-                ResultRules::new(target, config.result_bytes_max, &method.output).map_err(|reason| {
-                    self.says_nothing(&format!(
-                        "the result schema of `{}` is not valid: {reason}",
-                        method.name
-                    ))
-                })?;
+            let rules = ResultRules::new(target, around.config.result_bytes_max, &method.output);
+            let rules = rules.map_err(|reason| {
+                self.says_nothing(&format!("the result schema of `{}` is not valid: {reason}", method.name))
+            })?;
             let (name, kind, is_serial) = (method.name.clone(), method.kind, method.serial);
             Ok(Arc::new(MethodFacts { index, name, kind, is_serial, rules }))
         });
-        let methods: Box<[_]> = methods.collect::<Result<_, LoadError>>()?;
-        let settings = config.plugin_config(&described.name);
-        let instances =
-            Instances::new(&described.name, table, &settings, config.instances_max, methods.len());
-        let opened = Arc::new(Opened { methods, instances: Arc::new(instances) });
-        stages.opened = Some(Arc::clone(&opened));
-        Ok(opened)
+        let methods: Arc<[_]> = methods.collect::<Result<_, LoadError>>()?;
+        stages.methods = Some(Arc::clone(&methods));
+        Ok(methods)
+    }
+
+    fn instances(&self, stages: &mut Stages, around: &Surroundings<'_>) -> Result<Arc<Instances>, LoadError> {
+        if let Some(instances) = &stages.instances {
+            return Ok(Arc::clone(instances));
+        }
+        let table = self.table(stages, around.store)?;
+        let (name, config) = (&self.manifest.name, around.config);
+        let settings = config.plugin_config(name);
+        let methods = self.manifest.methods.len();
+        let instances = Arc::new(Instances::new(name, table, &settings, config.instances_max, methods));
+        stages.instances = Some(Arc::clone(&instances));
+        Ok(instances)
     }
 
     fn says_nothing(&self, reason: &str) -> LoadError {

@@ -5,13 +5,16 @@ use crate::config::RegistryConfig;
 use crate::error::LoadError;
 use crate::fault::Fault;
 use crate::installed::Index;
-use crate::lease::{Leased, Leases};
+use crate::lease::Leases;
 use crate::look::{Candidate, Look};
-use crate::plugin::PluginEntry;
+use crate::plugin::{PluginEntry, Surroundings};
 use crate::store::{Hash, Store};
 use crate::trust::{KeyId, Policy};
+#[cfg(unix)]
+use crate::worker::Supervisor;
 use jackfield_core::catalog::{Catalog, Unusable};
 use jackfield_core::failure::{Failure, kind};
+use jackfield_core::model::Isolation;
 use jackfield_core::ports::{Method, Methods};
 use parking_lot::{Mutex, RwLock};
 use semver::Version;
@@ -39,6 +42,8 @@ pub struct Registry {
     /// Serialises changes; readers only look at `found`.
     pub(crate) changing: Mutex<()>,
     pub(crate) found: RwLock<Found>,
+    #[cfg(unix)]
+    supervisor: Supervisor,
 }
 
 /// What one look at all files has found.
@@ -74,6 +79,8 @@ impl Registry {
             leases: Arc::default(),
             changing: Mutex::default(),
             found: RwLock::default(),
+            #[cfg(unix)]
+            supervisor: Supervisor::default(),
         };
         registry.rescan();
         Ok(registry)
@@ -144,8 +151,8 @@ impl Registry {
         self.found.read().faults.clone()
     }
 
-    /// Makes the schemas of all versions of the named plugins known to [`Methods::catalog`]. Opens, in this process,
-    /// those that have never been described. Names that no plugin has are passed over: checking a workflow reports them
+    /// Makes the schemas of all versions of the named plugins known to [`Methods::catalog`]. Those that have never been
+    /// described are opened where they are to run: in this process, or in a worker, which may die of it. Names that no plugin has are passed over: checking a workflow reports them
     /// with their place.
     ///
     /// # Errors
@@ -153,12 +160,17 @@ impl Registry {
     pub fn load(&self, names: &[&str]) -> Result<(), LoadError> {
         let usable = self.found.read().usable.clone();
         let mut first_fault = Ok(());
+        let mut is_one_confined = false;
         for entry in usable.iter().filter(|entry| names.contains(&entry.manifest.name.as_str())) {
-            if let Err(fault) = entry.describe(&self.store) {
+            if let Err(fault) = entry.describe(&self.surroundings()) {
+                is_one_confined |= matches!(fault, LoadError::Quarantined { .. });
                 first_fault = first_fault.and(Err(fault));
             }
         }
         self.found.write().refresh_catalog();
+        if is_one_confined {
+            self.rescan();
+        }
         first_fault
     }
 
@@ -187,13 +199,38 @@ impl Registry {
         present.draining.iter().chain(&present.usable).filter(is_left).cloned().collect()
     }
 
+    /// Lets all versions of a plugin out of quarantine, and looks into the directories again. Which versions there were.
+    ///
+    /// # Errors
+    /// If the list of quarantined plugins cannot be written.
+    pub fn release(&self, plugin: &str) -> Result<Vec<PluginVersion>, LoadError> {
+        let released = self.store.quarantine.release(plugin)?;
+        self.rescan();
+        Ok(released)
+    }
+
+    /// Ends all worker processes at once, for good. Calls that are in them fail; plugins in this process stay as they are.
+    pub fn end_workers(&self) {
+        #[cfg(unix)]
+        self.supervisor.close();
+    }
+
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            store: &self.store,
+            config: &self.config,
+            #[cfg(unix)]
+            supervisor: &self.supervisor,
+        }
+    }
+
     fn fault_of(&self, file: &Path, name: &str, version: &Version) -> Option<LoadError> {
         let found = self.found.read();
         let concerns = |fault: &&Fault| match &fault.error {
             LoadError::Conflict { file: other, .. } => other == file,
-            LoadError::MissingDependency(_) | LoadError::CyclicDependency { .. } => {
-                fault.concerns(name, version)
-            }
+            LoadError::MissingDependency(_)
+            | LoadError::CyclicDependency { .. }
+            | LoadError::Quarantined { .. } => fault.concerns(name, version),
             _ => false,
         };
         found.faults.iter().find(concerns).map(|fault| fault.error.clone())
@@ -244,7 +281,13 @@ impl Methods for Registry {
         Arc::clone(&self.found.read().catalog)
     }
 
-    fn bind(&self, plugin: &str, version: &Version, method: &str) -> Result<Arc<dyn Method>, Failure> {
+    fn bind(
+        &self,
+        plugin: &str,
+        version: &Version,
+        method: &str,
+        isolation: Option<Isolation>,
+    ) -> Result<Arc<dyn Method>, Failure> {
         let entry = {
             // counted under the lock under which a look decides whether the file is still needed
             let found = self.found.read();
@@ -254,11 +297,15 @@ impl Methods for Registry {
             entry.map(|entry| (self.leases.take(entry.hash), entry))
         };
         let (lease, entry) = entry.ok_or_else(|| self.unavailable(plugin, version))?;
-        let bound = entry
-            .bind(method, &self.store, &self.config)
-            .map_err(|fault| Failure::new(kind::PLUGIN_UNAVAILABLE, fault.to_string()))?;
+        let bound = entry.bind(method, isolation, lease, &self.surroundings()).map_err(|fault| {
+            let message = match fault.remedy() {
+                remedy if remedy.is_empty() => fault.to_string(),
+                remedy => format!("{fault}. {remedy}"),
+            };
+            Failure::new(kind::PLUGIN_UNAVAILABLE, message)
+        })?;
         match bound {
-            Some(bound) => Ok(Arc::new(Leased::new(bound, lease))),
+            Some(bound) => Ok(bound),
             None => Err(Failure::new(
                 kind::PLUGIN_UNAVAILABLE,
                 format!("plugin `{plugin} {version}` has no method `{method}`"),

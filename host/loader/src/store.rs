@@ -3,6 +3,7 @@
 
 use crate::cache::{Cache, Finding};
 use crate::error::LoadError;
+use crate::quarantine::Quarantine;
 use crate::stamp::Stamp;
 use jackfield_plugin_api::manifest::Manifest;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// SHA-256 of a plugin file.
@@ -74,6 +76,7 @@ pub(crate) struct Store {
     pub(crate) cache: Cache,
     /// Whether a kept file is hashed each time that it is opened, whatever was noted about it.
     pub(crate) always_hashes: bool,
+    pub(crate) quarantine: Arc<Quarantine>,
 }
 
 impl Store {
@@ -81,7 +84,8 @@ impl Store {
         let home = data_dir.join("plugins");
         let (libraries, manifests) = (home.join("store"), home.join("described"));
         let cache = Cache::open(home.join("registry.json"));
-        let store = Self { home, libraries, manifests, cache, always_hashes: false };
+        let quarantine = Arc::new(Quarantine::open(home.join("quarantine.json")));
+        let store = Self { home, libraries, manifests, cache, always_hashes: false, quarantine };
         for directory in [&store.libraries, &store.manifests] {
             std::fs::create_dir_all(directory)
                 .map_err(|error| LoadError::io(directory, "written", &error))?;

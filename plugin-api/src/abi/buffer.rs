@@ -16,6 +16,12 @@ impl Buffer {
         Self(raw)
     }
 
+    /// Bytes of this side, for hosts that have a result from elsewhere.
+    #[must_use]
+    pub fn from_vec(bytes: Vec<u8>) -> Self {
+        Self(super::give::bytes(bytes))
+    }
+
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -3,6 +3,10 @@
 use jackfield_plugin_api::prelude::*;
 use std::time::{Duration, Instant};
 
+mod crash;
+
+use crash::{abort, exit, segfault, stack_overflow};
+
 export_plugin! {
     name: "fault",
     description: "misbehaves on request",
@@ -14,6 +18,10 @@ export_plugin! {
         invalid_json { description: "returns something that is no JSON" },
         wrong_schema { description: "returns something that its schema does not allow" },
         oversize { description: "returns a string of a length of your choice" },
+        segfault { description: "writes where nothing may be written" },
+        abort { description: "aborts its process" },
+        exit { description: "ends its process with an exit code of your choice" },
+        stack_overflow { description: "calls itself until the stack is full" },
     ],
 }
 

@@ -70,6 +70,8 @@ enum Effect {
         #[serde(default)]
         at: Option<String>,
     },
+    /// The run cannot be started: a part of what is said about it.
+    NotStarted(String),
     /// Another text of the graph; the run is the same.
     Shown(String),
     /// Kept when the document is written again; nothing else looks at it.
@@ -83,6 +85,7 @@ impl Row {
             Effect::Records(places) => self.check_records(index, benches, places),
             Effect::Refused { accepts, at } => self.check_refusal(&benches[0], accepts.as_ref(), at.as_ref()),
             Effect::Fault { code, at } => self.check_fault(&benches[0], code, at.as_ref()),
+            Effect::NotStarted(part) => self.check_not_started(benches, part),
             Effect::Shown(text) => {
                 self.check_same(index, benches).and_then(|()| self.check_shown(benches, text))
             }
@@ -196,6 +199,16 @@ impl Row {
         let found = only_finding(bench, &self.after())?;
         let is_it = found.code.to_string() == code && *found.pointer == **at.unwrap_or(&self.at);
         if is_it { Ok(()) } else { Err(format!("expected {code}: {}", Faults(vec![found]))) }
+    }
+
+    fn check_not_started(&self, benches: &[Bench; 2], part: &str) -> Result<(), String> {
+        let start = |bench: &Bench, document| bench.host().start(&bench.check(document), self.input.clone());
+        start(&benches[0], self.before()).map_err(|error| format!("it does not start before: {error}"))?;
+        match start(&benches[1], self.after()) {
+            Err(error) if error.to_string().contains(part) => Ok(()),
+            Err(error) => Err(format!("`{part}` is not in: {error}")),
+            Ok(_) => Err("it starts".into()),
+        }
     }
 
     /// The field is there, as it is, when the document is written again.

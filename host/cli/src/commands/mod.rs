@@ -29,5 +29,9 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         Command::Fmt(args) => fmt::run(&args, printer),
         Command::Bench(args) => bench::run(&args, settings()?, printer),
         Command::Plugin(command) => plugin::run(command, settings()?, printer),
+        Command::Worker => {
+            jackfield_worker::serve()?;
+            Ok(Exit::Success)
+        }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) fn run(command: PluginCommand, settings: Settings, printer: &Printer)
     match command {
         PluginCommand::List => list(settings, printer),
         PluginCommand::Info { plugin } => info(&plugin, settings, printer),
+        PluginCommand::Release { plugin } => release(&plugin, settings, printer),
         PluginCommand::Call { method, params } => call(&method, &params, settings, printer),
         PluginCommand::Store(command) => plugin_store::run(command, settings, printer),
         PluginCommand::Trust(command) => plugin_trust::run(command, settings, printer),
@@ -78,6 +79,20 @@ fn info(name: &str, settings: Settings, printer: &Printer) -> Result<Exit> {
             describe(&mut text, method, printer);
         }
         printer.result(&text)?;
+    }
+    Ok(Exit::Success)
+}
+
+fn release(name: &str, settings: Settings, printer: &Printer) -> Result<Exit> {
+    let released = settings.host(None)?.release_plugin(name)?;
+    if released.is_empty() {
+        bail!("plugin `{name}` is not quarantined; `jackfield plugin list` names those that are");
+    }
+    let released: Vec<String> = released.iter().map(ToString::to_string).collect();
+    if printer.is_json() {
+        printer.result_json(&json!({ "released": released }))?;
+    } else {
+        printer.note(&format!("let out: {}", released.join(", ")));
     }
     Ok(Exit::Success)
 }

@@ -134,7 +134,8 @@ impl CallFields {
 }
 
 /// Where a call runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Isolation {
     /// In the host's process.
     InProcess,

@@ -13,6 +13,7 @@ pub(crate) use plain::limit_ns;
 use crate::catalog::MethodKind;
 pub use crate::expr::RefIx;
 use crate::expr::{Expression, Template};
+use crate::model::Isolation;
 pub use crate::model::{Backoff, LogLevel, Mode, Rollback, Tolerance, TriggerRule};
 use semver::Version;
 use std::ops::Range;
@@ -280,6 +281,8 @@ pub struct MethodUse {
     pub method: Box<str>,
     /// How it is called.
     pub kind: MethodKind,
+    /// Where the step wants it to run; `None` leaves it to the host.
+    pub isolation: Option<Isolation>,
     /// Declared free of side effects.
     pub pure: bool,
     /// Limit of an attempt where the document sets none.

@@ -6,7 +6,7 @@ use super::names::did_you_mean;
 use super::parameters::Schema;
 use crate::catalog::{Catalog, MethodKind, Plugin, Unusable};
 use crate::diagnostic::{Code, Finding, nearest};
-use crate::model::{At, CallFields, Workflow};
+use crate::model::{At, CallFields, Isolation, Workflow};
 use crate::plan::{MethodIx, MethodUse};
 use indexmap::IndexMap;
 use semver::{Version, VersionReq};
@@ -20,13 +20,13 @@ pub(super) struct Calls<'w, 'c> {
     /// Plugins whose entry in `requires` is at fault already.
     reported: HashSet<&'w str>,
     asked: HashMap<Asked<'w>, MethodIx>,
-    known: HashMap<(&'c str, &'c Version, &'c str), MethodIx>,
+    known: HashMap<(&'c str, &'c Version, &'c str, Option<Isolation>), MethodIx>,
     methods: Vec<MethodUse>,
     schemas: Vec<Option<Schema<'c>>>,
 }
 
-/// What a call asks for: plugin, method, range.
-type Asked<'w> = (&'w str, &'w str, Option<&'w VersionReq>);
+/// What a call asks for: plugin, method, range, isolation.
+type Asked<'w> = (&'w str, &'w str, Option<&'w VersionReq>, Option<Isolation>);
 
 impl<'w, 'c> Calls<'w, 'c> {
     /// Starts with the entries of `requires`, each of which must be met whether or not a step uses the plugin.
@@ -57,7 +57,8 @@ impl<'w, 'c> Calls<'w, 'c> {
         call: &'w CallFields,
     ) -> Option<MethodIx> {
         let range = call.plugin_version.as_ref().map(|range| &range.value);
-        let asked = (&*call.plugin.value, &*call.method.value, range);
+        let isolation = call.isolation.as_ref().map(|isolation| isolation.value);
+        let asked = (&*call.plugin.value, &*call.method.value, range, isolation);
         if let Some(ix) = self.asked.get(&asked) {
             return Some(*ix);
         }
@@ -75,7 +76,7 @@ impl<'w, 'c> Calls<'w, 'c> {
         if call.method.value.is_empty() {
             return None;
         }
-        let ix = self.method(context, plugin, &call.method)?;
+        let ix = self.method(context, plugin, &call.method, isolation)?;
         self.asked.insert(asked, ix);
         Some(ix)
     }
@@ -85,12 +86,13 @@ impl<'w, 'c> Calls<'w, 'c> {
         context: &mut Context<'_, '_>,
         plugin: &'c Arc<Plugin>,
         name: &At<Box<str>>,
+        isolation: Option<Isolation>,
     ) -> Option<MethodIx> {
         let Some(method) = plugin.method(&name.value) else {
             self.unknown_method(context, plugin, name);
             return None;
         };
-        if let Some(ix) = self.known.get(&(&*plugin.name, &plugin.version, &*method.name)) {
+        if let Some(ix) = self.known.get(&(&*plugin.name, &plugin.version, &*method.name, isolation)) {
             return Some(*ix);
         }
         if method.kind == MethodKind::Stream {
@@ -113,13 +115,14 @@ impl<'w, 'c> Calls<'w, 'c> {
             }
         };
         let ix = MethodIx(index(self.methods.len()));
-        self.known.insert((&plugin.name, &plugin.version, &method.name), ix);
+        self.known.insert((&plugin.name, &plugin.version, &method.name, isolation), ix);
         self.schemas.push(schema);
         self.methods.push(MethodUse {
             plugin: plugin.name.clone(),
             version: plugin.version.clone(),
             method: method.name.clone(),
             kind: method.kind,
+            isolation,
             pure: method.pure,
             default_timeout: method.default_timeout,
         });

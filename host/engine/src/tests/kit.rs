@@ -2,6 +2,7 @@
 
 use jackfield_core::catalog::{self, Catalog, MethodKind, Plugin};
 use jackfield_core::failure::{Failure, kind};
+use jackfield_core::model::Isolation;
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::{Call, Completion, Method, Methods, Outcome};
 use parking_lot::{Condvar, Mutex};
@@ -237,7 +238,13 @@ impl Methods for Source {
         })]))
     }
 
-    fn bind(&self, _: &str, _: &Version, method: &str) -> Result<Arc<dyn Method>, Failure> {
+    fn bind(
+        &self,
+        _: &str,
+        _: &Version,
+        method: &str,
+        _: Option<Isolation>,
+    ) -> Result<Arc<dyn Method>, Failure> {
         let (name, kind, body) = METHODS
             .iter()
             .find(|(name, _, _)| *name == method)

@@ -13,6 +13,7 @@ pub(crate) use runtime::AppRuntime;
 use crate::Error;
 use jackfield_core::catalog::{Catalog, MethodKind, Plugin};
 use jackfield_core::failure::{Failure, kind};
+use jackfield_core::model::Isolation;
 use jackfield_core::ports::{Call, Completion, Method, Methods, Outcome};
 use method::Body;
 use parking_lot::Mutex;
@@ -99,10 +100,22 @@ impl Methods for AllMethods {
         catalog
     }
 
-    fn bind(&self, plugin: &str, version: &Version, method: &str) -> Result<Arc<dyn Method>, Failure> {
+    fn bind(
+        &self,
+        plugin: &str,
+        version: &Version,
+        method: &str,
+        isolation: Option<Isolation>,
+    ) -> Result<Arc<dyn Method>, Failure> {
         let Some(methods) = self.app.plugins.get(&(plugin.to_owned(), version.clone())) else {
-            return self.files.bind(plugin, version, method);
+            return self.files.bind(plugin, version, method, isolation);
         };
+        if isolation == Some(Isolation::Worker) {
+            let message = format!(
+                "`{plugin}.{method}` is a method of the application and cannot run in a worker; leave `isolation` out"
+            );
+            return Err(Failure { retryable: false, ..Failure::new(kind::PLUGIN_UNAVAILABLE, message) });
+        }
         let method = methods.get(method).ok_or_else(|| {
             let message = format!("the application's plugin `{plugin}` {version} has no method `{method}`");
             Failure::new(kind::PLUGIN_UNAVAILABLE, message)

@@ -21,7 +21,13 @@ impl Methods for NoFiles {
         Arc::new(Catalog::new(vec![]))
     }
 
-    fn bind(&self, plugin: &str, _: &Version, _: &str) -> Result<Arc<dyn Method>, Failure> {
+    fn bind(
+        &self,
+        plugin: &str,
+        _: &Version,
+        _: &str,
+        _: Option<Isolation>,
+    ) -> Result<Arc<dyn Method>, Failure> {
         Err(Failure::new(kind::PLUGIN_UNAVAILABLE, format!("no file has plugin `{plugin}`")))
     }
 }
@@ -44,7 +50,7 @@ fn bound(method: AppMethod) -> Arc<dyn Method> {
     let mut app = AppPlugins::default();
     app.add("app", "1.0.0", method).unwrap();
     let runtime = if app.has_async() { Some(AppRuntime::new().unwrap()) } else { None };
-    AllMethods::new(app, Arc::new(NoFiles), runtime).bind("app", &Version::new(1, 0, 0), &name).unwrap()
+    AllMethods::new(app, Arc::new(NoFiles), runtime).bind("app", &Version::new(1, 0, 0), &name, None).unwrap()
 }
 
 #[test]

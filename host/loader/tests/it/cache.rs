@@ -206,7 +206,7 @@ fn a_stored_copy_that_changed_after_it_was_verified_is_not_opened() {
     std::fs::rename(&other, &stored).unwrap();
     let registry = home.registry();
     let version = registry.catalog().versions("echo")[0].version.clone();
-    let refused = registry.bind("echo", &version, "echo").err().unwrap();
+    let refused = registry.bind("echo", &version, "echo", None).err().unwrap();
     assert!(refused.message.contains("do not have its hash"), "{}", refused.message);
 }
 

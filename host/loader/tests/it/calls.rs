@@ -268,8 +268,8 @@ fn a_given_up_call_sets_its_instance_aside_until_it_returns() {
 fn a_method_or_version_that_does_not_exist_is_unavailable() {
     let (_home, registry) = with(&echo());
     let version = registry.catalog().versions("echo")[0].version.clone();
-    let missing = registry.bind("echo", &version, "ecko").err().unwrap();
+    let missing = registry.bind("echo", &version, "ecko", None).err().unwrap();
     assert!(missing.message.contains("no method `ecko`"), "{}", missing.message);
-    let missing = registry.bind("echo", &semver::Version::new(9, 9, 9), "echo").err().unwrap();
+    let missing = registry.bind("echo", &semver::Version::new(9, 9, 9), "echo", None).err().unwrap();
     assert_eq!(&*missing.kind, "plugin.unavailable");
 }

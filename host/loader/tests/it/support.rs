@@ -1,6 +1,7 @@
 //! Builds the plugins that the tests load, once per run, and makes calls.
 
 use jackfield_core::failure::Failure;
+use jackfield_core::model::Isolation;
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::{Call, CallListener, LogLevel, Method, Methods, Outcome, Silent, StepAddress};
 use jackfield_loader::{Registry, RegistryConfig};
@@ -182,7 +183,7 @@ impl Home {
     }
 
     pub(crate) fn config(&self) -> RegistryConfig {
-        RegistryConfig::new(self.dir.path().join("data")).directory(self.plugins())
+        in_process(RegistryConfig::new(self.dir.path().join("data")).directory(self.plugins()))
     }
 
     pub(crate) fn registry(&self) -> Registry {
@@ -198,11 +199,17 @@ impl Home {
     }
 }
 
+/// Plugins run in the process of the test.
+pub(crate) fn in_process(mut config: RegistryConfig) -> RegistryConfig {
+    config.isolation.default = Some(Isolation::InProcess);
+    config
+}
+
 /// The newest version of a method, loaded and bound.
 pub(crate) fn bind(registry: &Registry, plugin: &str, method: &str) -> Arc<dyn Method> {
     registry.load(&[plugin]).expect("the plugin loads");
     let version = registry.catalog().versions(plugin)[0].version.clone();
-    registry.bind(plugin, &version, method).expect("the method exists")
+    registry.bind(plugin, &version, method, None).expect("the method exists")
 }
 
 pub(crate) fn call_with(parameters: &str, step: &str, listener: Arc<dyn CallListener>) -> Call {

@@ -8,7 +8,7 @@ use semver::{Version, VersionReq};
 
 fn next(registry: &Registry, version: &str) -> Payload {
     let version = Version::parse(version).expect("the test writes versions");
-    let method = registry.bind("counter", &version, "next").expect("it is there");
+    let method = registry.bind("counter", &version, "next", None).expect("it is there");
     method.call(&call("{}")).expect("it works")
 }
 
@@ -63,7 +63,7 @@ fn a_missing_dependency_is_named_and_its_arrival_repairs_it() {
     let registry = home.registry();
     assert_eq!(registry.faults()[0].code(), "plugin.missing_dependency");
     assert!(registry.catalog().versions("needy").is_empty());
-    let refused = registry.bind("needy", &Version::new(1, 0, 0), "next").err().unwrap();
+    let refused = registry.bind("needy", &Version::new(1, 0, 0), "next", None).err().unwrap();
     assert_eq!(&*refused.kind, "plugin.unavailable");
     assert!(refused.message.contains("requires `counter ^2`"), "{}", refused.message);
 

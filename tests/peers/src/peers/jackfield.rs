@@ -4,7 +4,7 @@ use super::{Name, Peer};
 use crate::graph::Graph;
 use crate::trial::{self, Check, Trial};
 use anyhow::{Context, Result, bail, ensure};
-use jackfield::{EventKind, Host, HostBuilder, Run, Workflow, json};
+use jackfield::{Config, EventKind, Host, HostBuilder, Isolation, Run, Workflow, json};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -26,7 +26,10 @@ pub(crate) struct Jackfield {
 impl Jackfield {
     pub(crate) fn open(source: &HostSource<'_>, threads: usize) -> Result<Self> {
         let data_dir = tempfile::tempdir()?;
-        let host = source(Host::builder().threads(threads).data_dir(data_dir.path()))?.build()?;
+        let mut config = Config::default();
+        config.isolation.default = Some(Isolation::InProcess);
+        let builder = Host::builder().config(config).threads(threads).data_dir(data_dir.path());
+        let host = source(builder)?.build()?;
         Ok(Self { host, workflows: HashMap::new(), _data_dir: data_dir })
     }
 

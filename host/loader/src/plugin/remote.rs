@@ -1,0 +1,166 @@
+//! What an entry does with worker processes.
+
+use super::{PluginEntry, Stages, Surroundings};
+use crate::error::LoadError;
+use crate::method::MethodFacts;
+use jackfield_core::ports::Method;
+use std::sync::Arc;
+
+#[cfg(unix)]
+mod unix {
+    use super::absolute;
+    use super::{Arc, LoadError, Method, MethodFacts, PluginEntry, Stages, Surroundings};
+    use crate::config::WorkerProgram;
+    use crate::lease::{Lease, Leased};
+    use crate::worker::{Pool, PoolSetup, Probed, WorkerMethod, describe};
+    use jackfield_plugin_api::worker::{Hello, PROTOCOL};
+    use serde_json::value::RawValue;
+
+    impl PluginEntry {
+        /// Binds a method to the pool of this plugin version, which is made with its first method.
+        pub(in crate::plugin) fn bind_remote(
+            &self,
+            stages: &mut Stages,
+            facts: Arc<MethodFacts>,
+            lease: Lease,
+            around: &Surroundings<'_>,
+        ) -> Result<Arc<dyn Method>, LoadError> {
+            let pool = match &stages.pool {
+                // a pool that was closed with a quarantine gives way once the plugin is let out
+                Some(pool) if !pool.is_closed() => Arc::clone(pool),
+                _ => {
+                    let methods = self.methods(stages, around)?;
+                    let pool = self.pool(&methods, around)?;
+                    stages.pool = Some(Arc::clone(&pool));
+                    pool
+                }
+            };
+            Ok(Arc::new(Leased::new(WorkerMethod { facts, pool }, lease)))
+        }
+
+        fn pool(
+            &self,
+            methods: &[Arc<MethodFacts>],
+            around: &Surroundings<'_>,
+        ) -> Result<Arc<Pool>, LoadError> {
+            let clock = around.supervisor.clock().map_err(|error| {
+                self.no_worker(&format!("but the system gives no thread to watch over it: {error}"))
+            })?;
+            let clock = clock.ok_or_else(|| self.no_worker("and the host has ended them"))?;
+            let config = around.config.plugin_config(&self.manifest.name);
+            let config =
+                RawValue::from_string(config).map_err(|error| self.says_nothing(&error.to_string()))?;
+            let limits = around.config.worker_limits(&self.manifest.name);
+            let pool = Pool::new(
+                PoolSetup {
+                    plugin: self.manifest.name.as_str().into(),
+                    version: self.manifest.version.clone(),
+                    hash: self.hash,
+                    hello: self.hello(Some(config), limits.threads_max, around)?,
+                    program: self.program(around)?,
+                    limits,
+                    clock,
+                    quarantine: Arc::clone(&around.store.quarantine),
+                },
+                methods,
+            );
+            around.supervisor.add(&pool);
+            Ok(pool)
+        }
+
+        /// The full manifest, told by a process of its own. A plugin that the process dies of is quarantined.
+        pub(in crate::plugin) fn ask_remote(&self, around: &Surroundings<'_>) -> Result<Box<str>, LoadError> {
+            let (program, hello) = (self.program(around)?, self.hello(None, 0, around)?);
+            let patience = around.config.worker_limits(&self.manifest.name).start_timeout;
+            let (name, version) = (&self.manifest.name, &self.manifest.version);
+            let probed = describe(&program, &hello, version, patience).map_err(|error| {
+                self.no_worker(&format!(
+                    "which could not be started from `{}`: {error}",
+                    program.path.display()
+                ))
+            })?;
+            match probed {
+                Probed::Manifest(manifest) => Ok(manifest),
+                Probed::Refused(refusal) => Err(self.refused(&refusal.code, &refusal.reason)),
+                Probed::Crashed(how) => {
+                    let reason = format!("when it was asked what it offers, its worker {how}");
+                    let reason = crate::error::one_line(&reason);
+                    around.store.quarantine.add(self.hash, name, version, &reason);
+                    let (plugin, version) = (name.clone(), version.clone());
+                    Err(LoadError::Quarantined { plugin, version, reason })
+                }
+            }
+        }
+
+        /// The error that the worker had, as if it had happened here.
+        fn refused(&self, code: &str, reason: &str) -> LoadError {
+            let plugin = self.manifest.name.clone();
+            let of_plugin = format!("plugin `{plugin}` cannot be opened: ");
+            let reason = reason.strip_prefix(&of_plugin).unwrap_or(reason);
+            let of_plugin = format!("plugin `{plugin}`: its layout differs: ");
+            let reason = crate::error::one_line(reason.strip_prefix(&of_plugin).unwrap_or(reason));
+            match code {
+                "plugin.open_failed" => LoadError::OpenFailed { plugin, reason },
+                "plugin.layout_differs" => LoadError::LayoutDiffers { plugin, reason },
+                _ => LoadError::DescribeFailed { plugin, reason },
+            }
+        }
+
+        fn hello(
+            &self,
+            config: Option<Box<RawValue>>,
+            threads_max: u32,
+            around: &Surroundings<'_>,
+        ) -> Result<Hello, LoadError> {
+            Ok(Hello {
+                protocol: PROTOCOL,
+                features: Vec::new(),
+                plugin: self.manifest.name.clone(),
+                library: absolute(around.store.verified(self.hash)?),
+                config,
+                result_bytes_max: around.config.result_bytes_max as u64,
+                threads_max,
+            })
+        }
+
+        fn program(&self, around: &Surroundings<'_>) -> Result<WorkerProgram, LoadError> {
+            around.config.worker_program.clone().ok_or_else(|| {
+                self.no_worker(
+                    "and there is no program for it: put `jackfield-worker` beside this one or name it",
+                )
+            })
+        }
+
+        fn no_worker(&self, reason: &str) -> LoadError {
+            LoadError::NoWorker { plugin: self.manifest.name.clone(), reason: reason.to_owned() }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn absolute(path: std::path::PathBuf) -> std::path::PathBuf {
+    // a path that the system cannot complete is used as it is
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+#[cfg(not(unix))]
+impl PluginEntry {
+    fn bind_remote(
+        &self,
+        _: &mut Stages,
+        _: Arc<MethodFacts>,
+        _: crate::lease::Lease,
+        _: &Surroundings<'_>,
+    ) -> Result<Arc<dyn Method>, LoadError> {
+        Err(self.no_worker())
+    }
+
+    fn ask_remote(&self, _: &Surroundings<'_>) -> Result<Box<str>, LoadError> {
+        Err(self.no_worker())
+    }
+
+    fn no_worker(&self) -> LoadError {
+        let reason = "which this version does not support on this system".to_owned();
+        LoadError::NoWorker { plugin: self.manifest.name.clone(), reason }
+    }
+}

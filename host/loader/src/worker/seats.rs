@@ -1,0 +1,250 @@
+//! What a pool knows: its workers, the calls in them, and the calls that wait.
+
+use super::talk::Worker;
+use crate::method::MethodFacts;
+use jackfield_core::ports::{Call, Completion};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A call that waits for a worker.
+pub(crate) struct Pending {
+    pub(crate) call: Arc<Call>,
+    pub(crate) facts: Arc<MethodFacts>,
+    pub(crate) done: Completion,
+}
+
+/// A call that a worker has.
+pub(crate) struct InFlight {
+    pub(crate) pending: Pending,
+    lane: usize,
+    /// When it was told to stop.
+    pub(crate) told: Option<Instant>,
+    /// Whether the engine has given it up.
+    pub(crate) is_abandoned: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Starting,
+    Ready,
+    /// It takes no more calls and ends.
+    Leaving,
+}
+
+/// A worker as its pool sees it.
+pub(crate) struct Seat {
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) phase: Phase,
+    pub(crate) calls: HashMap<u64, InFlight>,
+    /// Calls of blocking and inline methods among them.
+    threads_in_use: u32,
+    /// Calls among them that were given up: until they return nothing new is put beside them.
+    abandoned: usize,
+    pub(crate) served: u64,
+    pub(crate) idle_since: Instant,
+}
+
+/// Calls that wait. The first lane is that of calls that take a thread, the second that of asynchronous ones; each method
+/// that takes one call at a time has one of its own.
+pub(crate) struct Lane {
+    takes_thread: bool,
+    is_serial: bool,
+    is_busy: bool,
+    queue: VecDeque<Pending>,
+}
+
+impl Lane {
+    fn new(takes_thread: bool, is_serial: bool) -> Self {
+        Self { takes_thread, is_serial, is_busy: false, queue: VecDeque::new() }
+    }
+
+    /// Whether another of its calls may be made now.
+    fn is_open(&self) -> bool {
+        !self.is_serial || !self.is_busy
+    }
+}
+
+/// A call that was given to a worker and is to be sent to it.
+pub(crate) struct Assigned {
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) id: u64,
+    pub(crate) call: Arc<Call>,
+    pub(crate) facts: Arc<MethodFacts>,
+}
+
+pub(crate) struct Seats {
+    pub(crate) all: BTreeMap<u64, Seat>,
+    lanes: Vec<Lane>,
+    /// By the address of the call: worker and number.
+    places: HashMap<usize, (u64, u64)>,
+    next_call: u64,
+    next_worker: u64,
+    threads_max: u32,
+}
+
+fn address(call: &Call) -> usize {
+    std::ptr::from_ref(call).addr()
+}
+
+impl Seats {
+    /// `methods` says of each method whether it takes a thread and whether it takes one call at a time; second is the lane of
+    /// each method.
+    pub(crate) fn new(methods: impl Iterator<Item = (bool, bool)>, threads_max: u32) -> (Self, Box<[usize]>) {
+        let mut lanes = vec![Lane::new(true, false), Lane::new(false, false)];
+        let of_method = methods.map(|(takes_thread, is_serial)| match (takes_thread, is_serial) {
+            (true, false) => 0,
+            (false, false) => 1,
+            (takes_thread, true) => {
+                lanes.push(Lane::new(takes_thread, true));
+                lanes.len() - 1
+            }
+        });
+        let of_method = of_method.collect();
+        let seats = Self {
+            all: BTreeMap::new(),
+            lanes,
+            places: HashMap::new(),
+            next_call: 1,
+            next_worker: 1,
+            threads_max,
+        };
+        (seats, of_method)
+    }
+
+    pub(crate) fn next_worker(&mut self) -> u64 {
+        self.next_worker += 1;
+        self.next_worker - 1
+    }
+
+    pub(crate) fn seat(&mut self, worker: Arc<Worker>) {
+        let seat = Seat {
+            phase: Phase::Starting,
+            calls: HashMap::new(),
+            threads_in_use: 0,
+            abandoned: 0,
+            served: 0,
+            idle_since: Instant::now(),
+            worker,
+        };
+        self.all.insert(seat.worker.id, seat);
+    }
+
+    pub(crate) fn wait(&mut self, lane: usize, pending: Pending) {
+        self.lanes[lane].queue.push_back(pending);
+    }
+
+    pub(crate) fn is_anything_waiting(&self) -> bool {
+        self.lanes.iter().any(|lane| !lane.queue.is_empty() && lane.is_open())
+    }
+
+    /// All calls that wait, taken away.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Pending> {
+        self.lanes.iter_mut().flat_map(|lane| lane.queue.drain(..)).collect()
+    }
+
+    /// A call that waits, taken away.
+    pub(crate) fn take_waiting_call(&mut self, call: &Call) -> Option<Pending> {
+        let is_it = |pending: &Pending| address(&pending.call) == address(call);
+        self.lanes.iter_mut().find_map(|lane| {
+            let at = lane.queue.iter().position(is_it)?;
+            lane.queue.remove(at)
+        })
+    }
+
+    /// Gives a call that waits to a worker that has room for it.
+    pub(crate) fn assign(&mut self) -> Option<Assigned> {
+        for lane_index in 0..self.lanes.len() {
+            let lane = &self.lanes[lane_index];
+            if lane.queue.is_empty() || !lane.is_open() {
+                continue;
+            }
+            let (takes_thread, threads_max) = (lane.takes_thread, self.threads_max);
+            let fits =
+                |seat: &&mut Seat| seat.takes_calls() && (!takes_thread || seat.threads_in_use < threads_max);
+            let Some(seat) = self.all.values_mut().filter(fits).min_by_key(|seat| seat.calls.len()) else {
+                continue;
+            };
+            let lane = &mut self.lanes[lane_index];
+            let Some(pending) = lane.queue.pop_front() else { continue };
+            lane.is_busy = true;
+            seat.threads_in_use += u32::from(takes_thread);
+            seat.served += 1;
+            let id = self.next_call;
+            self.next_call += 1;
+            self.places.insert(address(&pending.call), (seat.worker.id, id));
+            let assigned = Assigned {
+                worker: Arc::clone(&seat.worker),
+                id,
+                call: Arc::clone(&pending.call),
+                facts: Arc::clone(&pending.facts),
+            };
+            seat.calls.insert(id, InFlight { pending, lane: lane_index, told: None, is_abandoned: false });
+            return Some(assigned);
+        }
+        None
+    }
+
+    /// A call that a worker has, by its number.
+    pub(crate) fn call(&self, worker: u64, id: u64) -> Option<Arc<Call>> {
+        Some(Arc::clone(&self.all.get(&worker)?.calls.get(&id)?.pending.call))
+    }
+
+    /// The place of a call that a worker has.
+    pub(crate) fn place(&self, call: &Call) -> Option<(u64, u64)> {
+        self.places.get(&address(call)).copied()
+    }
+
+    /// Takes a call out of its worker: it has ended.
+    pub(crate) fn finish(&mut self, worker: u64, id: u64) -> Option<InFlight> {
+        let seat = self.all.get_mut(&worker)?;
+        let ended = seat.calls.remove(&id)?;
+        let lane = &mut self.lanes[ended.lane];
+        lane.is_busy = false;
+        seat.threads_in_use -= u32::from(lane.takes_thread);
+        seat.abandoned -= usize::from(ended.is_abandoned);
+        if seat.calls.is_empty() {
+            seat.idle_since = Instant::now();
+        }
+        self.places.remove(&address(&ended.pending.call));
+        Some(ended)
+    }
+
+    /// A worker is gone; the calls that it had.
+    pub(crate) fn unseat(&mut self, worker: u64) -> Option<(Phase, Vec<Pending>)> {
+        let ids: Vec<u64> = self.all.get(&worker)?.calls.keys().copied().collect();
+        let calls = ids.into_iter().filter_map(|id| Some(self.finish(worker, id)?.pending)).collect();
+        Some((self.all.remove(&worker)?.phase, calls))
+    }
+
+    /// Marks a call as told to stop: its worker, when it was first told, and whether that is now.
+    pub(crate) fn tell(&mut self, (worker, id): (u64, u64)) -> Option<(Arc<Worker>, Instant, bool)> {
+        let seat = self.all.get_mut(&worker)?;
+        let call = seat.calls.get_mut(&id)?;
+        let is_first = call.told.is_none();
+        let told = *call.told.get_or_insert_with(Instant::now);
+        Some((Arc::clone(&seat.worker), told, is_first))
+    }
+
+    /// Marks a call as given up.
+    pub(crate) fn abandon(&mut self, (worker, id): (u64, u64)) {
+        let Some(seat) = self.all.get_mut(&worker) else { return };
+        if let Some(call) = seat.calls.get_mut(&id)
+            && !call.is_abandoned
+        {
+            call.is_abandoned = true;
+            seat.abandoned += 1;
+        }
+    }
+}
+
+impl Seat {
+    /// Whether new calls may be put here.
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.phase == Phase::Ready && self.abandoned == 0
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase == Phase::Ready && self.calls.is_empty()
+    }
+}

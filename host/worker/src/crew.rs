@@ -1,0 +1,162 @@
+//! The threads of a worker. Each in turn reads: whoever has read a call lets the next thread read on and makes the call
+//! itself, so that a call is not handed from thread to thread. There is always one more thread than calls that block.
+
+use crate::WorkerError;
+use crate::call::{RemoteCall, deadline_left};
+use crate::process::die;
+use crate::wire::{Frame, Reader, Wire};
+use jackfield_plugin_api::abi::Buffer;
+use jackfield_plugin_api::abi::host::{CallFault, Instance};
+use jackfield_plugin_api::manifest::MethodKind;
+use jackfield_plugin_api::worker::{Body, CallBody, Hello, Kind};
+use parking_lot::{Condvar, Mutex};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+pub(crate) struct Crew {
+    wire: Arc<Wire>,
+    reader: Mutex<Reader>,
+    kinds: Box<[MethodKind]>,
+    result_bytes_max: u64,
+    threads_max: usize,
+    threads: AtomicUsize,
+    /// Threads that wait for their turn to read.
+    waiting: AtomicUsize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    instance: Option<Arc<Instance>>,
+    /// What tells calls that they are to stop.
+    cancelled: HashMap<u64, Arc<AtomicBool>>,
+    is_ending: bool,
+}
+
+impl Crew {
+    pub(crate) fn new(
+        wire: Arc<Wire>,
+        reader: Reader,
+        instance: Arc<Instance>,
+        kinds: Box<[MethodKind]>,
+        hello: &Hello,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            wire,
+            reader: Mutex::new(reader),
+            kinds,
+            result_bytes_max: hello.result_bytes_max,
+            // one that reads while all others are in calls
+            threads_max: hello.threads_max as usize + 1,
+            threads: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            state: Mutex::new(State {
+                instance: Some(instance),
+                cancelled: HashMap::new(),
+                is_ending: false,
+            }),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// Serves until the host wants no more and the calls that it has made have ended.
+    pub(crate) fn serve(self: Arc<Self>) -> Result<(), WorkerError> {
+        self.add_thread()?;
+        let mut state = self.state.lock();
+        while !(state.is_ending && state.cancelled.is_empty()) {
+            self.changed.wait(&mut state);
+        }
+        let instance = state.instance.take();
+        drop(state);
+        // runs the plugin's own code for the end
+        drop(instance);
+        Ok(())
+    }
+
+    fn add_thread(self: &Arc<Self>) -> Result<(), WorkerError> {
+        self.threads.fetch_add(1, Ordering::SeqCst);
+        let crew = Arc::clone(self);
+        let spawned = std::thread::Builder::new().name("call".into()).spawn(move || crew.member());
+        if let Err(error) = spawned {
+            self.threads.fetch_sub(1, Ordering::SeqCst);
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Body of a thread.
+    fn member(self: Arc<Self>) {
+        loop {
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            let mut reader = self.reader.lock();
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            let frame = match reader.next() {
+                Ok(Some(frame)) => frame,
+                // the host is gone, or not to be understood: nobody waits for what is going on here
+                Ok(None) | Err(_) => die(),
+            };
+            match frame.kind {
+                Kind::Call => {
+                    let Some((call, instance)) = self.enter(frame) else { die() };
+                    let is_last = self.waiting.load(Ordering::SeqCst) == 0
+                        && self.threads.load(Ordering::SeqCst) < self.threads_max;
+                    drop(reader);
+                    if is_last {
+                        // without another thread calls wait for each other, and the next one tries again
+                        let _ = self.add_thread();
+                    }
+                    self.make(call, &instance);
+                }
+                Kind::Cancel => self.cancel(frame.call),
+                Kind::Shutdown => return self.end(),
+                // something that a later host may say
+                _ => {}
+            }
+        }
+    }
+
+    fn enter(&self, Frame { call: id, body, .. }: Frame) -> Option<(RemoteCall, Arc<Instance>)> {
+        let left = CallBody::decode(&body).ok()?.deadline_left_ns;
+        let deadline = deadline_left(left).and_then(|left| Instant::now().checked_add(left));
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let mut state = self.state.lock();
+        let instance = state.instance.clone()?;
+        state.cancelled.insert(id, Arc::clone(&cancelled));
+        Some((RemoteCall { id, wire: Arc::clone(&self.wire), cancelled, deadline, body }, instance))
+    }
+
+    fn make(self: &Arc<Self>, call: RemoteCall, instance: &Arc<Instance>) {
+        // it could be read when it was entered
+        let Ok(body) = CallBody::decode(&call.body) else { die() };
+        let kind = self.kinds.get(body.method_index as usize);
+        if matches!(kind, Some(MethodKind::Async)) {
+            let (crew, call) = (Arc::clone(self), Arc::new(call));
+            let ended = Arc::clone(&call);
+            return instance.start(call, Box::new(move |result| crew.leave(&ended, result)));
+        }
+        let result = instance.call(&RemoteCall::describe(&body), &call);
+        self.leave(&call, result);
+    }
+
+    fn leave(&self, call: &RemoteCall, result: Result<Buffer, CallFault>) {
+        call.end(result, self.result_bytes_max);
+        let mut state = self.state.lock();
+        state.cancelled.remove(&call.id);
+        if state.is_ending {
+            self.changed.notify_all();
+        }
+    }
+
+    fn cancel(&self, id: u64) {
+        if let Some(cancelled) = self.state.lock().cancelled.get(&id) {
+            cancelled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn end(&self) {
+        self.state.lock().is_ending = true;
+        self.changed.notify_all();
+    }
+}

@@ -1,0 +1,68 @@
+//! Opens the plugin that the host names.
+
+use crate::call::instance_log;
+use crate::wire::Wire;
+use jackfield_loader::open_library;
+use jackfield_plugin_api::abi::host::{CallFault, Instance};
+use jackfield_plugin_api::manifest::{Manifest, MethodKind};
+use jackfield_plugin_api::worker::{Hello, PROTOCOL, Refusal};
+use serde_json::value::RawValue;
+use std::io;
+use std::sync::Arc;
+
+/// A plugin that is open.
+pub(crate) struct Opened {
+    /// As JSON.
+    pub(crate) manifest: Vec<u8>,
+    /// How each method wants to be called.
+    pub(crate) kinds: Box<[MethodKind]>,
+    /// What calls are made on; `None` if the host only wants to know what the plugin says about itself.
+    pub(crate) instance: Option<Arc<Instance>>,
+}
+
+/// Opens the library and makes an instance.
+///
+/// # Errors
+/// If the library cannot be opened, does not describe itself, or refuses its configuration.
+pub(crate) fn open(hello: &Hello, wire: &Arc<Wire>) -> Result<Opened, Refusal> {
+    if hello.protocol != PROTOCOL {
+        let reason = format!("the host speaks protocol {}, this worker {PROTOCOL}", hello.protocol);
+        return Err(refusal("plugin.worker_protocol", reason));
+    }
+    // What the process may do is limited here: everything of its own is set up, and no code of the plugin has run.
+    let table = open_library(&hello.plugin, &hello.library)
+        .map_err(|error| refusal(error.code(), error.to_string()))?;
+    let Some(config) = &hello.config else {
+        let manifest = table.describe().map_err(|fault| refusal("plugin.describe_failed", why(&fault)))?;
+        return Ok(Opened { manifest: manifest.as_bytes().to_vec(), kinds: Box::default(), instance: None });
+    };
+    let manifest = table.manifest();
+    let kinds = Manifest::parse(manifest)
+        .map_err(|error| refusal("plugin.manifest_invalid", error.to_string()))?
+        .methods
+        .iter()
+        .map(|method| method.kind)
+        .collect();
+    let instance = table
+        .create(config.get(), instance_log(wire))
+        .map_err(|fault| refusal("plugin.create_failed", why(&fault)))?;
+    Ok(Opened { manifest: manifest.to_vec(), kinds, instance: Some(Arc::new(instance)) })
+}
+
+fn refusal(code: &str, reason: String) -> Refusal {
+    Refusal { code: code.to_owned(), reason }
+}
+
+fn why(fault: &CallFault) -> String {
+    match fault {
+        CallFault::Failed(error) => error.message().to_owned(),
+        CallFault::Panicked(message) => format!("it panicked: {message}"),
+        CallFault::Unsupported(message) => message.to_string(),
+        CallFault::BadStatus(status) => format!("it answered with the unknown status {status}"),
+    }
+}
+
+/// A manifest as it is sent.
+pub(crate) fn raw(manifest: &[u8]) -> io::Result<Box<RawValue>> {
+    Ok(serde_json::from_slice(manifest)?)
+}
