@@ -44,6 +44,17 @@ fn is_positive(value: &Value) -> bool {
 }
 
 #[test]
+fn without_history_a_run_does_the_same_work_and_takes_less_memory() {
+    let bench = Bench::new(&["echo"]);
+    let measure = |history| measured(&bench, &format!("--shape chain --output 200b --history {history}"));
+    let (full, none) = (measure("full"), measure("none"));
+    assert_eq!((&full["history"], &none["history"]), (&json!("full"), &json!("none")));
+    if let (Some(full), Some(none)) = (full["bytes_per_step"].as_f64(), none["bytes_per_step"].as_f64()) {
+        assert!(none < full / 2.0, "{none} B of {full} B a step");
+    }
+}
+
+#[test]
 fn every_shape_prints_one_object_with_its_fields() {
     let bench = Bench::new(&["echo"]);
     // the C library of GNU/Linux counts memory, others do not
@@ -125,7 +136,6 @@ fn wrong_options_and_a_missing_plugin_exit_with_2_and_say_what_to_do() {
         (vec!["--body", "-1us"], "is negative"),
         (vec!["--steps", "0"], "--steps"),
         (vec!["--engine", "sqlite"], "--engine"),
-        (vec!["--history", "none"], "`--history none` is not in this version"),
         (vec!["--shape", "chain", "--width", "3"], "`--width` has no meaning for the shape `chain`"),
         (vec!["--concurrency", "3"], "say `--runs 3` or more"),
     ] {

@@ -21,3 +21,50 @@ pub fn compile_c(source: &str, to: &Path, defines: &[(&str, &str)]) {
     let output = compiler.output().expect("there is a C compiler");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// A plugin in C whose one method answers with its version and how often it was called.
+#[derive(Clone, Copy, Debug)]
+pub struct Counter<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// Other plugins that it requires, as JSON.
+    pub requires: &'a str,
+    /// The name of its method.
+    pub method: &'a str,
+}
+
+impl<'a> Counter<'a> {
+    /// A plugin without requirements, with the method `next`.
+    #[must_use]
+    pub fn new(name: &'a str, version: &'a str) -> Self {
+        Self { name, version, requires: "[]", method: "next" }
+    }
+
+    /// Compiles it into the library `to`.
+    pub fn compile(&self, to: &Path) {
+        self.compile_as("tests/fixtures/counter.c", to, &[]);
+    }
+
+    /// Compiles it into the library `to` with a constructor that creates the file `mark` when the library is opened.
+    pub fn compile_with_mark(&self, to: &Path, mark: &Path) {
+        let mark = quoted(mark.to_str().expect("the path is text"));
+        self.compile_as("tests/fixtures/constructor.c", to, &[("MARK", &mark)]);
+    }
+
+    fn compile_as(&self, source: &str, to: &Path, more: &[(&str, &str)]) {
+        let own = [
+            ("NAME", quoted(self.name)),
+            ("VERSION", quoted(self.version)),
+            ("REQUIRES", quoted(self.requires)),
+            ("METHOD", quoted(self.method)),
+        ];
+        let own = own.iter().map(|(name, value)| (*name, value.as_str()));
+        compile_c(source, to, &own.chain(more.iter().copied()).collect::<Vec<_>>());
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\\\""))
+}

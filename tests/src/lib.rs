@@ -6,6 +6,7 @@
 mod artifacts;
 mod bench;
 mod cli;
+mod clock;
 mod compile;
 mod document;
 mod faults;
@@ -15,7 +16,8 @@ pub mod workspace;
 pub use artifacts::{bundled_plugin, jackfield_command, worker_program};
 pub use bench::{Bench, Started};
 pub use cli::{CliOutput, Limits};
-pub use compile::compile_c;
+pub use clock::in_time;
+pub use compile::{Counter, compile_c};
 pub use document::{Document, chain, fan, skipped_chain};
 pub use faults::{Fault, Faults};
 pub use finished::Finished;

@@ -1,8 +1,12 @@
 //! The command line as it is written; nothing is looked up or checked here beyond its grammar.
 
 mod bench;
+mod plugin_store;
+mod plugin_trust;
 
 pub(crate) use bench::{BenchArgs, BenchEngine, BenchIsolation, History, OutputSize, Shape};
+pub(crate) use plugin_store::{PluginName, StoreCommand};
+pub(crate) use plugin_trust::TrustCommand;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -185,6 +189,10 @@ pub(crate) enum PluginCommand {
         #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
         params: String,
     },
+    #[command(flatten)]
+    Store(StoreCommand),
+    #[command(flatten)]
+    Trust(TrustCommand),
 }
 
 impl Cli {

@@ -1,7 +1,7 @@
 //! How the process ends, and what is said when something could not be done.
 
 use crate::printer::Printer;
-use crate::show::diagnostics;
+use crate::show::{diagnostics, with_remedy};
 use std::io;
 
 /// The exit codes, exactly.
@@ -39,7 +39,12 @@ pub(crate) fn report(error: &anyhow::Error, printer: &Printer) -> Exit {
             Err(error) => report(&error, printer),
         };
     }
-    printer.error(&format!("{error:#}"));
+    match error.downcast_ref::<jackfield::Error>() {
+        Some(jackfield::Error::Plugin(fault)) => {
+            printer.error(&with_remedy(&format!("{fault} [{}]", fault.code()), &fault.remedy()));
+        }
+        _ => printer.error(&format!("{error:#}")),
+    }
     Exit::Trouble
 }
 

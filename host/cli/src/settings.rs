@@ -3,7 +3,7 @@
 use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
 use anyhow::Result;
-use jackfield::{Config, Host, HostBuilder, Isolation, RunListener, config, places, telemetry};
+use jackfield::{Config, History, Host, HostBuilder, Isolation, RunListener, config, places, telemetry};
 use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ impl Settings {
             Some(path) => Config::load(&path)?,
             None => Config::default(),
         };
+        // without a configuration a lock in the current directory counts
+        config.base_dir.get_or_insert_default();
         let logs_methods = start_logging(global, &config.log, printer)?;
         let mut plugin_paths = global.plugin_path.clone();
         let from_env = env::var_os("JACKFIELD_PLUGIN_PATH").unwrap_or_default();
@@ -36,6 +38,16 @@ impl Settings {
     /// Whether log lines of methods are in the log already.
     pub(crate) fn logs_methods(&self) -> bool {
         self.logs_methods
+    }
+
+    /// Where the lock is, or would be written.
+    pub(crate) fn lock_file(&self) -> PathBuf {
+        self.config.trust.lock_file(self.config.base_dir.as_deref())
+    }
+
+    /// Builds a host that leaves the lock aside, for writing it.
+    pub(crate) fn host_without_lock(self) -> Result<Host> {
+        self.build(None, HostBuilder::ignore_lock)
     }
 
     /// Sets the threads that run steps, unless that is `None`; answers how many there will be.
@@ -53,9 +65,22 @@ impl Settings {
         self.config.plugins.entry(plugin.to_owned()).or_default().isolation = Some(isolation);
     }
 
+    /// Sets what runs keep of what has happened in them.
+    pub(crate) fn set_history(&mut self, history: History) {
+        self.config.engine.history = Some(history);
+    }
+
     /// Builds a host; `listener` hears what methods say while they run.
     pub(crate) fn host(self, listener: Option<Arc<dyn RunListener>>) -> Result<Host> {
-        let mut builder: HostBuilder = Host::builder().config(self.config);
+        self.build(listener, |builder| builder)
+    }
+
+    fn build(
+        self,
+        listener: Option<Arc<dyn RunListener>>,
+        adjust: impl FnOnce(HostBuilder) -> HostBuilder,
+    ) -> Result<Host> {
+        let mut builder: HostBuilder = adjust(Host::builder().config(self.config));
         builder = builder.worker_command(this_program(), "jackfield", &["worker"]);
         for path in self.plugin_paths {
             builder = builder.plugin_path(path);

@@ -7,13 +7,12 @@ use jackfield_core::expr::{Env, Expression, Names, Operand, RefIx, Resolved, Tem
 use jackfield_core::model::{self, Dialect};
 use jackfield_core::payload::Payload;
 use jackfield_core::plan::Plan;
-use jackfield_core::run::{Command, Fact, RunState, Start};
-use jackfield_core::time::Timestamp;
+use jackfield_core::run::{Command, Fact, History, RunState, Start};
+use jackfield_core::time::{Nanos, Timestamp};
 use jackfield_core::validate::{self, Options};
 use std::fmt::Write;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Steps of the graphs.
 const STEPS: usize = 10_000;
@@ -175,6 +174,7 @@ fn run(plan: &Arc<Plan>) -> RunState {
         seed: 1,
         host_concurrency: 1,
         until: None,
+        history: History::Full,
     };
     let (mut commands, mut ready) = (Vec::new(), Vec::new());
     let mut state = RunState::start(plan.clone(), start, Timestamp(0), &mut commands);
@@ -183,7 +183,7 @@ fn run(plan: &Arc<Plan>) -> RunState {
         match ready.pop() {
             Some(Command::Call(call)) => {
                 let outcome = Ok(Payload::null());
-                let fact = Fact::Outcome { key: call.key, duration: Duration::ZERO, outcome };
+                let fact = Fact::Outcome { key: call.key, duration: Nanos::ZERO, outcome };
                 state.apply(Timestamp(1), fact, &mut commands);
             }
             Some(_) => {}

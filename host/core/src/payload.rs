@@ -8,11 +8,15 @@ mod tree;
 
 use check::check;
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use triomphe::{Arc, ThinArc};
 
+/// Text up to this length stands in one piece of memory with what belongs to it.
+const HERE_LEN_MAX: usize = 1024;
 /// A part of a value that is smaller than this is copied; see [`Payload::part`].
 const SHARED_PART_LEN_MIN: usize = 1024;
 /// A part shares the memory of its whole only if that is at most so many times as large.
@@ -21,16 +25,19 @@ const SHARED_PART_RATIO_MAX: usize = 16;
 const DEPTH_MAX: usize = 127;
 /// After so many scans of a text it is parsed; parsing costs about as much as ten scans.
 const SCANS_BEFORE_PARSING: u8 = 8;
+/// Room for text that is written again and again.
+const REWRITTEN_CAPACITY: usize = 256;
 /// Longer texts are cut short by `Debug`.
 const DEBUG_LEN_MAX: usize = 512;
 
-/// A JSON value as UTF-8 text, shared without copying. `null` takes no allocation.
+/// A JSON value as UTF-8 text, shared without copying. `null` takes no allocation, a small value one.
 ///
 /// If an object has a key twice, the first one counts.
 #[derive(Clone, Default)]
-pub struct Payload(Option<Arc<Inner>>);
+pub struct Payload(Option<ThinArc<Head, u8>>);
 
-struct Inner {
+/// What stands before the text of a small value.
+struct Head {
     text: Text,
     /// Behind a pointer: most values are never parsed.
     value: OnceLock<Box<serde_json::Value>>,
@@ -38,12 +45,17 @@ struct Inner {
     scans: AtomicU8,
 }
 
-/// Small, because there is one for every result that is kept; what only large values have stands behind a pointer.
+/// Where the text is. Small, because there is one for every result that is kept.
 enum Text {
-    Owned(Box<str>),
+    /// Right behind the head.
+    Here,
+    Owned(Box<Long>),
     Adopted(Box<Adopted>),
     Part(Box<Part>),
 }
+
+/// Behind a pointer, as large values are.
+struct Long(String);
 
 struct Adopted {
     buffer: Box<dyn AsRef<[u8]> + Send + Sync>,
@@ -86,7 +98,7 @@ impl Payload {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (Some(own), Some(other)) => own.as_ptr() == other.as_ptr(),
             (None, None) => true,
             _ => false,
         }
@@ -136,23 +148,57 @@ impl Payload {
 
     /// Text that is known to be one valid JSON value, without space around it.
     #[must_use]
-    pub fn trusted(text: impl Into<Box<str>>) -> Self {
+    pub fn trusted<'a>(text: impl Into<Cow<'a, str>>) -> Self {
         let text = text.into();
-        if &*text == "null" {
-            return Self::null();
+        match text.len() {
+            4 if text == "null" => Self::null(),
+            ..=HERE_LEN_MAX => Self::with_head(Text::Here, text.as_bytes()),
+            _ => {
+                let mut text = text.into_owned();
+                text.shrink_to_fit();
+                Self::with_head(Text::Owned(Box::new(Long(text))), b"")
+            }
         }
-        Self(Some(Arc::new(Inner {
-            text: Text::Owned(text),
-            value: OnceLock::new(),
-            scans: AtomicU8::new(0),
-        })))
+    }
+
+    fn with_head(text: Text, here: &[u8]) -> Self {
+        let head = Head { text, value: OnceLock::new(), scans: AtomicU8::new(0) };
+        Self(Some(ThinArc::from_header_and_slice(head, here)))
+    }
+
+    /// Puts other text in place, which `write` appends to an empty one and which must then be one valid JSON value
+    /// without space around it. Takes the memory of the former text if nobody else holds it.
+    pub(crate) fn rewrite<E>(&mut self, write: impl FnOnce(&mut String) -> Result<(), E>) -> Result<(), E> {
+        let mut write = Some(write);
+        let written = self.0.as_mut().and_then(|held| {
+            held.with_arc_mut(|whole| {
+                let head = Arc::get_mut(whole)?.header_mut();
+                let Text::Owned(long) = &mut head.text else { return None };
+                let text = &mut long.0;
+                text.clear();
+                head.value = OnceLock::new();
+                head.scans = AtomicU8::new(0);
+                Some(write.take()?(text))
+            })
+        });
+        let Some(write) = write else {
+            let written = written.unwrap_or(Ok(()));
+            if written.is_err() {
+                *self = Self::null();
+            }
+            return written;
+        };
+        let mut text = String::with_capacity(REWRITTEN_CAPACITY);
+        write(&mut text)?;
+        *self = Self::with_head(Text::Owned(Box::new(Long(text))), b"");
+        Ok(())
     }
 
     /// Checks `text` and takes it.
     ///
     /// # Errors
     /// If `text` is not exactly one JSON value, nests deeper than 127 levels, or holds a number beyond a double's range.
-    pub fn parse(text: impl Into<Box<str>>) -> Result<Self, serde_json::Error> {
+    pub fn parse<'a>(text: impl Into<Cow<'a, str>>) -> Result<Self, serde_json::Error> {
         let text = text.into();
         check(text.as_bytes())?;
         let trimmed = text.trim_ascii();
@@ -174,11 +220,7 @@ impl Payload {
         if &bytes[start..end] == b"null" {
             return Ok(Self::null());
         }
-        Ok(Self(Some(Arc::new(Inner {
-            text: Text::Adopted(Box::new(Adopted { buffer, start, end })),
-            value: OnceLock::new(),
-            scans: AtomicU8::new(0),
-        }))))
+        Ok(Self::with_head(Text::Adopted(Box::new(Adopted { buffer, start, end })), b""))
     }
 
     /// A part of this value. The range must hold exactly one JSON value.
@@ -187,23 +229,22 @@ impl Payload {
     /// the whole, is copied instead: a small value that lives long must not hold on to a large one.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {
-        let part = self.as_str().get(range.clone()).unwrap_or("null");
+        let part = self.text_at(range.clone());
         if part == "null" {
             return Self::null();
         }
         if range == (0..self.len()) {
             return self.clone();
         }
-        let (whole, offset) = match self.0.as_deref() {
-            Some(Inner { text: Text::Part(part), .. }) => (&part.whole, part.start),
+        let (whole, offset) = match self.text() {
+            Some(Text::Part(part)) => (&part.whole, part.start),
             _ => (self, 0),
         };
         if part.len() < SHARED_PART_LEN_MIN || part.len() < whole.len() / SHARED_PART_RATIO_MAX {
             return Self::trusted(part);
         }
         let (start, end) = (offset + range.start, offset + range.end);
-        let text = Text::Part(Box::new(Part { whole: whole.clone(), start, end }));
-        Self(Some(Arc::new(Inner { text, value: OnceLock::new(), scans: AtomicU8::new(0) })))
+        Self::with_head(Text::Part(Box::new(Part { whole: whole.clone(), start, end })), b"")
     }
 
     /// What stands at the end of `path`, found by scanning the text; `None` if there is no such place.
@@ -221,45 +262,46 @@ impl Payload {
         scan::elements(self.as_bytes()).into_iter().map(|range| self.part(range)).collect()
     }
 
+    fn text(&self) -> Option<&Text> {
+        self.0.as_ref().map(|whole| &whole.header.header.text)
+    }
+
+    /// What stands in `range` of the text; `null` if that is no piece of it.
+    pub(crate) fn text_at(&self, range: Range<usize>) -> &str {
+        let piece = self.as_bytes().get(range).and_then(|piece| std::str::from_utf8(piece).ok());
+        piece.unwrap_or("null")
+    }
+
     /// The JSON text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        match self.0.as_deref() {
+        match self.text() {
             None => "null",
-            Some(Inner { text: Text::Owned(text), .. }) => text,
-            Some(Inner { text: Text::Adopted(_), .. }) => {
-                std::str::from_utf8(self.as_bytes()).unwrap_or("null")
-            }
-            Some(Inner { text: Text::Part(part), .. }) => {
-                part.whole.as_str().get(part.start..part.end).unwrap_or("null")
-            }
+            Some(Text::Owned(long)) => &long.0,
+            Some(Text::Here | Text::Adopted(_)) => std::str::from_utf8(self.as_bytes()).unwrap_or("null"),
+            Some(Text::Part(part)) => part.whole.as_str().get(part.start..part.end).unwrap_or("null"),
         }
     }
 
-    /// The JSON text as bytes; for adopted buffers cheaper than [`Self::as_str`], which checks UTF-8 again.
+    /// The JSON text as bytes; for small values and adopted buffers cheaper than [`Self::as_str`], which checks
+    /// UTF-8 again.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        match self.0.as_deref() {
-            None => b"null",
-            Some(Inner { text: Text::Owned(text), .. }) => text.as_bytes(),
-            Some(Inner { text: Text::Adopted(adopted), .. }) => {
+        let Some(whole) = &self.0 else { return b"null" };
+        match &whole.header.header.text {
+            Text::Here => &whole.slice,
+            Text::Owned(long) => long.0.as_bytes(),
+            Text::Adopted(adopted) => {
                 (*adopted.buffer).as_ref().get(adopted.start..adopted.end).unwrap_or(b"null")
             }
-            Some(Inner { text: Text::Part(part), .. }) => {
-                part.whole.as_bytes().get(part.start..part.end).unwrap_or(b"null")
-            }
+            Text::Part(part) => part.whole.as_bytes().get(part.start..part.end).unwrap_or(b"null"),
         }
     }
 
     /// Length of the JSON text in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        match self.0.as_deref() {
-            None => 4,
-            Some(Inner { text: Text::Owned(text), .. }) => text.len(),
-            Some(Inner { text: Text::Adopted(adopted), .. }) => adopted.end - adopted.start,
-            Some(Inner { text: Text::Part(part), .. }) => part.end - part.start,
-        }
+        self.as_bytes().len()
     }
 
     /// Never: every payload holds a value. Here because `len` is.
@@ -278,9 +320,9 @@ impl Payload {
     #[must_use]
     pub fn value(&self) -> &serde_json::Value {
         static NULL: serde_json::Value = serde_json::Value::Null;
-        match self.0.as_deref() {
+        match &self.0 {
             None => &NULL,
-            Some(inner) => inner.value.get_or_init(|| {
+            Some(whole) => whole.header.header.value.get_or_init(|| {
                 let parsed = serde_json::from_slice(self.as_bytes());
                 Box::new(parsed.map(|tree::Tree(value)| value).unwrap_or_default())
             }),
@@ -289,7 +331,7 @@ impl Payload {
 
     /// Whether the next look inside should use the tree: it is there, or so much has been scanned that parsing pays.
     pub(crate) fn is_worth_parsing(&self) -> bool {
-        let Some(inner) = self.0.as_deref() else { return true };
+        let Some(inner) = self.0.as_ref().map(|whole| &whole.header.header) else { return true };
         if inner.value.get().is_some() {
             return true;
         }
@@ -302,7 +344,7 @@ impl Payload {
     /// The tree, if it was parsed before.
     #[must_use]
     pub fn parsed(&self) -> Option<&serde_json::Value> {
-        self.0.as_deref().and_then(|inner| inner.value.get()).map(|value| &**value)
+        self.0.as_ref()?.header.header.value.get().map(|value| &**value)
     }
 }
 

@@ -179,6 +179,10 @@ pub trait Method: Send + Sync {
 
     /// An attempt that had been abandoned came back.
     fn returned(&self, call: &Call);
+
+    /// The run that it was bound for has ended; no call of that run follows. Finished runs are kept for reading, so
+    /// that being dropped comes much later.
+    fn released(&self) {}
 }
 
 /// Where methods come from: the loader's registry, or closures of the host application.

@@ -7,11 +7,33 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp(pub u64);
 
+/// A length of time in nanoseconds, at most some 584 years; half as large as a [`Duration`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    /// No time.
+    pub const ZERO: Self = Self(0);
+}
+
+/// What is longer counts as the longest.
+impl From<Duration> for Nanos {
+    fn from(length: Duration) -> Self {
+        Self(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<Nanos> for Duration {
+    fn from(length: Nanos) -> Self {
+        Self::from_nanos(length.0)
+    }
+}
+
 impl Timestamp {
     /// The point in time `by` later; saturates at the end of the range (the year 2554).
     #[must_use]
     pub fn after(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_add(Nanos::from(by).0))
     }
 
     /// How much later this is than `earlier`; zero if it is not later.

@@ -4,6 +4,7 @@ use crate::listener::RunListener;
 use jackfield_core::payload::Payload;
 use jackfield_core::plan::SharedPlan;
 use jackfield_core::ports::{Clock, Methods, Secrets};
+use jackfield_core::run::History;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct Config {
     pub finished_runs_max: usize,
     /// Runs that have not ended at most; 1,000,000 by default.
     pub open_runs_max: usize,
+    /// What runs keep of what has happened in them; everything by default.
+    pub history: History,
 }
 
 impl Default for Config {
@@ -40,6 +43,7 @@ impl Default for Config {
             shutdown_grace: Duration::from_secs(10),
             finished_runs_max: 10_000,
             open_runs_max: 1_000_000,
+            history: History::Full,
         }
     }
 }

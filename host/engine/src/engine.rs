@@ -174,6 +174,7 @@ impl Engine {
             seed: high ^ low,
             host_concurrency: inner.config.foreach_concurrency,
             until,
+            history: inner.config.history,
         };
         let mut commands = Vec::new();
         let state = RunState::start(plan.clone(), start, inner.ports.clock.now(), &mut commands);
@@ -342,6 +343,7 @@ impl Inner {
 
     /// A run has ended: it stays readable until newer ones push it out.
     pub(crate) fn run_ended(&self, run: &Arc<RunCell>) {
+        run.methods.iter().for_each(|method| method.released());
         run.ended.notify_all();
         run.changed.notify_all();
         run.changed_async.notify_waiters();

@@ -14,7 +14,7 @@ use jackfield_core::payload::Payload;
 use jackfield_core::plan::MethodIx;
 use jackfield_core::ports::{Call, Method, Outcome};
 use jackfield_core::run::{CallCommand, CallKey, Fact};
-use jackfield_core::time::Timestamp;
+use jackfield_core::time::{Nanos, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -180,7 +180,7 @@ impl Inner {
             return false;
         }
         turn.local.current = None;
-        let duration = Duration::from_nanos(turn.now - started_ns);
+        let duration = Nanos(turn.now - started_ns);
         let outcome = outcome.map_err(Box::new);
         turn.local.outbox.push(Fact::Outcome { key, duration, outcome });
         true
@@ -225,7 +225,7 @@ impl Inner {
             local.is_lost = lost.is_some();
             if let Some((current, failure)) = lost {
                 slot.cancelled.store(true, Ordering::Relaxed);
-                let duration = now - current.started;
+                let duration = (now - current.started).into();
                 // under the slot's lock, so that the method hears of it before it hears that the call returned
                 self.give_up(&run, slot, &current);
                 facts.push(Fact::Outcome { key: current.key, duration, outcome: Err(Box::new(failure)) });

@@ -9,7 +9,7 @@ use jackfield_core::failure::{Failure, kind};
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::{Call, Method, Outcome, StepAddress};
 use jackfield_core::run::{CallCommand, CallKey, Command, Fact, RunState};
-use jackfield_core::time::Timestamp;
+use jackfield_core::time::{Nanos, Timestamp};
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -249,11 +249,7 @@ impl Inner {
         let mut facts: Vec<_> = cancelled
             .iter()
             .filter(|key| !begun.contains(key))
-            .map(|key| Fact::Outcome {
-                key: *key,
-                duration: Duration::ZERO,
-                outcome: Err(Box::new(failure())),
-            })
+            .map(|key| Fact::Outcome { key: *key, duration: Nanos::ZERO, outcome: Err(Box::new(failure())) })
             .collect();
         if !facts.is_empty() {
             self.exchange(run, &mut facts);
@@ -331,6 +327,7 @@ impl Inner {
             return false;
         };
         running.deadline.into_iter().chain(running.grace).for_each(|ticket| self.timers.cancel(ticket));
+        let duration = duration.into();
         let mut facts = vec![Fact::Outcome { key, duration, outcome: outcome.map_err(Box::new) }];
         self.exchange(run, &mut facts);
         true
@@ -346,7 +343,7 @@ impl Inner {
             LaneKind::Blocking => self.leave_pool(),
             LaneKind::Inline => self.async_call_ended(),
         }
-        let duration = running.started.elapsed();
+        let duration = running.started.elapsed().into();
         let mut facts = vec![Fact::Outcome { key, duration, outcome: Err(Box::new(failure)) }];
         self.exchange(run, &mut facts);
     }

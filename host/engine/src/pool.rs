@@ -9,6 +9,7 @@ use crate::sync::{AtomicUsize, Ordering};
 use jackfield_core::failure::Failure;
 use jackfield_core::ports::{Call, Completion, Method, Outcome};
 use jackfield_core::run::{CallCommand, CallKey, Fact};
+use jackfield_core::time::Nanos;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -107,7 +108,7 @@ impl Inner {
         outcome: Result<jackfield_core::payload::Payload, Failure>,
     ) {
         let outcome = outcome.map_err(Box::new);
-        self.exchange(run, &mut vec![Fact::Outcome { key, duration: Duration::ZERO, outcome }]);
+        self.exchange(run, &mut vec![Fact::Outcome { key, duration: Nanos::ZERO, outcome }]);
     }
 
     /// Starts an `async` call, or lets it wait while too many are in flight.

@@ -6,6 +6,7 @@ use jackfield_core::plan::StepIx;
 use jackfield_core::ports::{Call, LogLevel};
 use jackfield_core::run::{CallCommand, Detail, InstanceIx, Record, RecordKind};
 use std::collections::HashMap;
+use std::time::Duration;
 use tracing::{Level, Span};
 
 /// Spans of steps under way.
@@ -73,7 +74,9 @@ fn log(record: &Record, step: &str) {
     let attempt = record.attempt;
     match (&record.kind, &record.detail) {
         (RecordKind::RunStarted, _) => tracing::info!("run started"),
-        (RecordKind::RunCompleted, _) => tracing::info!(duration = ?record.duration, "run completed"),
+        (RecordKind::RunCompleted, _) => {
+            tracing::info!(duration = ?Duration::from(record.duration), "run completed")
+        }
         (RecordKind::RunFailed, Detail::Failure(failure)) => {
             tracing::error!(kind = &*failure.kind, at = &*failure.step, "run failed: {}", failure.message);
         }

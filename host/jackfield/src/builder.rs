@@ -6,7 +6,8 @@ use crate::config::{Config, to_json, values};
 use crate::host::{Host, Parts};
 use crate::listener::TracingListener;
 use crate::secrets::SecretSources;
-use crate::{Error, places};
+use crate::watch::{Hearer, Watcher};
+use crate::{Error, PluginChanges, places};
 use jackfield_core::ports::{Call, Secrets};
 use jackfield_engine::{self as engine, RunListener};
 use jackfield_loader::{Registry, RegistryConfig, WorkerProgram};
@@ -46,6 +47,9 @@ pub struct HostBuilder {
     secrets: Option<Arc<dyn Secrets>>,
     listener: Option<Arc<dyn RunListener>>,
     app: AppPlugins,
+    watches_plugins: bool,
+    plugin_hearer: Option<Hearer>,
+    ignores_lock: bool,
     worker: Option<WorkerProgram>,
     /// What went wrong first; builders report at the end.
     fault: Option<Error>,
@@ -150,6 +154,28 @@ impl HostBuilder {
         self
     }
 
+    /// Watches the plugin directories, the list of installed plugins and the lock, and looks again within a second when
+    /// something changes there, as [`Host::rescan`] does. Files that are being written are left alone until they are whole.
+    /// Every change is logged.
+    pub fn watch_plugins(mut self) -> Self {
+        self.watches_plugins = true;
+        self
+    }
+
+    /// Watches, and tells `hearer` what has changed. It is called on a thread of the host; a call that does not return
+    /// holds up [`Host::shutdown`].
+    pub fn on_plugin_changes(mut self, hearer: impl Fn(&PluginChanges) + Send + Sync + 'static) -> Self {
+        self.plugin_hearer = Some(Arc::new(hearer));
+        self.watch_plugins()
+    }
+
+    /// Leaves the lock of the configuration aside, for writing it anew with [`Host::lock_plugins`]. Signatures and the
+    /// allow list count nevertheless.
+    pub fn ignore_lock(mut self) -> Self {
+        self.ignores_lock = true;
+        self
+    }
+
     /// Looks for plugins, starts the engine's threads and returns the host. Files that are no usable plugins are
     /// no error: [`Host::plugin_problems`] lists them.
     ///
@@ -176,7 +202,11 @@ impl HostBuilder {
             EngineKind::Memory => engine::Engine::new(self.limits(), ports)?,
         };
         let values = Arc::new(values(&self.config.config));
-        Ok(Host::assemble(Parts { engine, methods, registry, values }))
+        let watcher = match self.watches_plugins || self.config.loader.watch {
+            true => Some(Watcher::start(registry.clone(), self.plugin_hearer.take())?),
+            false => None,
+        };
+        Ok(Host::assemble(Parts { engine, methods, registry, values, watcher }))
     }
 
     /// Directories are looked into; files that are named one by one must be usable.
@@ -187,6 +217,9 @@ impl HostBuilder {
         })?;
         let mut registry_config = RegistryConfig::new(data_dir);
         self.config.loader.apply(&mut registry_config);
+        let base_dir = self.config.base_dir.as_deref().filter(|_| !self.ignores_lock);
+        registry_config.trust = self.config.trust.checked(base_dir)?;
+        registry_config.trust.lock.take_if(|_| self.ignores_lock);
         self.config.apply_isolation(&mut registry_config);
         registry_config.isolation.trusted_directories = places::beside_executable();
         registry_config.worker_program = self.worker.clone().or_else(worker_beside_executable);

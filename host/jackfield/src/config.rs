@@ -11,6 +11,13 @@
 //!
 //! [loader]
 //! result_bytes_max = 67108864         # largest result of a call
+//! watch = true                        # look at plugin directories again when something changes there
+//!
+//! [trust]                             # what is asked of plugin files before any of their code runs
+//! lock = "jackfield.lock"             # without this key one beside this file counts if it is there
+//! keys = ["RWQf6LRCGA9i5..."]         # public keys of minisign
+//! require_signature = true
+//! allow = ["csv", "vendor-*@^2"]
 //!
 //! [isolation]
 //! default = "worker"                  # where plugins run that nothing else is said about: "worker" or "in_process"; absent:
@@ -37,8 +44,10 @@
 
 use crate::Error;
 use crate::secrets::SecretSource;
+pub use crate::trust::TrustSettings;
 use jackfield_core::model::{Isolation, duration};
 use jackfield_core::payload::Payload;
+use jackfield_core::run::History;
 use jackfield_engine as engine;
 use jackfield_loader::{RegistryConfig, WorkerLimits};
 use serde::{Deserialize, Deserializer};
@@ -62,6 +71,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// Limits for plugin files.
     pub loader: LoaderConfig,
+    /// What is asked of plugin files before any of their code runs.
+    pub trust: TrustSettings,
     /// Where plugins run.
     pub isolation: IsolationConfig,
     /// Per plugin, by name.
@@ -72,6 +83,9 @@ pub struct Config {
     pub secrets: BTreeMap<String, SecretSource>,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// The directory of the file, in which a lock is looked for; `None` if the configuration came from no file.
+    #[serde(skip)]
+    pub base_dir: Option<PathBuf>,
 }
 
 /// `[engine]`. What is absent has the engine's own default.
@@ -97,6 +111,8 @@ pub struct EngineConfig {
     pub finished_runs_max: Option<usize>,
     /// Runs that have not ended, at most.
     pub open_runs_max: Option<usize>,
+    /// What runs keep of what has happened in them.
+    pub history: Option<History>,
 }
 
 /// `[loader]`. What is absent has the loader's own default.
@@ -110,6 +126,8 @@ pub struct LoaderConfig {
     pub result_bytes_max: Option<usize>,
     /// Instances of one plugin version, at most, counting those that wait for given-up calls.
     pub instances_max: Option<usize>,
+    /// Whether plugin directories are watched, and looked at again when something changes there.
+    pub watch: bool,
 }
 
 /// `[plugins.NAME]`.
@@ -194,7 +212,9 @@ impl Config {
         let text = fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
         let mut config = Self::parse(&text)
             .map_err(|message| Error::setup(format!("configuration `{}`: {message}", path.display())))?;
-        config.anchor(path.parent().unwrap_or(Path::new("")));
+        let dir = path.parent().unwrap_or(Path::new(""));
+        config.anchor(dir);
+        config.base_dir = Some(dir.to_owned());
         Ok(config)
     }
 
@@ -219,7 +239,7 @@ impl Config {
     fn anchor(&mut self, dir: &Path) {
         let join = |path: &mut PathBuf| *path = dir.join(&*path);
         self.plugin_paths.iter_mut().for_each(join);
-        self.data_dir.iter_mut().chain(&mut self.secrets_dir).for_each(join);
+        self.data_dir.iter_mut().chain(&mut self.secrets_dir).chain(&mut self.trust.lock).for_each(join);
         for source in self.secrets.values_mut() {
             if let SecretSource::File(path) = source {
                 join(path);
@@ -269,6 +289,7 @@ impl EngineConfig {
         set(&mut config.shutdown_grace, self.shutdown_grace);
         set(&mut config.finished_runs_max, self.finished_runs_max);
         set(&mut config.open_runs_max, self.open_runs_max);
+        set(&mut config.history, self.history);
     }
 }
 
@@ -335,17 +356,19 @@ mod tests {
             shutdown_grace = "8s"
             finished_runs_max = 9
             open_runs_max = 10
+            history = "none"
             [loader]
             file_bytes_max = 11
             result_bytes_max = 12
             instances_max = 13
-            [isolation]
-            default = "worker"
-            workers = { min = 14, max = 15, idle = "16s", recycle_after = 17, threads_max = 18, start_timeout = "19s", crash_budget = 20, crash_window = "21s" }
+            watch = true
+            [trust]
+            lock = "l"
+            keys = ["RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
+            require_signature = true
+            allow = ["a", "b-*@^2"]
             [plugins.csv]
             config = { root = "/data" }
-            isolation = "in_process"
-            workers = { max = 22 }
             [config]
             region = "eu"
             since = 2026-01-01
@@ -362,10 +385,36 @@ mod tests {
         config.engine.apply(&mut limits);
         assert_eq!((limits.threads, limits.blocking_threads_max, limits.async_calls_max), (3, 4, 5));
         assert_eq!((limits.foreach_concurrency, limits.finished_runs_max, limits.open_runs_max), (6, 9, 10));
+        assert_eq!(limits.history, History::None);
         assert_eq!((limits.cancel_grace.as_secs(), limits.shutdown_grace.as_secs()), (7, 8));
         let mut limits = RegistryConfig::new("d");
         config.loader.apply(&mut limits);
         assert_eq!((limits.file_bytes_max, limits.result_bytes_max, limits.instances_max), (11, 12, 13));
+        assert!(config.loader.watch && config.trust.require_signature);
+        assert_eq!(config.trust.lock, Some("l".into()));
+        assert_eq!((config.trust.keys.len(), config.trust.allow.as_ref().map(Vec::len)), (1, Some(2)));
+        assert_eq!(to_json(&config.plugins["csv"].config), serde_json::json!({ "root": "/data" }));
+        assert_eq!(to_json(&config.config), serde_json::json!({ "region": "eu", "since": "2026-01-01" }));
+        assert_eq!(config.secrets["a"], SecretSource::Env("A".into()));
+        assert_eq!(config.log, LogConfig { format: Some(LogFormat::Json), filter: Some("debug".into()) });
+    }
+
+    #[test]
+    fn every_key_about_isolation_is_read() {
+        let config = Config::parse(
+            r#"
+            [engine]
+            cancel_grace = "7s"
+            [isolation]
+            default = "worker"
+            workers = { min = 14, max = 15, idle = "16s", recycle_after = 17, threads_max = 18, start_timeout = "19s", crash_budget = 20, crash_window = "21s" }
+            [plugins.csv]
+            isolation = "in_process"
+            workers = { max = 22 }
+            "#,
+        )
+        .unwrap();
+        let mut limits = RegistryConfig::new("d");
         config.apply_isolation(&mut limits);
         let seconds = Duration::from_secs;
         let expected = WorkerLimits {
@@ -383,10 +432,6 @@ mod tests {
         assert_eq!(limits.plugin_workers["csv"], WorkerLimits { max: 22, ..expected });
         assert_eq!(limits.isolation.default, Some(Isolation::Worker));
         assert_eq!(limits.isolation.plugins["csv"], Isolation::InProcess);
-        assert_eq!(to_json(&config.plugins["csv"].config), serde_json::json!({ "root": "/data" }));
-        assert_eq!(to_json(&config.config), serde_json::json!({ "region": "eu", "since": "2026-01-01" }));
-        assert_eq!(config.secrets["a"], SecretSource::Env("A".into()));
-        assert_eq!(config.log, LogConfig { format: Some(LogFormat::Json), filter: Some("debug".into()) });
     }
 
     #[test]
@@ -398,6 +443,9 @@ mod tests {
             ("[secrets]\na = { vault = \"x\" }", "unknown variant `vault`"),
             ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
             ("[plugins.csv]\ntrust = true", "unknown field `trust`"),
+            ("[trust]\nkeys = ['no key']", "`no key` is no public key"),
+            ("[trust]\nallow = ['csv@one']", "`csv@one` has no range"),
+            ("[trust]\nlocked = true", "unknown field `locked`"),
             ("a = ", "line 1"),
         ] {
             let error = Config::parse(text).unwrap_err();

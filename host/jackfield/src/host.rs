@@ -8,6 +8,7 @@ use crate::definition::{self, Dialect};
 use crate::diagnostic::Diagnostic;
 use crate::prepared::PreparedCall;
 use crate::run::{Outcome, Run, RunOptions};
+use crate::watch::Watcher;
 use crate::{Error, PluginChanges, PluginProblem, Workflow};
 use jackfield_core::catalog::Plugin;
 use jackfield_core::failure::{Failure, kind};
@@ -25,7 +26,7 @@ use std::time::Duration;
 /// live in one process.
 #[derive(Clone)]
 pub struct Host {
-    inner: Arc<Parts>,
+    pub(crate) inner: Arc<Parts>,
 }
 
 /// What a host is made of.
@@ -35,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     /// What `config.<key>` is in expressions.
     pub(crate) values: Arc<ConfigValues>,
+    /// Looks at plugins again when something changes.
+    pub(crate) watcher: Option<Watcher>,
 }
 
 impl Drop for Parts {
@@ -293,6 +296,7 @@ impl Host {
     /// workers of plugins.
     /// Blocks until that is done. Once is the same as twice.
     pub fn shutdown(&self) {
+        self.inner.watcher.iter().for_each(Watcher::stop);
         self.inner.engine.shutdown();
         self.inner.registry.end_workers();
     }

@@ -33,6 +33,7 @@ pub mod graph;
 mod host;
 mod listener;
 pub mod places;
+mod plugins;
 mod prepared;
 mod problem;
 mod records;
@@ -40,6 +41,8 @@ mod run;
 mod secrets;
 mod sketch;
 pub mod telemetry;
+mod trust;
+mod watch;
 mod workflow;
 
 pub use app::{AppMethod, MethodError};
@@ -66,11 +69,15 @@ pub use jackfield_core::payload::Payload;
 pub use jackfield_core::plan;
 pub use jackfield_core::ports::{Call, CallListener, Secrets};
 pub use jackfield_core::run::{
-    CancelMode, Event, RecordKind as EventKind, RunReport, RunStatus, StepReport, StepStatus, Stopping,
+    CancelMode, Event, History, RecordKind as EventKind, RunReport, RunStatus, StepReport, StepStatus,
+    Stopping,
 };
 pub use jackfield_core::time::Timestamp;
 pub use jackfield_engine::{RunFilter, RunListener, RunSummary};
-pub use jackfield_loader::PluginVersion;
+pub use jackfield_loader::{
+    AllowRule, Direction, Downgrade, InstalledPlugin, KeyId, Lock, LockedPlugin, PluginVersion, TrustedKey,
+    Update, Verdict, Verification,
+};
 pub use schemars;
 pub use semver::{Version, VersionReq};
 pub use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! What another look into the plugin directories has changed.
 
 use crate::plugin::PluginEntry;
+use jackfield_plugin_api::manifest::Manifest;
 use semver::Version;
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +14,12 @@ pub struct PluginVersion {
     pub name: String,
     /// The version.
     pub version: Version,
+}
+
+impl PluginVersion {
+    pub(crate) fn of(manifest: &Manifest) -> Self {
+        Self { name: manifest.name.clone(), version: manifest.version.clone() }
+    }
 }
 
 impl fmt::Display for PluginVersion {
@@ -31,10 +38,16 @@ pub struct Changes {
     pub removed: Vec<PluginVersion>,
     /// What has another file with other contents now.
     pub replaced: Vec<PluginVersion>,
+    /// Of what cannot be called any more, and of the old contents of what was replaced, that which runs still need.
+    pub draining: Vec<PluginVersion>,
 }
 
 impl Changes {
-    pub(crate) fn between(before: &[Arc<PluginEntry>], now: &[Arc<PluginEntry>]) -> Self {
+    pub(crate) fn between(
+        before: &[Arc<PluginEntry>],
+        now: &[Arc<PluginEntry>],
+        draining: &[Arc<PluginEntry>],
+    ) -> Self {
         let same = |plugins: &[Arc<PluginEntry>], it: &PluginEntry| {
             plugins.iter().find(|other| it.is_same_version(other)).map(|other| other.hash)
         };
@@ -42,15 +55,13 @@ impl Changes {
             added: versions(now, |it| same(before, it).is_none()),
             removed: versions(before, |it| same(now, it).is_none()),
             replaced: versions(now, |it| same(before, it).is_some_and(|hash| hash != it.hash)),
+            draining: versions(draining, |_| true),
         }
     }
 }
 
 fn versions(plugins: &[Arc<PluginEntry>], counts: impl Fn(&PluginEntry) -> bool) -> Vec<PluginVersion> {
-    let version = |it: &Arc<PluginEntry>| PluginVersion {
-        name: it.manifest.name.clone(),
-        version: it.manifest.version.clone(),
-    };
+    let version = |it: &Arc<PluginEntry>| PluginVersion::of(&it.manifest);
     let mut versions: Vec<_> = plugins.iter().filter(|it| counts(it)).map(version).collect();
     versions.sort();
     versions

@@ -1,6 +1,7 @@
 //! What the loader is told.
 
 use crate::isolation::IsolationRules;
+use crate::trust::TrustConfig;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,6 +21,8 @@ pub struct RegistryConfig {
     pub result_bytes_max: usize,
     /// Most instances of one plugin version, counting those that wait for given-up calls; 8 unless set.
     pub instances_max: usize,
+    /// Which plugins may be used.
+    pub trust: TrustConfig,
     /// Configurations of plugins by name, handed to each of their instances.
     pub plugins: BTreeMap<String, Value>,
     /// Where plugins run; `worker` for all unless set.
@@ -92,6 +95,7 @@ impl RegistryConfig {
             file_bytes_max: 512 << 20,
             result_bytes_max: 64 << 20,
             instances_max: 8,
+            trust: TrustConfig::default(),
             plugins: BTreeMap::new(),
             isolation: IsolationRules::default(),
             worker_program: None,

@@ -1,5 +1,7 @@
 //! Why a plugin cannot be used: one line each, with a code that stays the same.
 
+use crate::installing::InstallError;
+use crate::trust::Distrust;
 use semver::{Version, VersionReq};
 use std::path::PathBuf;
 
@@ -128,6 +130,22 @@ pub enum LoadError {
     /// Another plugin that it needs is not there.
     #[error("plugin `{} {}` requires `{} {}`, {}", .0.plugin, .0.version, .0.needs, .0.range, .0.found)]
     MissingDependency(Box<MissingDependency>),
+    /// It requires itself, by way of others.
+    #[error("plugin `{plugin} {version}` requires itself: {path}")]
+    CyclicDependency {
+        /// The plugin.
+        plugin: String,
+        /// Its version.
+        version: Version,
+        /// The way round, such as "`a 1.0.0` -> `b 1.0.0` -> `a 1.0.0`".
+        path: String,
+    },
+    /// The policy of this host is against it.
+    #[error(transparent)]
+    Distrusted(#[from] Box<Distrust>),
+    /// It cannot be added to, or removed from, what is installed.
+    #[error(transparent)]
+    Install(#[from] Box<InstallError>),
     /// It did something that a plugin must not do, and is not run any more.
     #[error("plugin `{plugin} {version}` is quarantined: {reason}")]
     Quarantined {
@@ -193,6 +211,9 @@ impl LoadError {
             Self::DescribeFailed { .. } => "plugin.describe_failed",
             Self::Conflict { .. } => "plugin.conflict",
             Self::MissingDependency(_) => "plugin.missing_dependency",
+            Self::CyclicDependency { .. } => "plugin.cyclic_dependency",
+            Self::Distrusted(distrust) => distrust.code(),
+            Self::Install(error) => error.code(),
             Self::Quarantined { .. } => "plugin.quarantined",
             Self::NoWorker { .. } => "plugin.no_worker",
             Self::Io { .. } => "plugin.io",
@@ -211,17 +232,26 @@ impl LoadError {
             Self::AbiTooOld { knows, has, .. } => {
                 format!("it works up to ABI {knows}, this host needs {has}")
             }
+            Self::CyclicDependency { path, .. } => format!("it requires itself: {path}"),
+            Self::Distrusted(distrust) => distrust.reason(),
             Self::Quarantined { reason, .. } => format!("it is quarantined: {reason}"),
             other => other.to_string(),
         }
     }
 
-    /// What to do about it, as a sentence; empty if the reason says it all.
-    pub(crate) fn remedy(&self) -> String {
+    /// What to do about it, as a sentence; empty if the message says it all.
+    #[must_use]
+    pub fn remedy(&self) -> String {
         match self {
             Self::MissingDependency(lack) => {
                 format!("Put a version of `{}` within `{}` into a plugin directory.", lack.needs, lack.range)
             }
+            Self::CyclicDependency { .. } => {
+                "One of these plugins must require the next as an optional one; ask their authors.".into()
+            }
+            Self::Conflict { .. } => "Remove one of the two, or raise the version of the newer one.".into(),
+            Self::Distrusted(distrust) => distrust.remedy(),
+            Self::Install(error) => error.remedy(),
             Self::AbiTooNew { .. } => "Update the host, or use an older build of the plugin.".into(),
             Self::AbiTooOld { .. } => "Use a newer build of the plugin.".into(),
             Self::WrongArchitecture { .. } => "Use a build of the plugin for this machine.".into(),
@@ -236,6 +266,12 @@ impl LoadError {
             Self::Empty { .. } | Self::Truncated { .. } => "Copy the file again, whole.".into(),
             _ => String::new(),
         }
+    }
+
+    /// Whether this concerns who may be trusted, and not what the file is.
+    #[must_use]
+    pub fn is_distrust(&self) -> bool {
+        matches!(self, Self::Distrusted(_))
     }
 
     pub(crate) fn io(file: &std::path::Path, action: &'static str, error: &std::io::Error) -> Self {

@@ -5,6 +5,7 @@ use crate::config::RegistryConfig;
 use crate::describe::{belongs, catalog_entry};
 use crate::error::LoadError;
 use crate::instances::Instances;
+use crate::lease::{Lease, Leased};
 use crate::library;
 use crate::method::{BoundMethod, MethodFacts};
 use crate::outcome::ResultRules;
@@ -72,12 +73,13 @@ impl PluginEntry {
         self.described(&mut self.stages.lock(), around)
     }
 
-    /// Binds one of the plugin's methods, to run where the step says, or where it is to run anyway; `None` if it has none of
+    /// Binds one of the plugin's methods for as long as `lease` lasts, to run where the step says, or where it is to run anyway; `None` if it has none of
     /// that name.
     pub(crate) fn bind(
         &self,
         method: &str,
         isolation: Option<Isolation>,
+        lease: Lease,
         around: &Surroundings<'_>,
     ) -> Result<Option<Arc<dyn Method>>, LoadError> {
         let mut stages = self.stages.lock();
@@ -89,9 +91,9 @@ impl PluginEntry {
         match self.isolation(isolation, around) {
             Isolation::InProcess => {
                 let instances = self.instances(&mut stages, around)?;
-                Ok(Some(Arc::new(BoundMethod { facts, instances })))
+                Ok(Some(Arc::new(Leased::new(BoundMethod { facts, instances }, lease))))
             }
-            Isolation::Worker => self.bind_remote(&mut stages, facts, around).map(Some),
+            Isolation::Worker => self.bind_remote(&mut stages, facts, lease, around).map(Some),
         }
     }
 

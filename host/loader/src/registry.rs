@@ -1,30 +1,26 @@
 //! The registry: which plugins there are, and where methods come from.
 
-use crate::cache::Finding;
 use crate::changes::{Changes, PluginVersion};
 use crate::config::RegistryConfig;
 use crate::error::LoadError;
 use crate::fault::Fault;
-use crate::inspect::{Inspected, inspect};
+use crate::installed::Index;
+use crate::lease::Leases;
+use crate::look::{Candidate, Look};
 use crate::plugin::{PluginEntry, Surroundings};
-use crate::requires::resolve;
-use crate::stamp::Stamp;
 use crate::store::{Hash, Store};
+use crate::trust::{KeyId, Policy};
 #[cfg(unix)]
 use crate::worker::Supervisor;
 use jackfield_core::catalog::{Catalog, Unusable};
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::model::Isolation;
 use jackfield_core::ports::{Method, Methods};
-use jackfield_plugin_api::manifest::Manifest;
 use parking_lot::{Mutex, RwLock};
 use semver::Version;
-use std::collections::BTreeMap;
-use std::fs::{File, Metadata};
-use std::io::Read;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// All plugins of one host.
 ///
@@ -39,23 +35,30 @@ use std::time::SystemTime;
 /// to the data directory decides what code runs. A cache that is damaged or of another host is made anew; deleting it is
 /// always safe.
 pub struct Registry {
-    config: RegistryConfig,
-    store: Store,
+    pub(crate) config: RegistryConfig,
+    pub(crate) store: Store,
+    pub(crate) index: Index,
+    pub(crate) leases: Arc<Leases>,
     /// Serialises changes; readers only look at `found`.
-    changing: Mutex<()>,
-    found: RwLock<Found>,
+    pub(crate) changing: Mutex<()>,
+    pub(crate) found: RwLock<Found>,
     #[cfg(unix)]
     supervisor: Supervisor,
 }
 
+/// What one look at all files has found.
 #[derive(Default)]
-struct Found {
+pub(crate) struct Found {
     /// Files named one by one, beside the directories.
-    files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// What the files are, whether they can be called or not.
-    known: BTreeMap<Hash, Arc<PluginEntry>>,
-    usable: Vec<Arc<PluginEntry>>,
-    faults: Vec<Fault>,
+    pub(crate) known: BTreeMap<Hash, Arc<PluginEntry>>,
+    pub(crate) usable: Vec<Arc<PluginEntry>>,
+    pub(crate) faults: Vec<Fault>,
+    /// Who signed what, as far as somebody trusted has.
+    pub(crate) signers: BTreeMap<Hash, KeyId>,
+    /// Not found any more, but needed by runs.
+    pub(crate) draining: Vec<Arc<PluginEntry>>,
     catalog: Arc<Catalog>,
 }
 
@@ -66,10 +69,14 @@ impl Registry {
     /// # Errors
     /// If the data directory cannot be written.
     pub fn open(config: RegistryConfig) -> Result<Self, LoadError> {
-        let store = Store::open(&config.data_dir)?;
+        let mut store = Store::open(&config.data_dir)?;
+        store.always_hashes = Policy::read(&config.trust).is_in_force();
+        let index = Index::new(&store.home);
         let registry = Self {
             config,
             store,
+            index,
+            leases: Arc::default(),
             changing: Mutex::default(),
             found: RwLock::default(),
             #[cfg(unix)]
@@ -79,7 +86,7 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Looks into all directories again, and at all files that were added. Methods that are bound stay as they are;
+    /// Looks into all directories again, at all files that were added, and at what is installed. Methods that are bound stay as they are;
     /// what could not be used before can be now, if its cause is gone. Answers with what can be called now and could not
     /// before, and the reverse.
     pub fn rescan(&self) -> Changes {
@@ -88,13 +95,39 @@ impl Registry {
         self.scan(files)
     }
 
+    /// The same while some files are being written: of these the plugin that they held before stays, if any.
+    pub fn rescan_without(&self, unsettled: &BTreeSet<PathBuf>) -> Changes {
+        let _changing = self.changing.lock();
+        let files = self.found.read().files.clone();
+        self.commit(self.gather(Look { files, installed: self.index.read(), unsettled }))
+    }
+
+    /// Plugin versions that cannot be had any more, because their file is gone or has other contents, and that runs
+    /// still need. Sorted.
+    #[must_use]
+    pub fn draining(&self) -> Vec<PluginVersion> {
+        let found = self.found.read();
+        let needed = found.draining.iter().filter(|entry| self.leases.count(entry.hash) > 0);
+        let mut versions: Vec<_> = needed.map(|entry| PluginVersion::of(&entry.manifest)).collect();
+        versions.sort();
+        versions
+    }
+
+    /// Sets what is told when the last run that needed some plugin file has ended. It is called on a thread of the
+    /// engine, and must return at once.
+    pub fn on_idle(&self, hook: Arc<dyn Fn() + Send + Sync>) {
+        self.leases.set_idle_hook(hook);
+    }
+
     /// Adds one plugin file, wherever it lies.
     ///
     /// # Errors
     /// If it is no usable plugin; then nothing has changed.
     pub fn add(&self, file: &Path) -> Result<(String, Version), LoadError> {
         let _changing = self.changing.lock();
-        let entry = self.read(file).map_err(|fault| fault.error)?;
+        let policy = Policy::read(&self.config.trust);
+        let admitted = self.read(&Candidate::file(file.to_owned()), &policy).map_err(|fault| fault.error)?;
+        let entry = admitted.entry;
         let identity = (entry.manifest.name.clone(), entry.manifest.version.clone());
         let before = self.found.read().files.clone();
         let mut files = before.clone();
@@ -142,108 +175,28 @@ impl Registry {
     }
 
     fn scan(&self, files: Vec<PathBuf>) -> Changes {
-        let mut faults = Vec::new();
-        let mut known: BTreeMap<Hash, Arc<PluginEntry>> = BTreeMap::new();
-        let mut usable: Vec<Arc<PluginEntry>> = Vec::new();
-        self.store.quarantine.reload();
-        let in_directories =
-            self.config.directories.iter().flat_map(|directory| match plugin_files(directory) {
-                Ok(files) => files,
-                Err(error) => {
-                    faults.push(Fault::of_file(directory, error));
-                    Vec::new()
-                }
-            });
-        let all: Vec<PathBuf> = in_directories.chain(files.iter().cloned()).collect();
-        for file in all {
-            let entry = match self.read(&file) {
-                Ok(entry) => entry,
-                Err(fault) => {
-                    faults.push(*fault);
-                    continue;
-                }
-            };
-            if known.insert(entry.hash, Arc::clone(&entry)).is_some() {
-                continue;
-            }
-            if let Some(confined) = self.store.quarantine.get(entry.hash) {
-                faults.push(Fault::of(&entry.manifest.name, &entry.manifest.version, confined.error()));
-                continue;
-            }
-            match usable.iter().find(|other| other.is_same_version(&entry)) {
-                None => usable.push(entry),
-                Some(other) => faults.push(conflict(file, &entry, other)),
-            }
-        }
-        faults.extend(resolve(&mut usable));
-        let mut found = Found { files, known, usable, faults, catalog: Arc::default() };
+        let look = Look { files, installed: self.index.read(), unsettled: &BTreeSet::new() };
+        self.commit(self.gather(look))
+    }
+
+    /// Makes what was found what counts.
+    pub(crate) fn commit(&self, mut found: Found) -> Changes {
         found.refresh_catalog();
-        let before = std::mem::replace(&mut *self.found.write(), found).usable;
+        let mut present = self.found.write();
+        found.draining = self.draining_after(&present, &found.usable);
+        let before = std::mem::replace(&mut *present, found);
+        let changes = Changes::between(&before.usable, &present.usable, &present.draining);
+        drop(present);
         self.store.cache.save();
-        Changes::between(&before, &self.found.read().usable)
+        changes
     }
 
-    /// Reads and inspects one file, and keeps it in the store. A file that is known already keeps its entry.
-    fn read(&self, file: &Path) -> Result<Arc<PluginEntry>, Box<Fault>> {
-        let metadata = self.look_at(file).map_err(|error| Box::new(Fault::of_file(file, error)))?;
-        let (hash, manifest) = self.identify(file, &metadata)?;
-        if let Some(entry) = self.found.read().known.get(&hash) {
-            return Ok(Arc::clone(entry));
-        }
-        Ok(Arc::new(PluginEntry::new(hash, file.to_owned(), manifest)))
-    }
-
-    /// What can be said about a file from outside.
-    fn look_at(&self, file: &Path) -> Result<Metadata, LoadError> {
-        let metadata = std::fs::metadata(file).map_err(|error| LoadError::io(file, "read", &error))?;
-        if metadata.is_dir() {
-            return Err(LoadError::IsDirectory { file: file.to_owned() });
-        }
-        let (bytes, bytes_max) = (metadata.len(), self.config.file_bytes_max);
-        if !metadata.is_file() {
-            return Err(LoadError::NotAPlugin {
-                file: file.to_owned(),
-                reason: "it is no ordinary file".into(),
-            });
-        }
-        if bytes > bytes_max {
-            return Err(LoadError::TooLarge { file: file.to_owned(), bytes, bytes_max });
-        }
-        Ok(metadata)
-    }
-
-    /// What a file is: from the cache if it has not changed since it was inspected, otherwise by reading it.
-    fn identify(&self, file: &Path, metadata: &Metadata) -> Result<(Hash, Manifest), Box<Fault>> {
-        let path = file.canonicalize().ok();
-        let noted = path.as_ref().and_then(|path| self.store.finding(path, &Stamp::of(metadata)));
-        match noted {
-            Some(Finding::Refused(refused)) => return Err(Box::new(Fault::refused(file, refused))),
-            Some(Finding::Plugin { hash, manifest }) => {
-                if let Ok(manifest) = Manifest::parse(manifest.as_bytes()) {
-                    return Ok((hash, manifest));
-                }
-            }
-            None => {}
-        }
-        let now = SystemTime::now();
-        let unread = |error| Box::new(Fault::of_file(file, LoadError::io(file, "read", &error)));
-        let (bytes, stamp) = read_whole(file).map_err(unread)?;
-        let (finding, answer) = match inspect(&bytes) {
-            Ok(Inspected { manifest, manifest_text }) => {
-                let hash = Hash::of(&bytes);
-                let of_plugin = |error| Box::new(Fault::of(&manifest.name, &manifest.version, error));
-                self.store.keep(hash, &bytes).map_err(of_plugin)?;
-                (Finding::Plugin { hash, manifest: manifest_text }, Ok((hash, manifest)))
-            }
-            Err(refused) => {
-                let fault = Fault::refused(file, refused.clone());
-                (Finding::Refused(refused), Err(Box::new(fault)))
-            }
+    /// What runs still need and new ones do not get any more once `usable` is what can be called.
+    fn draining_after(&self, present: &Found, usable: &[Arc<PluginEntry>]) -> Vec<Arc<PluginEntry>> {
+        let is_left = |entry: &&Arc<PluginEntry>| {
+            self.leases.count(entry.hash) > 0 && !usable.iter().any(|other| other.hash == entry.hash)
         };
-        if let Some(path) = path.filter(|_| stamp.is_settled(now)) {
-            self.store.cache.note(&path, stamp, finding);
-        }
-        answer
+        present.draining.iter().chain(&present.usable).filter(is_left).cloned().collect()
     }
 
     /// Lets all versions of a plugin out of quarantine, and looks into the directories again. Which versions there were.
@@ -275,16 +228,26 @@ impl Registry {
         let found = self.found.read();
         let concerns = |fault: &&Fault| match &fault.error {
             LoadError::Conflict { file: other, .. } => other == file,
-            LoadError::MissingDependency(_) | LoadError::Quarantined { .. } => fault.concerns(name, version),
+            LoadError::MissingDependency(_)
+            | LoadError::CyclicDependency { .. }
+            | LoadError::Quarantined { .. } => fault.concerns(name, version),
             _ => false,
         };
         found.faults.iter().find(concerns).map(|fault| fault.error.clone())
+    }
+
+    fn is_draining(&self, found: &Found, plugin: &str, version: &Version) -> bool {
+        let mut draining = found.draining.iter().filter(|entry| self.leases.count(entry.hash) > 0);
+        draining.any(|entry| entry.manifest.name == plugin && entry.manifest.version == *version)
     }
 
     fn unavailable(&self, plugin: &str, version: &Version) -> Failure {
         let found = self.found.read();
         let message = match found.faults.iter().find(|fault| fault.concerns(plugin, version)) {
             Some(fault) => format!("plugin `{plugin} {version}` cannot be used: {}", fault.error.reason()),
+            None if self.is_draining(&found, plugin, version) => {
+                format!("plugin `{plugin} {version}` is draining: only runs that began with it still have it")
+            }
             None => format!("plugin `{plugin} {version}` is not installed"),
         };
         Failure::new(kind::PLUGIN_UNAVAILABLE, message)
@@ -292,6 +255,10 @@ impl Registry {
 }
 
 impl Found {
+    pub(crate) fn with(files: Vec<PathBuf>) -> Self {
+        Self { files, ..Self::default() }
+    }
+
     fn refresh_catalog(&mut self) {
         let usable = Catalog::new(self.usable.iter().map(|entry| entry.catalog()).collect());
         self.catalog = Arc::new(usable.with_unusable(self.unusable()));
@@ -321,15 +288,16 @@ impl Methods for Registry {
         method: &str,
         isolation: Option<Isolation>,
     ) -> Result<Arc<dyn Method>, Failure> {
-        let entry = self
-            .found
-            .read()
-            .usable
-            .iter()
-            .find(|entry| entry.manifest.name == plugin && entry.manifest.version == *version)
-            .cloned();
-        let entry = entry.ok_or_else(|| self.unavailable(plugin, version))?;
-        let bound = entry.bind(method, isolation, &self.surroundings()).map_err(|fault| {
+        let entry = {
+            // counted under the lock under which a look decides whether the file is still needed
+            let found = self.found.read();
+            let is_it =
+                |it: &&Arc<PluginEntry>| it.manifest.name == plugin && it.manifest.version == *version;
+            let entry = found.usable.iter().find(is_it).cloned();
+            entry.map(|entry| (self.leases.take(entry.hash), entry))
+        };
+        let (lease, entry) = entry.ok_or_else(|| self.unavailable(plugin, version))?;
+        let bound = entry.bind(method, isolation, lease, &self.surroundings()).map_err(|fault| {
             let message = match fault.remedy() {
                 remedy if remedy.is_empty() => fault.to_string(),
                 remedy => format!("{fault}. {remedy}"),
@@ -344,36 +312,4 @@ impl Methods for Registry {
             )),
         }
     }
-}
-
-fn conflict(file: PathBuf, entry: &PluginEntry, other: &PluginEntry) -> Fault {
-    let (plugin, version) = (entry.manifest.name.clone(), entry.manifest.version.clone());
-    let other = other.file.clone();
-    Fault::of(&plugin.clone(), &version.clone(), LoadError::Conflict { file, other, plugin, version })
-}
-
-/// The contents of a file, and its stamp before they were read.
-fn read_whole(path: &Path) -> std::io::Result<(Vec<u8>, Stamp)> {
-    let mut file = File::open(path)?;
-    let stamp = Stamp::of(&file.metadata()?);
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok((bytes, stamp))
-}
-
-/// The files in `directory` that have the extension of libraries, sorted by name.
-fn plugin_files(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    let failed = |error: std::io::Error| LoadError::io(directory, "read", &error);
-    let mut files = Vec::new();
-    for item in std::fs::read_dir(directory).map_err(failed)? {
-        let path = item.map_err(failed)?.path();
-        let is_library =
-            path.extension().is_some_and(|extension| extension == std::env::consts::DLL_EXTENSION);
-        // a directory that is called like a library is none; a dangling link is reported by whoever reads it
-        if is_library && !path.is_dir() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }

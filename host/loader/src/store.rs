@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 /// SHA-256 of a plugin file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "&str")]
+#[serde(into = "String", try_from = "String")]
 pub struct Hash([u8; 32]);
 
 impl Hash {
@@ -46,6 +46,14 @@ impl From<Hash> for String {
     }
 }
 
+impl TryFrom<String> for Hash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::try_from(text.as_str())
+    }
+}
+
 impl TryFrom<&str> for Hash {
     type Error = &'static str;
 
@@ -61,9 +69,13 @@ impl TryFrom<&str> for Hash {
 
 /// The two directories under the data directory, and the cache.
 pub(crate) struct Store {
+    /// The directory of all of it.
+    pub(crate) home: PathBuf,
     libraries: PathBuf,
     manifests: PathBuf,
     pub(crate) cache: Cache,
+    /// Whether a kept file is hashed each time that it is opened, whatever was noted about it.
+    pub(crate) always_hashes: bool,
     pub(crate) quarantine: Arc<Quarantine>,
 }
 
@@ -73,7 +85,7 @@ impl Store {
         let (libraries, manifests) = (home.join("store"), home.join("described"));
         let cache = Cache::open(home.join("registry.json"));
         let quarantine = Arc::new(Quarantine::open(home.join("quarantine.json")));
-        let store = Self { libraries, manifests, cache, quarantine };
+        let store = Self { home, libraries, manifests, cache, always_hashes: false, quarantine };
         for directory in [&store.libraries, &store.manifests] {
             std::fs::create_dir_all(directory)
                 .map_err(|error| LoadError::io(directory, "written", &error))?;
@@ -98,6 +110,20 @@ impl Store {
         write_lasting(&self.library(hash), bytes)
     }
 
+    /// Keeps a plugin file that is to be found here only: also if what lies in its place has other contents.
+    pub(crate) fn keep_whole(&self, hash: Hash, bytes: &[u8]) -> Result<(), LoadError> {
+        let path = self.library(hash);
+        if std::fs::read(&path).is_ok_and(|kept| kept == bytes) {
+            return Ok(());
+        }
+        write_lasting(&path, bytes)
+    }
+
+    /// Where the file with this hash is kept.
+    pub(crate) fn path(&self, hash: Hash) -> PathBuf {
+        self.library(hash)
+    }
+
     /// What the file at `path`, which now has `stamp`, was found to be. A plugin counts only while its copy is kept.
     pub(crate) fn finding(&self, path: &Path, stamp: &Stamp) -> Option<Finding> {
         self.cache.finding(path, stamp).filter(|finding| match finding {
@@ -114,7 +140,7 @@ impl Store {
         let now = SystemTime::now();
         let mut file = File::open(&path).map_err(failed)?;
         let stamp = Stamp::of(&file.metadata().map_err(failed)?);
-        if self.cache.is_intact(hash, &stamp) {
+        if !self.always_hashes && self.cache.is_intact(hash, &stamp) {
             return Ok(path);
         }
         let mut bytes = Vec::new();
@@ -144,7 +170,7 @@ impl Store {
 }
 
 /// Writes a file that must be whole after a power cut.
-fn write_lasting(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+pub(crate) fn write_lasting(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     replace(path, bytes, File::sync_all).map_err(|error| LoadError::io(path, "written", &error))
 }
 

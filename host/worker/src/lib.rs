@@ -16,6 +16,8 @@ mod process;
 #[cfg(unix)]
 mod wire;
 
+pub mod sandbox;
+
 use jackfield_plugin_api::worker::BrokenFrame;
 
 /// Why a worker could not serve.

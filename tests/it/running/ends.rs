@@ -3,7 +3,7 @@
 use jackfield::{
     AppMethod, Call, CancelMode, Config, EventKind, MethodError, RunStatus, StepStatus, Value, json,
 };
-use jackfield_tests::Bench;
+use jackfield_tests::{Bench, in_time};
 use std::future::poll_fn;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
@@ -71,14 +71,16 @@ fn armed(id: &str) -> Value {
 
 #[test]
 fn a_run_that_takes_too_long_ends_as_failed_with_type_timeout() {
-    // these steps do not look whether they are to stop, and nothing waits for them
-    let (bench, _) = patient_bench();
-    let hang = |id| json!({ "id": id, "plugin": "fault", "method": "hang", "parameters": { "ms": 500 } });
-    let steps = ["a", "b", "c", "d"].map(hang);
-    let started = bench.start(json!({ "id": "w", "timeout": "50ms", "steps": steps }), json!({}));
-    let finished = started.finish();
-    assert_eq!((finished.status(), &*finished.error().kind), (RunStatus::Failed, "timeout"));
-    assert!(finished.report.duration_ms < 100.0, "{}", finished.report.duration_ms);
+    in_time(|| {
+        // these steps do not look whether they are to stop, and nothing waits for them
+        let (bench, _) = patient_bench();
+        let hang = |id| json!({ "id": id, "plugin": "fault", "method": "hang", "parameters": { "ms": 500 } });
+        let steps = ["a", "b", "c", "d"].map(hang);
+        let started = bench.start(json!({ "id": "w", "timeout": "50ms", "steps": steps }), json!({}));
+        let finished = started.finish();
+        assert_eq!((finished.status(), &*finished.error().kind), (RunStatus::Failed, "timeout"));
+        assert!(finished.report.duration_ms < 100.0, "{}", finished.report.duration_ms);
+    });
 }
 
 #[test]
@@ -103,38 +105,41 @@ fn completed_steps_are_undone_newest_first_and_one_that_cannot_be_stops_no_other
 
 #[test]
 fn a_graceful_cancel_answers_at_once_undoes_and_never_ends_as_completed() {
-    let (begin, begun) = mpsc::channel();
-    let deaf = AppMethod::blocking("deaf", move |_: &Call, _: Value| {
-        begin.send(()).expect("the test waits for it");
-        std::thread::sleep(Duration::from_secs(2));
-        Ok::<_, MethodError>(())
-    });
-    let bench = Bench::with(&["echo"], |builder| {
-        let mut config = Config::default();
-        config.engine.cancel_grace = Some(Duration::from_millis(200));
-        builder.config(config).app_method("app", "1.0.0", deaf)
-    });
-    let deaf = json!({ "id": "b", "plugin": "app", "method": "deaf" });
-    let tell = json!({ "id": "tell", "plugin": "echo", "method": "echo",
+    in_time(|| {
+        let (begin, begun) = mpsc::channel();
+        let deaf = AppMethod::blocking("deaf", move |_: &Call, _: Value| {
+            begin.send(()).expect("the test waits for it");
+            std::thread::sleep(Duration::from_secs(2));
+            Ok::<_, MethodError>(())
+        });
+        let bench = Bench::with(&["echo"], |builder| {
+            let mut config = Config::default();
+            config.engine.cancel_grace = Some(Duration::from_millis(200));
+            builder.config(config).app_method("app", "1.0.0", deaf)
+        });
+        let deaf = json!({ "id": "b", "plugin": "app", "method": "deaf" });
+        let tell = json!({ "id": "tell", "plugin": "echo", "method": "echo",
         "parameters": { "b": "${steps.b.status}", "c": "${steps.c.status}" } });
-    let steps = json!([armed("a"), deaf, sleep("c", 1)]);
-    let document = json!({ "id": "w", "steps": steps, "finally": [tell], "on_failure": [armed("alert")] });
-    let started = bench.start(document, json!({}));
-    begun.recv_timeout(Duration::from_secs(10)).expect("the step begins");
-    let begin = Instant::now();
-    started.run.cancel(CancelMode::Graceful, "enough");
-    started.run.cancel(CancelMode::Graceful, "again");
-    assert!(begin.elapsed() < Duration::from_millis(50));
-    let finished = started.finish();
-    assert_eq!(finished.status(), RunStatus::Cancelled);
-    assert_eq!(finished.step_status("c"), StepStatus::Cancelled);
-    assert_eq!(finished.order_of(EventKind::StepCompensated), ["a"]);
-    assert_eq!(finished.order_of(EventKind::CancelRequested).len(), 1);
-    assert_eq!(finished.step_output("tell"), json!({ "b": "cancelled", "c": "cancelled" }));
-    assert!(!finished.report.steps.contains_key("alert"), "a cancel is no failure");
-    assert_eq!((&*finished.error().kind, &*finished.error().message), ("cancelled", "enough"));
-    let unknown = bench.host().cancel("nobody", CancelMode::Graceful, "enough").unwrap_err();
-    assert!(unknown.to_string().contains("`nobody`"), "{unknown}");
+        let steps = json!([armed("a"), deaf, sleep("c", 1)]);
+        let document =
+            json!({ "id": "w", "steps": steps, "finally": [tell], "on_failure": [armed("alert")] });
+        let started = bench.start(document, json!({}));
+        begun.recv_timeout(Duration::from_secs(10)).expect("the step begins");
+        let begin = Instant::now();
+        started.run.cancel(CancelMode::Graceful, "enough");
+        started.run.cancel(CancelMode::Graceful, "again");
+        assert!(begin.elapsed() < Duration::from_millis(50));
+        let finished = started.finish();
+        assert_eq!(finished.status(), RunStatus::Cancelled);
+        assert_eq!(finished.step_status("c"), StepStatus::Cancelled);
+        assert_eq!(finished.order_of(EventKind::StepCompensated), ["a"]);
+        assert_eq!(finished.order_of(EventKind::CancelRequested).len(), 1);
+        assert_eq!(finished.step_output("tell"), json!({ "b": "cancelled", "c": "cancelled" }));
+        assert!(!finished.report.steps.contains_key("alert"), "a cancel is no failure");
+        assert_eq!((&*finished.error().kind, &*finished.error().message), ("cancelled", "enough"));
+        let unknown = bench.host().cancel("nobody", CancelMode::Graceful, "enough").unwrap_err();
+        assert!(unknown.to_string().contains("`nobody`"), "{unknown}");
+    });
 }
 
 #[test]

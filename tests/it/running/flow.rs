@@ -1,7 +1,7 @@
 //! What runs, in which order, how often, and what it sees.
 
 use jackfield::{AppMethod, EventKind, MethodError, RunFilter, RunStatus, StepStatus, Value, json};
-use jackfield_tests::{Bench, Finished};
+use jackfield_tests::{Bench, Finished, in_time};
 use std::time::Duration;
 
 fn bench() -> Bench {
@@ -122,32 +122,36 @@ fn three_retries_are_four_calls_and_three_delays() {
 
 #[test]
 fn a_step_that_takes_too_long_ends_at_its_limit_and_is_retried() {
-    let slow = json!({ "timeout": "50ms", "retry": { "max_attempts": 2, "backoff": "none" } });
-    // one blocks a thread and looks whether it is to stop, the other computes on a thread of the engine and does not
-    for (method, parameters) in [("sleep", json!({ "ms": 500 })), ("spin", json!({ "us": 500_000 }))] {
-        let finished = run("sequential", &[with(call("a", method, parameters), slow.clone())]);
-        assert_eq!((&*finished.error().kind, finished.step("a").attempts), ("timeout", 2));
-        let duration_ms = finished.step("a").duration_ms.expect("it ran");
-        assert!((100.0..300.0).contains(&duration_ms), "{method}: {duration_ms}");
-    }
+    in_time(|| {
+        let slow = json!({ "timeout": "50ms", "retry": { "max_attempts": 2, "backoff": "none" } });
+        // one blocks a thread and looks whether it is to stop, the other computes on a thread of the engine and does not
+        for (method, parameters) in [("sleep", json!({ "ms": 500 })), ("spin", json!({ "us": 500_000 }))] {
+            let finished = run("sequential", &[with(call("a", method, parameters), slow.clone())]);
+            assert_eq!((&*finished.error().kind, finished.step("a").attempts), ("timeout", 2));
+            let duration_ms = finished.step("a").duration_ms.expect("it ran");
+            assert!((100.0..300.0).contains(&duration_ms), "{method}: {duration_ms}");
+        }
+    });
 }
 
 #[test]
 fn twenty_short_steps_in_parallel_overlap_and_a_join_sees_all_their_outputs() {
-    let time = |n| if n == 0 { 200 } else { 40 };
-    let sleep = |n| call(&format!("s{n}"), "sleep", json!({ "ms": time(n) }));
-    let mut steps: Vec<_> = (0..20).map(sleep).collect();
-    steps.push(call("one", "echo", json!({ "x": 1 })));
-    steps.push(call("two", "echo", json!({ "x": 2 })));
-    let all: Vec<_> = (0..20).map(|n| format!("s{n}")).chain(["one".into(), "two".into()]).collect();
-    let seen = json!({ "sum": "${steps.one.output.x + steps.two.output.x}" });
-    steps.push(with(call("join", "echo", seen), json!({ "dependencies": all })));
-    let finished = run("parallel", &steps).completed();
-    assert!(finished.report.duration_ms < 800.0, "{} ms, the sum is 960", finished.report.duration_ms);
-    assert_eq!(finished.order_of(EventKind::StepCompleted).last(), Some(&"join"));
-    assert_eq!(finished.step_output("join"), json!({ "sum": 3 }));
-    let finished = run("sequential", &steps[..5]).completed();
-    assert!(finished.report.duration_ms >= 360.0, "{}", finished.report.duration_ms);
+    in_time(|| {
+        let time = |n| if n == 0 { 200 } else { 40 };
+        let sleep = |n| call(&format!("s{n}"), "sleep", json!({ "ms": time(n) }));
+        let mut steps: Vec<_> = (0..20).map(sleep).collect();
+        steps.push(call("one", "echo", json!({ "x": 1 })));
+        steps.push(call("two", "echo", json!({ "x": 2 })));
+        let all: Vec<_> = (0..20).map(|n| format!("s{n}")).chain(["one".into(), "two".into()]).collect();
+        let seen = json!({ "sum": "${steps.one.output.x + steps.two.output.x}" });
+        steps.push(with(call("join", "echo", seen), json!({ "dependencies": all })));
+        let finished = run("parallel", &steps).completed();
+        assert!(finished.report.duration_ms < 800.0, "{} ms, the sum is 960", finished.report.duration_ms);
+        assert_eq!(finished.order_of(EventKind::StepCompleted).last(), Some(&"join"));
+        assert_eq!(finished.step_output("join"), json!({ "sum": 3 }));
+        let finished = run("sequential", &steps[..5]).completed();
+        assert!(finished.report.duration_ms >= 360.0, "{}", finished.report.duration_ms);
+    });
 }
 
 #[test]

@@ -12,6 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("jackfield-core", &[]),
     ("jackfield-engine", &["jackfield-core"]),
     ("jackfield-loader", &["jackfield-core", "jackfield-plugin-api"]),
+    ("jackfield-worker", &[]),
     ("jackfield", &["jackfield-core", "jackfield-engine", "jackfield-loader"]),
     ("jackfield-worker", &["jackfield-loader", "jackfield-plugin-api"]),
     ("jackfield-cli", &["jackfield", "jackfield-worker"]),
@@ -27,6 +28,8 @@ const UNSAFE: &[&str] = &[
     "plugin-api/src/abi/",
     "plugin-api/src/export/",
     "host/loader/src/library.rs",
+    // raw system calls, to see them refused
+    "host/worker/tests/sandbox/calls.rs",
     "plugins/fault/src/crash.rs",
 ];
 

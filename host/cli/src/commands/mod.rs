@@ -5,6 +5,8 @@ mod explain;
 mod fmt;
 mod graph;
 mod plugin;
+mod plugin_store;
+mod plugin_trust;
 mod run;
 mod schema;
 mod validate;

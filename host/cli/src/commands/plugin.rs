@@ -1,13 +1,14 @@
 //! `jackfield plugin`
 
 use crate::args::PluginCommand;
+use crate::commands::{plugin_store, plugin_trust};
 use crate::exit::Exit;
 use crate::input::json_argument;
 use crate::interrupt::Interrupt;
 use crate::live::{Shown, Voices, follow};
 use crate::printer::{Printer, Tone};
 use crate::settings::Settings;
-use crate::show::{failure, schema};
+use crate::show::{failure, schema, with_remedy};
 use anyhow::{Context, Result, anyhow, bail};
 use jackfield::{Error, Method, RunStatus};
 use serde_json::json;
@@ -19,6 +20,8 @@ pub(crate) fn run(command: PluginCommand, settings: Settings, printer: &Printer)
         PluginCommand::Info { plugin } => info(&plugin, settings, printer),
         PluginCommand::Release { plugin } => release(&plugin, settings, printer),
         PluginCommand::Call { method, params } => call(&method, &params, settings, printer),
+        PluginCommand::Store(command) => plugin_store::run(command, settings, printer),
+        PluginCommand::Trust(command) => plugin_trust::run(command, settings, printer),
     }
 }
 
@@ -30,7 +33,7 @@ fn list(settings: Settings, printer: &Printer) -> Result<Exit> {
         return Ok(Exit::Success);
     }
     for problem in &problems {
-        printer.warning(&problem.to_string());
+        printer.warning(&with_remedy(&problem.to_string(), &problem.remedy));
     }
     if plugins.is_empty() {
         printer.note("no plugins were found; name a directory with --plugin-path");
@@ -51,7 +54,8 @@ fn info(name: &str, settings: Settings, printer: &Printer) -> Result<Exit> {
     let versions = host.plugin(name)?;
     if versions.is_empty() {
         if let Some(problem) = host.plugin_problems().iter().find(|it| it.plugin.as_deref() == Some(name)) {
-            bail!("there is no usable plugin `{name}`: {}", problem.message);
+            let message = with_remedy(&problem.message, &problem.remedy);
+            bail!("there is no usable plugin `{name}`: {message}");
         }
         let plugins = host.plugins();
         let hint = jackfield::diagnostic::nearest(name, plugins.iter().map(|plugin| &*plugin.name))

@@ -15,7 +15,7 @@ use std::rc::Rc;
 mod lookup;
 mod loops;
 
-pub(super) use lookup::path_payload;
+pub(super) use lookup::{append_path, path_payload};
 
 /// Most iterations of all loops of one evaluation together.
 pub const ITERATIONS_MAX: u64 = 1_000_000;

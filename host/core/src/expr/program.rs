@@ -76,9 +76,11 @@ impl Program {
     /// # Errors
     /// As [`Self::evaluate`], and if the text grows too long.
     pub(super) fn append(&self, env: &dyn Env, text: &mut String) -> Result<(), EvalError> {
-        if let Kind::Path(_) = &self.root.kind {
-            text.push_str(self.evaluate(env)?.as_str());
-            return machine::check_len(text).map_err(|error| error.of(&self.source));
+        if let Kind::Path(path) = &self.root.kind {
+            return machine::append_path(path, env, text)
+                .map_err(|error| error.at(self.root.offset))
+                .and_then(|()| machine::check_len(text))
+                .map_err(|error| error.of(&self.source));
         }
         self.with_value(env, Budget::default(), |value| write_json(text, value, machine::BUILT_BYTES_MAX))
     }

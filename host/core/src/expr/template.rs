@@ -104,22 +104,31 @@ impl Template {
     /// # Errors
     /// If an expression in it fails, or the text grows beyond a limit.
     pub fn render(&self, env: &dyn Env) -> Result<Payload, EvalError> {
-        let (chunks, len) = match &self.body {
-            Body::Constant(value) => return Ok(value.clone()),
-            Body::Whole(program) => return program.evaluate(env),
-            Body::Chunks { chunks, len } => (chunks, *len),
-        };
-        let mut text = String::with_capacity(len);
-        for chunk in chunks {
-            match chunk {
-                Chunk::Text(literal) => text.push_str(literal),
-                Chunk::Value(program) => program.append(env, &mut text)?,
-                Chunk::Inside(program) => program.with_value(env, Budget::default(), |value| {
-                    write_inside_string(&mut text, value, machine::BUILT_BYTES_MAX)
-                })?,
+        match &self.body {
+            Body::Constant(value) => Ok(value.clone()),
+            Body::Whole(program) => program.evaluate(env),
+            Body::Chunks { chunks, len } => {
+                let mut text = String::with_capacity(*len);
+                write_chunks(chunks, env, &mut text)?;
+                Ok(Payload::trusted(text))
             }
         }
-        Ok(Payload::trusted(text))
+    }
+
+    /// The same, in place of what `into` was and in its memory where nobody else holds that.
+    ///
+    /// # Errors
+    /// As [`Self::render`]; `into` is then any value.
+    pub(crate) fn render_into(&self, env: &dyn Env, into: &mut Payload) -> Result<(), EvalError> {
+        match &self.body {
+            // equal constants are one value: nothing is written while the same one comes again and again
+            Body::Constant(value) if into.is_same(value) => {}
+            Body::Chunks { chunks, .. } => {
+                return into.rewrite(|text| write_chunks(chunks, env, text));
+            }
+            Body::Constant(_) | Body::Whole(_) => *into = self.render(env)?,
+        }
+        Ok(())
     }
 
     /// What is known before the run: the value with `null` for every hole, and the holes.
@@ -156,4 +165,17 @@ impl Template {
             Chunk::Value(program) | Chunk::Inside(program) => Some(program),
         }))
     }
+}
+
+fn write_chunks(chunks: &[Chunk], env: &dyn Env, text: &mut String) -> Result<(), EvalError> {
+    for chunk in chunks {
+        match chunk {
+            Chunk::Text(literal) => text.push_str(literal),
+            Chunk::Value(program) => program.append(env, text)?,
+            Chunk::Inside(program) => program.with_value(env, Budget::default(), |value| {
+                write_inside_string(text, value, machine::BUILT_BYTES_MAX)
+            })?,
+        }
+    }
+    Ok(())
 }

@@ -4,8 +4,11 @@
 //! Successors and declared dependencies are CSR arrays over that table. Nothing here is changed by a run.
 
 mod input;
+mod plain;
 
 pub use input::InputSchema;
+pub use plain::Plain;
+pub(crate) use plain::limit_ns;
 
 use crate::catalog::MethodKind;
 pub use crate::expr::RefIx;
@@ -59,6 +62,8 @@ pub struct Plan {
     pub declared_starts: Vec<u32>,
     /// Declared dependencies of each step: those that trigger rules count.
     pub declared: Vec<StepIx>,
+    /// What a run needs of the steps that are nothing but a call, by step.
+    pub plain: Box<[Option<Plain>]>,
     /// How many edges lead to each step: it is looked at when so many have been settled. In sequential and
     /// pipeline scopes the list predecessor is the one edge, whatever is declared.
     pub in_degree: Vec<u32>,
@@ -121,6 +126,12 @@ impl Plan {
     #[must_use]
     pub fn step(&self, ix: StepIx) -> &Step {
         &self.steps[ix.0 as usize]
+    }
+
+    /// What a run needs of `step`, if it is nothing but a call.
+    #[must_use]
+    pub fn plain(&self, step: StepIx) -> Option<Plain> {
+        self.plain[step.0 as usize]
     }
 
     /// The scope at `ix`.

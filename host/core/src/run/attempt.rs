@@ -1,9 +1,9 @@
 //! Attempts: how a step starts, and what its outcome leads to.
 
 use super::record::{
-    CallCommand, CallKey, Command, Detail, InputEnv, Inputs, InstanceIx, LogLine, Record, RecordKind,
+    CallCommand, CallKey, Command, Detail, InputEnv, Inputs, InstanceIx, LogLine, RecordKind,
 };
-use super::state::{Data, NodePhase, Progress, TimerKind, local};
+use super::state::{NodePhase, Progress, TimerKind, local};
 use super::turn::Turn;
 use crate::expr::{EvalError, Template};
 use crate::failure::{Failure, kind};
@@ -163,19 +163,8 @@ impl Turn<'_> {
         output: Payload,
         duration: Duration,
     ) {
-        let plan = self.plan;
-        let Data { instances, history, .. } = &mut *self.data;
-        let Some(instance) = instances.get_mut(at.0 as usize).and_then(Option::as_deref_mut) else { return };
-        let node = &mut instance.nodes[local(plan, instance.scope, step)];
-        history.push(Record {
-            at: self.now,
-            duration,
-            instance: at,
-            step: Some(step),
-            attempt: node.attempts,
-            kind: RecordKind::StepCompleted,
-            detail: Detail::Value(output.clone()),
-        });
+        self.note((at, step), RecordKind::StepCompleted, duration, Detail::Value(output.clone()));
+        let Some(node) = self.data.node_mut(self.plan, at, step) else { return };
         node.output = output;
         self.arm(at, step);
         self.settle(at, step, NodePhase::Completed);
@@ -396,17 +385,10 @@ pub(crate) fn render(
     let Some(call) = call_of(plan, command.key) else {
         return Err(Failure::new(kind::INTERNAL, "a call was asked for where the plan has none"));
     };
-    if let Some(constant) = call.parameters.constant() {
-        // equal constants are one value: nothing is written while the same step shape comes again and again
-        if !parameters.is_same(constant) {
-            *parameters = constant.clone();
-        }
-        return Ok(());
-    }
     let nothing = Inputs::default();
     let env = InputEnv { inputs: command.inputs().unwrap_or(&nothing), secrets };
-    *parameters = call.parameters.render(&env).map_err(|error| expression_failure("parameters", &error))?;
-    Ok(())
+    let rendered = call.parameters.render_into(&env, parameters);
+    rendered.map_err(|error| expression_failure("parameters", &error))
 }
 
 /// A failure of type `expression` that names the field.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(crate) enum Ending {
     Completed(Payload),
     Failed(Arc<Failure>),
-    Cancelled(Arc<str>),
+    Cancelled(Arc<Box<str>>),
 }
 
 /// How far the end has come.
@@ -64,7 +64,7 @@ impl Turn<'_> {
         self.end_run(Ending::Completed(value));
     }
 
-    pub(crate) fn cancel_run(&mut self, reason: Arc<str>) {
+    pub(crate) fn cancel_run(&mut self, reason: Arc<Box<str>>) {
         self.end_run(Ending::Cancelled(reason));
     }
 
@@ -172,16 +172,16 @@ impl Turn<'_> {
     pub(crate) fn cleanup_timed_out(&mut self) {
         let limit = crate::model::duration::display(self.plan.cleanup_timeout);
         let text = format!("clean-up took longer than {limit} and was given up");
-        self.note_run(RecordKind::CleanupAbandoned, Detail::Text(text.into()));
+        self.note_run(RecordKind::CleanupAbandoned, Detail::Text(Arc::new(text.into())));
         self.stop_everything();
         self.finish();
     }
 
     /// Ends the run at once, without clean-up.
-    pub(crate) fn kill_run(&mut self, reason: Arc<str>) {
+    pub(crate) fn kill_run(&mut self, reason: Arc<Box<str>>) {
         if self.data.phase != Phase::Running {
             let text = "clean-up was given up because the run was killed";
-            self.note_run(RecordKind::CleanupAbandoned, Detail::Text(text.into()));
+            self.note_run(RecordKind::CleanupAbandoned, Detail::Text(Arc::new(text.into())));
         }
         self.data.ending.get_or_insert(Ending::Cancelled(reason));
         self.stop_everything();

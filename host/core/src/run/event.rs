@@ -62,7 +62,7 @@ impl RunState {
             Detail::None => {}
             Detail::Value(payload) => value = Some(payload.clone()),
             Detail::Failure(failure) => error = Some((**failure).clone()),
-            Detail::Text(text) => message = Some((**text).into()),
+            Detail::Text(text) => message = Some((**text).clone()),
             Detail::Line(line) => {
                 message = Some(line.message.clone());
                 level = Some(line.level);
@@ -75,7 +75,7 @@ impl RunState {
             step: record.step.map(|step| self.path(record.instance, step).into()),
             event: record.kind,
             attempt: record.attempt,
-            duration_ms: ends_something(record.kind).then(|| millis(record.duration)),
+            duration_ms: ends_something(record.kind).then(|| millis(record.duration.into())),
             value,
             error,
             message,

@@ -13,6 +13,7 @@ mod event;
 mod foreach;
 mod gate;
 mod identity;
+mod plain;
 mod record;
 mod report;
 mod retry;
@@ -32,7 +33,7 @@ pub use record::{
     Record, RecordKind, TimerId,
 };
 pub use report::{RunReport, StepReport, Stopping};
-pub use state::Start;
+pub use state::{History, Start};
 pub use status::{RunStatus, StepStatus, UnknownStatus};
 
 use crate::payload::Payload;

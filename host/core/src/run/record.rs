@@ -6,9 +6,9 @@
 use crate::expr::{Env, Operand, RefIx};
 use crate::failure::Failure;
 use crate::payload::Payload;
-use crate::plan::{MethodIx, Plan, StepIx};
+use crate::plan::{MethodIx, Plain, Plan, StepIx, limit_ns};
 use crate::ports::LogLevel;
-use crate::time::Timestamp;
+use crate::time::{Nanos, Timestamp};
 use smallvec::SmallVec;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub enum Fact {
         /// Which.
         key: CallKey,
         /// How long it took.
-        duration: Duration,
+        duration: Nanos,
         /// What it came to.
         outcome: Result<Payload, Box<Failure>>,
     },
@@ -117,11 +117,23 @@ impl CallCommand {
         prefix: Option<Arc<str>>,
         inputs: Option<Inputs>,
     ) -> Self {
-        // a limit of centuries is one all the same, and one that is over already is as short as can be
-        let nanos = |limit: Duration| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1);
         let has_more = prefix.is_some() || inputs.is_some();
         let more = has_more.then(|| Box::new(CallMore { prefix, inputs: inputs.unwrap_or_default() }));
-        Self { key, method, timeout_ns: timeout.and_then(|limit| NonZeroU64::new(nanos(limit))), more }
+        Self { key, method, timeout_ns: timeout.map(limit_ns), more }
+    }
+
+    /// The first attempt of a step that is nothing but a call.
+    pub(crate) fn plain(
+        key: CallKey,
+        plain: Plain,
+        prefix: Option<Arc<str>>,
+        inputs: Option<Inputs>,
+    ) -> Self {
+        let more = match (prefix, inputs) {
+            (None, None) => None,
+            (prefix, inputs) => Some(Box::new(CallMore { prefix, inputs: inputs.unwrap_or_default() })),
+        };
+        Self { key, method: plain.method, timeout_ns: plain.timeout_ns, more }
     }
 
     /// Limit of this attempt.
@@ -221,7 +233,7 @@ pub struct Record {
     /// When it was recorded.
     pub at: Timestamp,
     /// How long what ended had taken; zero where nothing ended.
-    pub duration: Duration,
+    pub duration: Nanos,
     /// Where.
     pub instance: InstanceIx,
     /// Which step; `None` for the run itself.
@@ -288,7 +300,7 @@ pub enum Detail {
     /// A failure.
     Failure(Arc<Failure>),
     /// A sentence.
-    Text(Arc<str>),
+    Text(Arc<Box<str>>),
     /// A line of a `log` step.
     Line(Arc<LogLine>),
 }

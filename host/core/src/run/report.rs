@@ -145,7 +145,7 @@ impl RunState {
         match self.data.ending.as_ref()? {
             Ending::Completed(_) => None,
             Ending::Failed(failure) => Some((**failure).clone()),
-            Ending::Cancelled(reason) => Some(Failure::new(kind::CANCELLED, &**reason)),
+            Ending::Cancelled(reason) => Some(Failure::new(kind::CANCELLED, &***reason)),
         }
     }
 
@@ -218,7 +218,8 @@ impl RunState {
 
     fn step_reports(&self, max: usize) -> (IndexMap<String, StepReport>, u64) {
         // who wants no steps asks often, to see how things go, and must not pay for the whole history
-        if max == 0 {
+        let is_unknown = !self.data.keeps_steps() && self.data.phase == Phase::Done;
+        if max == 0 || is_unknown {
             return (IndexMap::new(), self.data.steps_total);
         }
         let mut reports = IndexMap::new();
@@ -264,8 +265,7 @@ impl RunState {
         if let Some(done) = done {
             report.attempts = report.attempts.max(done.attempt);
             if !matches!(done.kind, RecordKind::StepSkipped) {
-                let started =
-                    first.at.0.saturating_sub(u64::try_from(first.duration.as_nanos()).unwrap_or(0));
+                let started = first.at.0.saturating_sub(first.duration.0);
                 report.started_at = Some(Timestamp(started).to_rfc3339());
                 report.duration_ms = Some(millis(done.at.since(Timestamp(started))));
             }

@@ -28,6 +28,20 @@ pub struct Start {
     pub host_concurrency: u32,
     /// End the run once this step has settled.
     pub until: Option<StepIx>,
+    /// What is kept of what has happened.
+    pub history: History,
+}
+
+/// What a run keeps of what has happened in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum History {
+    /// Every record, until the run is forgotten.
+    #[default]
+    Full,
+    /// The records of the run itself (its start, its end, wishes to cancel it) and the lines of `log` steps. Of other
+    /// steps it knows what stands in living bodies, and after the end only how many there were and how many completed.
+    None,
 }
 
 /// Everything a run knows besides its plan.
@@ -91,6 +105,8 @@ pub(crate) struct InstanceInfo {
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) scope: ScopeIx,
+    /// The step that the first node is about.
+    pub(crate) first: u32,
     pub(crate) nodes: Box<[Node]>,
     /// Steps not settled.
     pub(crate) open: u32,
@@ -292,6 +308,11 @@ impl Data {
         }
     }
 
+    /// Whether nobody limits calls or waits for a certain step.
+    pub(crate) fn is_plain_run(&self) -> bool {
+        !self.has_gates && self.start.until.is_none()
+    }
+
     pub(crate) fn instance(&self, ix: InstanceIx) -> Option<&Instance> {
         self.instances.get(ix.0 as usize)?.as_deref()
     }
@@ -354,7 +375,15 @@ impl Data {
     }
 
     pub(crate) fn record(&mut self, record: Record) {
-        self.history.push(record);
+        let is_wanted = record.step.is_none() || record.kind == super::record::RecordKind::Log;
+        if is_wanted || self.keeps_steps() {
+            self.history.push(record);
+        }
+    }
+
+    /// Whether what happens to steps is kept.
+    pub(crate) fn keeps_steps(&self) -> bool {
+        self.start.history == History::Full
     }
 }
 

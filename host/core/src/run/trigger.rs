@@ -5,6 +5,7 @@ use super::record::{Detail, InstanceIx, RecordKind};
 use super::state::{Data, Early, NodePhase, Work, local};
 use super::turn::Turn;
 use crate::plan::{Mode, ScopeRole, StepIx, TriggerRule};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How many of the declared dependencies ended how.
@@ -96,11 +97,16 @@ impl Turn<'_> {
         if instance.bound.dropped {
             return self.skip(at, step, "the pipeline's item was dropped by an earlier stage".into());
         }
+        let is_reached = node.is_reached;
+        let mode = plan.scope(instance.scope).mode;
+        if is_reached && self.start_plain(at, step) {
+            return;
+        }
         let refusal = match plan.step(step).rule {
             // the rule of most steps is decided by a look at the node
-            TriggerRule::NoneFailed if node.is_reached => None,
+            TriggerRule::NoneFailed if is_reached => None,
             TriggerRule::AnyCompleted | TriggerRule::Completed(_)
-                if matches!(plan.scope(instance.scope).mode, Mode::Parallel | Mode::Conditional) =>
+                if matches!(mode, Mode::Parallel | Mode::Conditional) =>
             {
                 None
             }
@@ -168,7 +174,7 @@ impl Turn<'_> {
         {
             instance.bound.dropped = true;
         }
-        self.note((at, step), RecordKind::StepSkipped, Duration::ZERO, Detail::Text(why.into()));
+        self.note((at, step), RecordKind::StepSkipped, Duration::ZERO, Detail::Text(Arc::new(why.into())));
         self.settle(at, step, NodePhase::Skipped);
     }
 

@@ -8,6 +8,7 @@ use crate::failure::{Failure, kind};
 use crate::payload::Payload;
 use crate::plan::{Mode, Plan, ScopeIx, ScopeRole, StepIx};
 use crate::time::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) struct Turn<'a> {
@@ -37,12 +38,16 @@ impl Turn<'_> {
     pub(crate) fn take(mut self, fact: Fact) {
         match fact {
             Fact::Outcome { key, duration, outcome } if key.is_undo => {
-                self.undo_outcome(key, duration, outcome)
+                self.undo_outcome(key, duration.into(), outcome)
             }
-            Fact::Outcome { key, duration, outcome } => self.outcome(key, duration, outcome),
+            Fact::Outcome { key, duration, outcome: Ok(result) } if self.is_plain(key.step) => {
+                self.plain_outcome(key, duration, result)
+            }
+            Fact::Outcome { key, duration, outcome } => self.outcome(key, duration.into(), outcome),
             Fact::Timer(id) => self.timer(id),
             Fact::Cancel { mode: CancelMode::Graceful, .. } if self.data.ending.is_some() => {}
             Fact::Cancel { mode, reason } => {
+                let reason: Arc<Box<str>> = Arc::new((*reason).into());
                 self.note_run(RecordKind::CancelRequested, Detail::Text(reason.clone()));
                 match mode {
                     CancelMode::Graceful => self.cancel_run(reason),
@@ -120,8 +125,12 @@ impl Turn<'_> {
             _ => parent.and_then(|parent| self.data.instance(parent)?.prefix.clone()),
         };
         self.data.steps_total += u64::from(open);
+        if self.data.keeps_steps() {
+            self.data.history.reserve(open as usize);
+        }
         self.data.instances.push(Some(Box::new(Instance {
             scope,
+            first: steps.start,
             nodes,
             open,
             active: 0,
@@ -191,7 +200,7 @@ impl Turn<'_> {
         let attempt = self.data.node(self.plan, instance, step).map_or(0, |node| node.attempts);
         self.data.record(Record {
             at: self.now,
-            duration,
+            duration: duration.into(),
             instance,
             step: Some(step),
             attempt,
@@ -207,7 +216,7 @@ impl Turn<'_> {
         let duration = if ends { self.now.since(self.data.started_at) } else { Duration::ZERO };
         self.data.record(Record {
             at: self.now,
-            duration,
+            duration: duration.into(),
             instance: InstanceIx(0),
             step: None,
             attempt: 0,

@@ -183,7 +183,15 @@ impl Turn<'_> {
 
     fn note_undo(&mut self, key: CallKey, duration: Duration, kind: RecordKind, detail: Detail) {
         let (at, instance, step) = (self.now, key.instance, Some(key.step));
-        self.data.record(Record { at, duration, instance, step, attempt: key.attempt, kind, detail });
+        self.data.record(Record {
+            at,
+            duration: duration.into(),
+            instance,
+            step,
+            attempt: key.attempt,
+            kind,
+            detail,
+        });
     }
 
     /// Gives up all undos under way: their calls are cancelled, their results will not count.

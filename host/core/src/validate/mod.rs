@@ -74,6 +74,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
     let parts = lowered.steps.zip(scopes).zip(initial).filter(|_| !failed);
     let plan = parts.map(|((steps, scopes), variables)| {
         let cleanup_timeout = workflow.cleanup_timeout.unwrap_or(CLEANUP_TIMEOUT_DEFAULT);
+        let plain = crate::plan::Plain::table(&steps, &scopes, &edges.successor_starts, &edges.successors);
         Arc::new(Plan {
             id: workflow.id.value.clone(),
             version: workflow.version(),
@@ -84,6 +85,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
             successors: edges.successors,
             declared_starts: edges.declared_starts,
             declared: edges.declared,
+            plain,
             in_degree: edges.in_degree,
             refs: refs.into_table(),
             awaited: edges.awaited,

@@ -1,6 +1,6 @@
 //! Compensation, `on_failure`, `finally`.
 
-use super::lab::{Ended, Lab, run};
+use super::lab::{Ended, Lab, in_time, run};
 use jackfield_core::run::{CancelMode, EventKind, RunStatus, StepStatus};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -159,25 +159,27 @@ fn failures_in_clean_up_change_no_status() {
 
 #[test]
 fn clean_up_that_takes_too_long_is_given_up() {
-    for clean in [
-        r#""finally":[{"id":"f",@sleep,"parameters":{"ms":5000}}]"#,
-        r#""on_failure":[{"id":"f","type":"wait","duration":"1h"}]"#,
-    ] {
-        let ended =
-            run(&format!(r#"{{"id":"w","cleanup_timeout":60,"steps":[{{"id":"bad",@fail}}],{clean}}}"#))
-                .failed();
-        assert!(ended.took < Duration::from_millis(500), "{:?}", ended.took);
-        assert_eq!(ended.is("f"), StepStatus::Cancelled);
-        assert_eq!(ended.steps_of(EventKind::CleanupAbandoned), [""]);
-        assert_eq!(ended.run_error(), "plugin.error");
-    }
-    let ended = run(r#"{"id":"w","cleanup_timeout":60,"steps":[
+    in_time(|| {
+        for clean in [
+            r#""finally":[{"id":"f",@sleep,"parameters":{"ms":5000}}]"#,
+            r#""on_failure":[{"id":"f","type":"wait","duration":"1h"}]"#,
+        ] {
+            let ended =
+                run(&format!(r#"{{"id":"w","cleanup_timeout":60,"steps":[{{"id":"bad",@fail}}],{clean}}}"#))
+                    .failed();
+            assert!(ended.took < Duration::from_millis(500), "{:?}", ended.took);
+            assert_eq!(ended.is("f"), StepStatus::Cancelled);
+            assert_eq!(ended.steps_of(EventKind::CleanupAbandoned), [""]);
+            assert_eq!(ended.run_error(), "plugin.error");
+        }
+        let ended = run(r#"{"id":"w","cleanup_timeout":60,"steps":[
             {"id":"a",@value,"compensate":{"plugin":"t","method":"value"}},
             {"id":"b",@value,"compensate":{"plugin":"t","method":"sleep","parameters":{"ms":5000}}},
             {"id":"bad",@fail}],"finally":[{"id":"f",@value}]}"#)
-    .failed();
-    assert_eq!(ended.steps_of(EventKind::CompensationFailed), ["b", "a"]);
-    assert!(!ended.steps.contains_key("f"));
+        .failed();
+        assert_eq!(ended.steps_of(EventKind::CompensationFailed), ["b", "a"]);
+        assert!(!ended.steps.contains_key("f"));
+    });
 }
 
 #[test]
@@ -198,16 +200,18 @@ fn status_stays_running_until_clean_up_has_ended_and_says_why() {
 
 #[test]
 fn a_kill_ends_clean_up_at_once() {
-    let lab = Lab::new();
-    let run = lab.start(
+    in_time(|| {
+        let lab = Lab::new();
+        let run = lab.start(
         r#"{"id":"w","steps":[{"id":"bad",@fail}],"finally":[{"id":"f",@sleep,"parameters":{"ms":5000}}]}"#,
         "null",
     );
-    while run.report(9).current_steps != ["f"] {
-        std::thread::yield_now();
-    }
-    run.cancel(CancelMode::Kill, "now");
-    let ended = lab.end(&run, Instant::now()).failed();
-    assert!(ended.took < Duration::from_millis(300));
-    assert_eq!(ended.run_error(), "plugin.error");
+        while run.report(9).current_steps != ["f"] {
+            std::thread::yield_now();
+        }
+        run.cancel(CancelMode::Kill, "now");
+        let ended = lab.end(&run, Instant::now()).failed();
+        assert!(ended.took < Duration::from_millis(300));
+        assert_eq!(ended.run_error(), "plugin.error");
+    });
 }

@@ -1,6 +1,6 @@
 //! Sequential, parallel, conditional and pipeline mode.
 
-use super::lab::{Lab, run, run_parallel, run_steps};
+use super::lab::{Lab, in_time, run, run_parallel, run_steps};
 use jackfield_core::run::{EventKind, RunStatus, StepStatus};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -41,11 +41,13 @@ fn a_join_waits_for_all_branches_and_sees_their_outputs() {
 
 #[test]
 fn independent_steps_overlap() {
-    let steps: Vec<_> =
-        (0..20).map(|n| format!(r#"{{"id":"s{n}",@later,"parameters":{{"ms":60}}}}"#)).collect();
-    let ended = run_parallel(&steps.join(",")).completed();
-    assert!(ended.took < Duration::from_millis(600), "{:?}", ended.took);
-    assert!(ended.kit.peak() > 10, "{}", ended.kit.peak());
+    in_time(|| {
+        let steps: Vec<_> =
+            (0..20).map(|n| format!(r#"{{"id":"s{n}",@later,"parameters":{{"ms":60}}}}"#)).collect();
+        let ended = run_parallel(&steps.join(",")).completed();
+        assert!(ended.took < Duration::from_millis(600), "{:?}", ended.took);
+        assert!(ended.kit.peak() > 10, "{}", ended.kit.peak());
+    });
 }
 
 #[test]
@@ -132,17 +134,19 @@ fn a_stage_that_fails_without_being_critical_drops_the_item_too() {
 
 #[test]
 fn a_critical_failure_stops_siblings_and_later_steps_and_names_the_step() {
-    let ended = run_parallel(
+    in_time(|| {
+        let ended = run_parallel(
         r#"{"id":"slow",@sleep,"parameters":{"ms":10000}},
            {"id":"bad",@sleep,"parameters":{"ms":30,"fails":true,"type":"disk.full","message":"no space left"}},
            {"id":"later",@value,"dependencies":["slow"]}"#,
     )
     .failed();
-    assert_eq!(ended.statuses(), "slow cancelled, bad failed, later cancelled");
-    let error = ended.error.as_ref().unwrap();
-    assert_eq!((&*error.kind, &*error.message, &*error.step), ("disk.full", "no space left", "bad"));
-    assert_eq!(error.attempts, 1);
-    assert!(ended.took < Duration::from_secs(3));
+        assert_eq!(ended.statuses(), "slow cancelled, bad failed, later cancelled");
+        let error = ended.error.as_ref().unwrap();
+        assert_eq!((&*error.kind, &*error.message, &*error.step), ("disk.full", "no space left", "bad"));
+        assert_eq!(error.attempts, 1);
+        assert!(ended.took < Duration::from_secs(3));
+    });
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Events, reports and handles tell the same story.
 
 use super::lab::{Ended, Lab, PATIENCE, run_steps};
-use jackfield_core::run::{Event, EventKind, RunStatus, StepStatus};
+use crate::Config;
+use jackfield_core::run::{Event, EventKind, History, RunStatus, StepStatus};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -111,6 +112,29 @@ fn a_report_leaves_out_what_is_too_much_and_says_how_much() {
     let report = run.report(2);
     assert_eq!(report.steps.keys().collect::<Vec<_>>(), ["f", "f[0].a"]);
     assert_eq!(report.steps_omitted, 4);
+}
+
+#[test]
+fn without_history_a_run_keeps_its_own_records_and_counts() {
+    let lab = Lab::with(Config { history: History::None, ..Config::default() });
+    let steps = r#"{"id":"w","steps":[{"id":"a",@value,"parameters":{"value":1}},
+        {"id":"f","type":"foreach","items":"[1,2]","steps":[{"id":"b",@fail,"critical":false}]},
+        {"id":"l","type":"log","message":"here"},{"id":"c",@value,"when":"false"},{"id":"g",@gate}],
+        "output":"${steps.a.output}"}"#;
+    let run = lab.start(steps, "null");
+    while run.report(9).current_steps != ["g"] {
+        std::thread::yield_now();
+    }
+    assert_eq!(run.report(9).steps["a"].status, StepStatus::Completed, "a living body is known");
+    lab.kit.open_gate();
+    assert_eq!(run.wait(Some(PATIENCE)), Some(RunStatus::Completed));
+    assert_eq!(run.output().unwrap().as_str(), "1");
+    let report = run.report(9);
+    assert_eq!((report.completed_steps, report.total_steps, report.steps_omitted), (4, 7, 7));
+    assert!(report.steps.is_empty(), "{:?}", report.steps);
+    let events: Vec<_> = run.events(0).into_iter().map(|event| event.event).collect();
+    assert_eq!(events, [EventKind::RunStarted, EventKind::Log, EventKind::RunCompleted]);
+    assert_eq!(run.step_output("a"), None);
 }
 
 #[test]

@@ -1,24 +1,29 @@
 //! `race`.
 
-use super::lab::run_steps;
+use super::lab::{in_time, run_steps};
 use jackfield_core::run::{EventKind, StepStatus};
 use serde_json::json;
 use std::time::Duration;
 
 #[test]
 fn the_first_to_complete_wins_and_the_others_are_cancelled() {
-    let ended = run_steps(
-        r#"{"id":"r","type":"race","steps":[
+    in_time(|| {
+        let ended = run_steps(
+            r#"{"id":"r","type":"race","steps":[
             {"id":"slow",@sleep,"parameters":{"ms":5000}},
             {"id":"quick",@sleep,"parameters":{"ms":20,"value":"Q"}},
             {"id":"g","type":"group","steps":[{"id":"x",@later,"parameters":{"ms":5000}}]}]}"#,
-    )
-    .completed();
-    assert_eq!(ended.output_of("r"), json!({"winner": "quick", "index": 1, "value": "Q"}));
-    assert_eq!(ended.statuses(), "r completed, slow cancelled, quick completed, g cancelled, x cancelled");
-    assert!(ended.took < Duration::from_secs(1));
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(ended.kit.stopped(), 2);
+        )
+        .completed();
+        assert_eq!(ended.output_of("r"), json!({"winner": "quick", "index": 1, "value": "Q"}));
+        assert_eq!(
+            ended.statuses(),
+            "r completed, slow cancelled, quick completed, g cancelled, x cancelled"
+        );
+        assert!(ended.took < Duration::from_secs(1));
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(ended.kit.stopped(), 2);
+    });
 }
 
 #[test]
@@ -86,12 +91,14 @@ fn what_a_loser_had_completed_is_undone_and_what_the_winner_did_is_not() {
 
 #[test]
 fn a_loser_that_does_not_stop_holds_nobody_up() {
-    let ended = run_steps(
-        r#"{"id":"r","type":"race","steps":[{"id":"deaf",@deaf,"parameters":{"ms":1000}},
+    in_time(|| {
+        let ended = run_steps(
+            r#"{"id":"r","type":"race","steps":[{"id":"deaf",@deaf,"parameters":{"ms":1000}},
             {"id":"quick",@later,"parameters":{"ms":10}}]},{"id":"after",@value}"#,
-    )
-    .completed();
-    assert!(ended.took < Duration::from_millis(500), "{:?}", ended.took);
+        )
+        .completed();
+        assert!(ended.took < Duration::from_millis(500), "{:?}", ended.took);
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `set`, `log`, `wait`, `fail`, `return`, output and status templates, input and what expressions see.
 
-use super::lab::{Lab, run, run_steps};
+use super::lab::{Lab, in_time, run, run_steps};
 use crate::{EngineError, StartRequest};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::{EventKind, RunStatus, StepStatus};
@@ -60,15 +60,17 @@ fn a_log_step_writes_one_line_per_execution() {
 
 #[test]
 fn a_wait_takes_as_long_as_it_says() {
-    let ended = run_steps(
-        r#"{"id":"a","type":"wait","duration":"60ms"},
+    in_time(|| {
+        let ended = run_steps(
+            r#"{"id":"a","type":"wait","duration":"60ms"},
            {"id":"b","type":"wait","until":"2001-01-01T00:00:00Z"},
            {"id":"c","type":"wait","duration":"${30 + 20}"}"#,
-    )
-    .completed();
-    assert!(ended.took >= 110 * MS && ended.took < 400 * MS, "{:?}", ended.took);
-    assert_eq!(ended.output_of("a"), json!(null));
-    assert!(ended.step("a").duration_ms.unwrap() >= 60.0);
+        )
+        .completed();
+        assert!(ended.took >= 110 * MS && ended.took < 400 * MS, "{:?}", ended.took);
+        assert_eq!(ended.output_of("a"), json!(null));
+        assert!(ended.step("a").duration_ms.unwrap() >= 60.0);
+    });
 }
 
 #[test]
@@ -111,20 +113,22 @@ fn fail_fails_with_what_it_says() {
 
 #[test]
 fn return_ends_the_run_as_completed_and_runs_finally_but_no_undo() {
-    let ended = run(r#"{"id":"w","mode":"parallel","steps":[
+    in_time(|| {
+        let ended = run(r#"{"id":"w","mode":"parallel","steps":[
             {"id":"done",@value,"compensate":{"plugin":"t","method":"value"}},
             {"id":"slow",@sleep,"parameters":{"ms":5000}},
             {"id":"g","type":"group","dependencies":["done"],"steps":[
                 {"id":"r","type":"return","value":{"early":true}},{"id":"never",@value}]}],
             "on_failure":[{"id":"o",@value}],"finally":[{"id":"f",@value}],"output":"other"}"#)
-    .completed();
-    assert_eq!(ended.output_json(), json!({"early": true}));
-    assert_eq!(
-        ended.statuses(),
-        "done completed, slow cancelled, g cancelled, r completed, never cancelled, f completed"
-    );
-    assert_eq!(ended.kit.order().iter().filter(|step| step.ends_with("compensate")).count(), 0);
-    assert!(ended.took < 1000 * MS);
+        .completed();
+        assert_eq!(ended.output_json(), json!({"early": true}));
+        assert_eq!(
+            ended.statuses(),
+            "done completed, slow cancelled, g cancelled, r completed, never cancelled, f completed"
+        );
+        assert_eq!(ended.kit.order().iter().filter(|step| step.ends_with("compensate")).count(), 0);
+        assert!(ended.took < 1000 * MS);
+    });
 }
 
 #[test]

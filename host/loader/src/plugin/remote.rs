@@ -11,6 +11,7 @@ mod unix {
     use super::absolute;
     use super::{Arc, LoadError, Method, MethodFacts, PluginEntry, Stages, Surroundings};
     use crate::config::WorkerProgram;
+    use crate::lease::{Lease, Leased};
     use crate::worker::{Pool, PoolSetup, Probed, WorkerMethod, describe};
     use jackfield_plugin_api::worker::{Hello, PROTOCOL};
     use serde_json::value::RawValue;
@@ -21,6 +22,7 @@ mod unix {
             &self,
             stages: &mut Stages,
             facts: Arc<MethodFacts>,
+            lease: Lease,
             around: &Surroundings<'_>,
         ) -> Result<Arc<dyn Method>, LoadError> {
             let pool = match &stages.pool {
@@ -33,7 +35,7 @@ mod unix {
                     pool
                 }
             };
-            Ok(Arc::new(WorkerMethod { facts, pool }))
+            Ok(Arc::new(Leased::new(WorkerMethod { facts, pool }, lease)))
         }
 
         fn pool(
@@ -147,6 +149,7 @@ impl PluginEntry {
         &self,
         _: &mut Stages,
         _: Arc<MethodFacts>,
+        _: crate::lease::Lease,
         _: &Surroundings<'_>,
     ) -> Result<Arc<dyn Method>, LoadError> {
         Err(self.no_worker())

@@ -61,7 +61,7 @@ fn efficiency(host: &Host, job: &Job, body_ns: f64) -> Result<f64> {
     let job = Job { work: Work { body, ..job.work }, runs: 1, concurrency: 1, ..*job };
     let workflow = host.parse(&document(&job.graph, job.work))?;
     let load = Load { host, workflow: &workflow, runs: 1, concurrency: 1 };
-    let expected = Expected { graph: &job.graph, work: job.work };
+    let expected = Expected { graph: &job.graph, work: job.work, kept: job.history };
     let passes = job.repeats.max(STEPS_MIN / job.graph.steps);
     let mut shares = Vec::with_capacity(passes);
     let (mut last, begun) = (load.go()?, Instant::now());

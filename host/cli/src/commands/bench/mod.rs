@@ -29,6 +29,7 @@ use job::Job;
 const PLUGIN: &str = "echo";
 
 pub(crate) fn run(args: &BenchArgs, mut settings: Settings, printer: &Printer) -> Result<Exit> {
+    settings.set_history(args.history.into());
     let threads = settings.set_threads(args.threads.map(|count| count as usize));
     let job = Job::new(args, threads)?;
     settings.set_isolation(

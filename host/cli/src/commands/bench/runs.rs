@@ -23,7 +23,7 @@ const MEMORY_TIME_MAX: Duration = Duration::from_secs(1);
 pub(crate) fn measure(host: &Host, job: &Job, printer: &Printer) -> Result<Figures> {
     let workflow = host.parse(&document(&job.graph, job.work))?;
     let load = Load { host, workflow: &workflow, runs: job.runs, concurrency: job.concurrency };
-    let expected = Expected { graph: &job.graph, work: job.work };
+    let expected = Expected { graph: &job.graph, work: job.work, kept: job.history };
     printer.note("warming up");
     let bytes_per_step = memory_of(&load, &expected, job.steps_in_all())?;
     let mut repeats = Vec::with_capacity(job.repeats);

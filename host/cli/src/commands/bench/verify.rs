@@ -3,6 +3,7 @@
 use super::document::{self, Work, step_id, step_of_id};
 use super::graph::Graph;
 use super::random::Random;
+use crate::args::History as Kept;
 use anyhow::{Context, Result, bail, ensure};
 use jackfield::{Event, EventKind, Run};
 use std::time::Duration;
@@ -21,6 +22,8 @@ const MISSING: u64 = u64::MAX;
 pub(crate) struct Expected<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) work: Work,
+    /// What the runs keep.
+    pub(crate) kept: Kept,
 }
 
 impl Expected<'_> {
@@ -51,6 +54,9 @@ impl Expected<'_> {
             report.completed_steps,
             report.total_steps
         );
+        if self.kept == Kept::None {
+            return Ok(());
+        }
         let mut history = History::new(*self);
         let mut from = 0;
         loop {

@@ -59,6 +59,19 @@ pub(in crate::expr) fn path_payload(path: &Path, env: &dyn Env) -> Result<Payloa
     }
 }
 
+/// Appends what [`path_payload`] answers, without making a payload of it.
+pub(in crate::expr) fn append_path(path: &Path, env: &dyn Env, text: &mut String) -> Result<(), EvalError> {
+    if let Ok(payload) = operand(path, env)?
+        && payload.parsed().is_none()
+        && let Found::At(range) = scan::find(payload.as_bytes(), &path.segments)
+    {
+        text.push_str(payload.text_at(range));
+        return Ok(());
+    }
+    text.push_str(path_payload(path, env)?.as_str());
+    Ok(())
+}
+
 /// The payload that a path starts from, or the scalar that it is.
 fn operand<'a>(path: &Path, env: &'a dyn Env) -> Result<Result<&'a Payload, Value<'a>>, EvalError> {
     let scalar = match env.operand(path.reference, path.nth) {

@@ -23,7 +23,7 @@ fn event(seq: u64, id: &str, kind: EventKind, attempt: u32) -> Event {
 
 fn read(events: &[Event]) -> Result<Vec<u64>> {
     let graph = Graph::new(Shape::Chain, 3, None);
-    let mut history = History::new(Expected { graph: &graph, work: WORK });
+    let mut history = History::new(Expected { graph: &graph, work: WORK, kept: Kept::Full });
     for event in events {
         history.take(event)?;
     }
@@ -71,7 +71,9 @@ fn a_run_is_held_against_what_was_asked_for() {
         let graph = Graph::new(shape, steps, None);
         let (host, run) = run(&dir, result);
         let work = Work { output, ..WORK };
-        let checked = Expected { graph: &graph, work }.check(&[run]).map_err(|error| format!("{error:#}"));
+        let checked = Expected { graph: &graph, work, kept: Kept::Full }
+            .check(&[run])
+            .map_err(|error| format!("{error:#}"));
         host.shutdown();
         checked
     };
