@@ -12,7 +12,6 @@ const EDGES: &[(&str, &[&str])] = &[
     ("jackfield-core", &[]),
     ("jackfield-engine", &["jackfield-core"]),
     ("jackfield-loader", &["jackfield-core", "jackfield-plugin-api"]),
-    ("jackfield-worker", &[]),
     ("jackfield", &["jackfield-core", "jackfield-engine", "jackfield-loader"]),
     ("jackfield-worker", &["jackfield-loader", "jackfield-plugin-api"]),
     ("jackfield-cli", &["jackfield", "jackfield-worker"]),
