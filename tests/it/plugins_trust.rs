@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use jackfield::{Value, json};
-use jackfield_tests::{Bench, CliOutput, Counter};
+use jackfield_tests::{Bench, CliOutput, Counter, worker_program};
 use minisign::KeyPair;
 use std::fs;
 use std::io::Cursor;
@@ -361,7 +361,7 @@ fn a_plugin_can_be_locked_before_it_is_added_and_a_running_host_follows_the_lock
     desk.works("counter");
 
     let config = desk.bench.dir().join("jackfield.toml");
-    let builder = jackfield::Host::builder().config_file(config).threads(1);
+    let builder = jackfield::Host::builder().config_file(config).threads(1).worker_path(worker_program());
     let host = builder.data_dir(desk.bench.data_dir()).plugin_path(desk.bench.plugin_dir()).build().unwrap();
     let flow = json!({ "id": "w", "steps": [{ "id": "s", "plugin": "first", "method": "next" }] });
     let workflow = host.parse(&flow.to_string()).unwrap();
