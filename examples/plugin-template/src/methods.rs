@@ -75,7 +75,7 @@ pub fn count_lines(ctx: &Context, p: CountLines) -> Result<Counted, Error> {
         longest: 0,
     };
     for line in BufReader::new(file).split(b'\n') {
-        if counted.lines % CANCEL_LOOK_LINES == 0 && ctx.is_cancelled() {
+        if counted.lines.is_multiple_of(CANCEL_LOOK_LINES) && ctx.is_cancelled() {
             return Err(Error::cancelled());
         }
         counted.lines += 1;
