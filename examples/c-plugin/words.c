@@ -11,7 +11,8 @@
 /* The static manifest. A host reads it from the file without running any code; a call names a method by its place in
  * `methods`. One macro, because the section and the schemas below are made of the same text. */
 #define HEAD                                                                                                           \
-    "{\"manifest\":1,\"abi\":{\"min\":1,\"max\":1},\"name\":\"words\",\"version\":\"1.0.0\","                          \
+    "{\"manifest\":1,\"abi\":{\"min\":1,\"max\":1},\"name\":\"words\",\"version\":\"0.1.0\","                          \
+    "\"authors\":[\"The Jackfield developers\"],"                                                                                        \
     "\"description\":\"looks at texts, from C\",\"license\":\"MIT OR Apache-2.0\",\"methods\":["
 #define UPPER "{\"name\":\"upper\",\"kind\":\"inline\",\"pure\":true,\"description\":\"ASCII letters in upper case\""
 #define COUNT_WORDS                                                                                                    \

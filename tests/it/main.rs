@@ -6,6 +6,7 @@ mod examples;
 mod fields;
 mod isolation;
 mod plugins;
+mod plugins_author;
 mod plugins_store;
 mod plugins_trust;
 mod plugins_watch;

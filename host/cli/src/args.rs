@@ -1,10 +1,12 @@
 //! The command line as it is written; nothing is looked up or checked here beyond its grammar.
 
 mod bench;
+mod plugin_author;
 mod plugin_store;
 mod plugin_trust;
 
 pub(crate) use bench::{BenchArgs, BenchEngine, BenchIsolation, History, OutputSize, Shape};
+pub(crate) use plugin_author::{AuthorCommand, Language, NewArgs};
 pub(crate) use plugin_store::{PluginName, StoreCommand};
 pub(crate) use plugin_trust::TrustCommand;
 
@@ -86,7 +88,7 @@ pub(crate) enum Command {
     Graph(GraphArgs),
     /// Format workflow files
     Fmt(FmtArgs),
-    /// Look at plugins and try their methods
+    /// Look at plugins, try their methods, install and write them
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Measure what steps, calls and definitions cost on this machine
@@ -189,6 +191,8 @@ pub(crate) enum PluginCommand {
         #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
         params: String,
     },
+    #[command(flatten)]
+    Author(AuthorCommand),
     #[command(flatten)]
     Store(StoreCommand),
     #[command(flatten)]

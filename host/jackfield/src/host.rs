@@ -16,6 +16,7 @@ use jackfield_core::payload::Payload;
 use jackfield_core::ports::Methods;
 use jackfield_core::run::CancelMode;
 use jackfield_engine::{Engine, RunFilter, RunSummary, StartRequest};
+use jackfield_loader::manifest::Manifest;
 use jackfield_loader::{PluginVersion, Registry};
 use semver::{Version, VersionReq};
 use std::path::Path;
@@ -218,6 +219,15 @@ impl Host {
     pub fn plugin(&self, name: &str) -> Result<Vec<Arc<Plugin>>, Error> {
         self.inner.registry.load(&[name])?;
         Ok(self.inner.methods.catalog().versions(name).to_vec())
+    }
+
+    /// The full manifests of all versions of one plugin, newest first: all that it says about itself. Empty if there is
+    /// no such plugin file; methods of the application have none.
+    ///
+    /// # Errors
+    /// If one of them cannot be opened.
+    pub fn plugin_manifests(&self, name: &str) -> Result<Vec<Manifest>, Error> {
+        Ok(self.inner.registry.manifests(name)?)
     }
 
     /// Files in the plugin directories that cannot be used, and why.

@@ -76,7 +76,7 @@ pub use jackfield_core::time::Timestamp;
 pub use jackfield_engine::{RunFilter, RunListener, RunSummary};
 pub use jackfield_loader::{
     AllowRule, Direction, Downgrade, InstalledPlugin, KeyId, Lock, LockedPlugin, PluginVersion, TrustedKey,
-    Update, Verdict, Verification,
+    Update, Verdict, Verification, manifest,
 };
 pub use schemars;
 pub use semver::{Version, VersionReq};

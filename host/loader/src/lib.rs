@@ -66,3 +66,5 @@ pub use registry::Registry;
 pub use store::Hash;
 pub use trust::{AllowRule, Distrust, KeyId, Lock, LockedPlugin, TrustConfig, TrustedKey, target};
 pub use verify::{Verdict, Verification};
+
+pub use jackfield_plugin_api::manifest;

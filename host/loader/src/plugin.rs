@@ -73,6 +73,11 @@ impl PluginEntry {
         self.described(&mut self.stages.lock(), around)
     }
 
+    /// The full manifest: from the note of an earlier time, otherwise by opening the plugin where it is to run.
+    pub(crate) fn full_manifest(&self, around: &Surroundings<'_>) -> Result<Manifest, LoadError> {
+        self.full(&mut self.stages.lock(), around)
+    }
+
     /// Binds one of the plugin's methods for as long as `lease` lasts, to run where the step says, or where it is to run anyway; `None` if it has none of
     /// that name.
     pub(crate) fn bind(
@@ -111,15 +116,18 @@ impl PluginEntry {
         if let Some(described) = &stages.described {
             return Ok(Arc::clone(described));
         }
-        self.admitted(around)?;
-        let noted = around.store.described(self.hash).filter(|full| belongs(full, &self.manifest));
-        let full = match noted {
-            Some(full) => full,
-            None => self.ask(stages, around)?,
-        };
-        let described = Arc::new(catalog_entry(&full));
+        let described = Arc::new(catalog_entry(&self.full(stages, around)?));
         stages.described = Some(Arc::clone(&described));
         Ok(described)
+    }
+
+    fn full(&self, stages: &mut Stages, around: &Surroundings<'_>) -> Result<Manifest, LoadError> {
+        self.admitted(around)?;
+        let noted = around.store.described(self.hash).filter(|full| belongs(full, &self.manifest));
+        match noted {
+            Some(full) => Ok(full),
+            None => self.ask(stages, around),
+        }
     }
 
     fn ask(&self, stages: &mut Stages, around: &Surroundings<'_>) -> Result<Manifest, LoadError> {

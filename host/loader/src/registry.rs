@@ -16,6 +16,7 @@ use jackfield_core::catalog::{Catalog, Unusable};
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::model::Isolation;
 use jackfield_core::ports::{Method, Methods};
+use jackfield_plugin_api::manifest::Manifest;
 use parking_lot::{Mutex, RwLock};
 use semver::Version;
 use std::collections::{BTreeMap, BTreeSet};
@@ -172,6 +173,20 @@ impl Registry {
             self.rescan();
         }
         first_fault
+    }
+
+    /// The full manifests of all usable versions of a plugin, newest first; empty if there is none. Versions that have
+    /// never been described are opened as [`Registry::load`] does it.
+    ///
+    /// # Errors
+    /// The first version that cannot be opened or does not describe itself.
+    pub fn manifests(&self, name: &str) -> Result<Vec<Manifest>, LoadError> {
+        let usable = self.found.read().usable.clone();
+        let versions = usable.iter().filter(|entry| entry.manifest.name == name);
+        let full = versions.map(|entry| entry.full_manifest(&self.surroundings()));
+        let mut manifests = full.collect::<Result<Vec<_>, _>>()?;
+        manifests.sort_by(|a, b| b.version.cmp(&a.version));
+        Ok(manifests)
     }
 
     fn scan(&self, files: Vec<PathBuf>) -> Changes {

@@ -5,6 +5,8 @@ mod explain;
 mod fmt;
 mod graph;
 mod plugin;
+mod plugin_docs;
+mod plugin_new;
 mod plugin_store;
 mod plugin_trust;
 mod run;

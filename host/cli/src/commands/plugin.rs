@@ -1,7 +1,7 @@
 //! `jackfield plugin`
 
-use crate::args::PluginCommand;
-use crate::commands::{plugin_store, plugin_trust};
+use crate::args::{AuthorCommand, PluginCommand};
+use crate::commands::{plugin_docs, plugin_new, plugin_store, plugin_trust};
 use crate::exit::Exit;
 use crate::input::json_argument;
 use crate::interrupt::Interrupt;
@@ -10,7 +10,7 @@ use crate::printer::{Printer, Tone};
 use crate::settings::Settings;
 use crate::show::{failure, schema, with_remedy};
 use anyhow::{Context, Result, anyhow, bail};
-use jackfield::{Error, Method, RunStatus};
+use jackfield::{Error, Host, Method, RunStatus};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -20,6 +20,10 @@ pub(crate) fn run(command: PluginCommand, settings: Settings, printer: &Printer)
         PluginCommand::Info { plugin } => info(&plugin, settings, printer),
         PluginCommand::Release { plugin } => release(&plugin, settings, printer),
         PluginCommand::Call { method, params } => call(&method, &params, settings, printer),
+        PluginCommand::Author(AuthorCommand::New(args)) => plugin_new::run(args, printer),
+        PluginCommand::Author(AuthorCommand::Docs { plugins, out }) => {
+            plugin_docs::run(&plugins, out.as_deref(), settings, printer)
+        }
         PluginCommand::Store(command) => plugin_store::run(command, settings, printer),
         PluginCommand::Trust(command) => plugin_trust::run(command, settings, printer),
     }
@@ -53,17 +57,7 @@ fn info(name: &str, settings: Settings, printer: &Printer) -> Result<Exit> {
     let host = settings.host(None)?;
     let versions = host.plugin(name)?;
     if versions.is_empty() {
-        if let Some(problem) = host.plugin_problems().iter().find(|it| it.plugin.as_deref() == Some(name)) {
-            let message = with_remedy(&problem.message, &problem.remedy);
-            bail!("there is no usable plugin `{name}`: {message}");
-        }
-        let plugins = host.plugins();
-        let hint = jackfield::diagnostic::nearest(name, plugins.iter().map(|plugin| &*plugin.name))
-            .map_or_else(
-                || "`jackfield plugin list` names those there are".to_owned(),
-                |it| format!("did you mean `{it}`?"),
-            );
-        bail!("there is no plugin `{name}`; {hint}");
+        return Err(missing(name, &host));
     }
     if printer.is_json() {
         printer.result_json(&json!({ "plugins": versions }))?;
@@ -81,6 +75,21 @@ fn info(name: &str, settings: Settings, printer: &Printer) -> Result<Exit> {
         printer.result(&text)?;
     }
     Ok(Exit::Success)
+}
+
+/// Why there is nothing of this name, as far as that is known.
+pub(crate) fn missing(name: &str, host: &Host) -> anyhow::Error {
+    if let Some(problem) = host.plugin_problems().iter().find(|it| it.plugin.as_deref() == Some(name)) {
+        let message = with_remedy(&problem.message, &problem.remedy);
+        return anyhow!("there is no usable plugin `{name}`: {message}");
+    }
+    let plugins = host.plugins();
+    let nearest = jackfield::diagnostic::nearest(name, plugins.iter().map(|plugin| &*plugin.name));
+    let hint = match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "`jackfield plugin list` names those there are".to_owned(),
+    };
+    anyhow!("there is no plugin `{name}`; {hint}")
 }
 
 fn release(name: &str, settings: Settings, printer: &Printer) -> Result<Exit> {

@@ -33,7 +33,7 @@ fn with_description(what: String, schema: &Value) -> String {
 }
 
 /// The type in a few words; references are looked up in `root`.
-fn type_name(schema: &Value, root: &Value) -> String {
+pub(crate) fn type_name(schema: &Value, root: &Value) -> String {
     if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
         let found = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
         // one step: a type that refers to itself has a name, but no end
@@ -51,17 +51,29 @@ fn type_name(schema: &Value, root: &Value) -> String {
             return choices.iter().map(|it| type_name(it, root)).collect::<Vec<_>>().join(" or ");
         }
     }
+    if let Some(value) = schema.get("const") {
+        return value.to_string();
+    }
     match schema.get("type") {
-        Some(Value::String(name)) if name == "array" => {
-            let items = schema.get("items").map(|items| type_name(items, root));
-            items.map_or_else(|| "array".to_owned(), |items| format!("array of {items}"))
+        Some(Value::String(name)) => named(name, schema, root),
+        Some(Value::Array(names)) => {
+            let names = names.iter().filter_map(Value::as_str);
+            names.map(|name| named(name, schema, root)).collect::<Vec<_>>().join(" or ")
         }
-        Some(Value::String(name)) => name.clone(),
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
-        _ => match schema.get("const") {
-            Some(value) => value.to_string(),
-            None => "anything".to_owned(),
-        },
+        _ => "anything".to_owned(),
+    }
+}
+
+/// A type by its name, with that of what it consists of.
+fn named(name: &str, schema: &Value, root: &Value) -> String {
+    let parts = match name {
+        "array" => schema.get("items"),
+        "object" => schema.get("additionalProperties").filter(|parts| parts.is_object()),
+        _ => None,
+    };
+    match parts {
+        Some(parts) => format!("{name} of {}", type_name(parts, root)),
+        None => name.to_owned(),
     }
 }
 
@@ -82,7 +94,9 @@ mod tests {
             "properties": {
                 "path": { "type": "string", "description": "Where\n it is." },
                 "mode": { "$ref": "#/$defs/Mode", "default": "fast" },
-                "rows": { "type": "array", "items": { "type": ["integer", "null"] } },
+                "rows": { "type": ["array", "null"], "items": { "type": ["integer", "null"] } },
+                "ages": { "type": "object", "additionalProperties": { "type": "integer" } },
+                "word": { "type": "string", "const": "yes" },
                 "any": true
             },
             "required": ["path"],
@@ -91,7 +105,9 @@ mod tests {
         let expected = [
             "path  string: Where it is.",
             "mode  \"fast\" or \"slow\", default \"fast\"",
-            "rows  array of integer or null, optional",
+            "rows  array of integer or null or null, optional",
+            "ages  object of integer, optional",
+            "word  \"yes\", optional",
             "any   anything, optional",
         ];
         assert_eq!(lines(&schema), expected);

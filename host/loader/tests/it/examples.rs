@@ -78,7 +78,7 @@ fn the_plugin_in_c_refuses_other_parameters() {
     }
 }
 
-/// A copy of the template, as its README tells to make one: elsewhere, and with another way to the API.
+/// A copy of what `jackfield plugin new` makes: elsewhere, and with another way to the API.
 static TEMPLATE: LazyLock<PathBuf> = LazyLock::new(|| {
     let (template, copy) = (root().join("examples/plugin-template"), outside().join("template"));
     let manifest = read_to_string(template.join("Cargo.toml")).expect("the template is there");
@@ -86,8 +86,9 @@ static TEMPLATE: LazyLock<PathBuf> = LazyLock::new(|| {
     assert!(manifest.contains(path));
     let api = format!("path = \"{}\"", root().join("plugin-api").display());
     write(&copy.join("Cargo.toml"), &manifest.replace(path, &api));
-    let code = read_to_string(template.join("src/lib.rs")).expect("the template is there");
-    write(&copy.join("src/lib.rs"), &code);
+    for file in ["src/lib.rs", "src/methods.rs"] {
+        write(&copy.join(file), &read_to_string(template.join(file)).expect("the template is there"));
+    }
     copy
 });
 
