@@ -4,6 +4,7 @@
 mod crashes;
 mod processes;
 mod rules;
+mod sandbox;
 mod talk;
 
 use jackfield::{Config, Isolation, Value, json};

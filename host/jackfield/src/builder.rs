@@ -220,7 +220,7 @@ impl HostBuilder {
         let base_dir = self.config.base_dir.as_deref().filter(|_| !self.ignores_lock);
         registry_config.trust = self.config.trust.checked(base_dir)?;
         registry_config.trust.lock.take_if(|_| self.ignores_lock);
-        self.config.apply_isolation(&mut registry_config);
+        self.config.apply_isolation(&mut registry_config)?;
         registry_config.isolation.trusted_directories = places::beside_executable();
         registry_config.worker_program = self.worker.clone().or_else(worker_beside_executable);
         for (name, plugin) in &self.config.plugins {

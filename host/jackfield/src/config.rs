@@ -23,11 +23,17 @@
 //! default = "worker"                  # where plugins run that nothing else is said about: "worker" or "in_process"; absent:
 //!                                     # "in_process" for those beside the program, "worker" for all others
 //! workers = { max = 4, idle = "60s" } # processes of each plugin version; see `WorkersConfig` for all keys
+//! sandbox = "required"                # what becomes of workers where a sandbox cannot be enforced
 //!
 //! [plugins.csv]
 //! config = { root = "/srv/data" }     # handed to the plugin when it is opened
 //! isolation = "in_process"            # goes before the default; a step's own `isolation` goes before this
 //! workers = { min = 1, max = 8 }      # goes before those of [isolation], key by key
+//!
+//! [plugins.convert]                   # what its workers may reach and use up; see docs/sandbox.md for all keys
+//! grant = { fs = { read = ["in"] }, net = true }
+//! limits = { memory_bytes_max = 1073741824 }
+//! sandbox = "best_effort"             # goes before that of [isolation]
 //!
 //! [config]                            # what `config.<key>` is in expressions
 //! region = "eu"
@@ -49,7 +55,7 @@ use jackfield_core::model::{Isolation, duration};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::History;
 use jackfield_engine as engine;
-use jackfield_loader::{RegistryConfig, WorkerLimits};
+use jackfield_loader::{Grant, Limits, Policy, RegistryConfig, Sandbox, WorkerLimits, optional_table};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fs;
@@ -141,6 +147,14 @@ pub struct PluginConfig {
     pub isolation: Option<Isolation>,
     /// Its worker processes.
     pub workers: WorkersConfig,
+    /// What its workers may reach; nothing if absent.
+    #[serde(deserialize_with = "optional_table")]
+    pub grant: Option<Grant>,
+    /// What each of its workers may use up.
+    #[serde(deserialize_with = "optional_table")]
+    pub limits: Option<Limits>,
+    /// What becomes of its workers on a system that cannot enforce their sandbox.
+    pub sandbox: Option<Policy>,
 }
 
 /// `[isolation]`.
@@ -153,6 +167,8 @@ pub struct IsolationConfig {
     pub default: Option<Isolation>,
     /// Worker processes of each plugin version.
     pub workers: WorkersConfig,
+    /// What becomes of workers on a system that cannot enforce their sandbox; `required` if absent.
+    pub sandbox: Option<Policy>,
 }
 
 /// How many worker processes there are of a plugin version, and for how long. What is absent has the loader's own default.
@@ -245,13 +261,24 @@ impl Config {
                 join(path);
             }
         }
+        // the kernel is told whole paths; where there is no current directory they stay as they are, and the worker refuses them
+        let dir = std::env::current_dir().map_or_else(|_| dir.to_owned(), |current| current.join(dir));
+        for plugin in self.plugins.values_mut() {
+            if let Some(grant) = &mut plugin.grant {
+                grant.anchor(&dir);
+            }
+        }
     }
 }
 
 impl Config {
-    /// Where plugins run, and the limits of their workers.
-    pub(crate) fn apply_isolation(&self, config: &mut RegistryConfig) {
+    /// Where plugins run, what their workers may do, and how many there are.
+    ///
+    /// # Errors
+    /// If a plugin that is to run in this process has a sandbox, which nothing would enforce.
+    pub(crate) fn apply_isolation(&self, config: &mut RegistryConfig) -> Result<(), Error> {
         config.isolation.default = self.isolation.default;
+        config.sandbox = self.isolation.sandbox.unwrap_or_default();
         // a call that was told to stop has as long as the engine gives it
         set(&mut config.workers.grace, self.engine.cancel_grace);
         self.isolation.workers.apply(&mut config.workers);
@@ -262,7 +289,31 @@ impl Config {
             let mut workers = config.workers;
             plugin.workers.apply(&mut workers);
             config.plugin_workers.insert(name.clone(), workers);
+            config.plugin_sandboxes.insert(name.clone(), plugin.sandbox(name, config.sandbox)?);
         }
+        Ok(())
+    }
+}
+
+impl PluginConfig {
+    fn sandbox(&self, name: &str, policy: Policy) -> Result<Sandbox, Error> {
+        let keys = [
+            ("grant", self.grant.is_some()),
+            ("limits", self.limits.is_some()),
+            ("sandbox", self.sandbox.is_some()),
+        ];
+        let said = keys.iter().find(|(_, is_said)| *is_said);
+        if let (Some((key, _)), Some(Isolation::InProcess)) = (said, self.isolation) {
+            return Err(Error::setup(format!(
+                "configuration: `{key}` of [plugins.{name}] would not be enforced, because `isolation` there is \
+                 \"in_process\". Say `isolation = \"worker\"`, or take `{key}` out"
+            )));
+        }
+        Ok(Sandbox {
+            grant: self.grant.clone().unwrap_or_default(),
+            limits: self.limits.clone().unwrap_or_default(),
+            policy: self.sandbox.unwrap_or(policy),
+        })
     }
 }
 
@@ -407,15 +458,20 @@ mod tests {
             cancel_grace = "7s"
             [isolation]
             default = "worker"
+            sandbox = "best_effort"
             workers = { min = 14, max = 15, idle = "16s", recycle_after = 17, threads_max = 18, start_timeout = "19s", crash_budget = 20, crash_window = "21s" }
             [plugins.csv]
             isolation = "in_process"
             workers = { max = 22 }
+            [plugins.convert]
+            grant = { fs = { read = ["in"] }, net = true }
+            limits = { open_files_max = 32 }
+            sandbox = "off"
             "#,
         )
         .unwrap();
         let mut limits = RegistryConfig::new("d");
-        config.apply_isolation(&mut limits);
+        config.apply_isolation(&mut limits).unwrap();
         let seconds = Duration::from_secs;
         let expected = WorkerLimits {
             min: 14,
@@ -432,6 +488,13 @@ mod tests {
         assert_eq!(limits.plugin_workers["csv"], WorkerLimits { max: 22, ..expected });
         assert_eq!(limits.isolation.default, Some(Isolation::Worker));
         assert_eq!(limits.isolation.plugins["csv"], Isolation::InProcess);
+        assert_eq!(limits.plugin_sandboxes["csv"].policy, Policy::BestEffort);
+        let sandbox = &limits.plugin_sandboxes["convert"];
+        assert_eq!(
+            (sandbox.policy, sandbox.limits.open_files_max, sandbox.grant.net),
+            (Policy::Off, 32, true)
+        );
+        assert_eq!(sandbox.grant.fs.read, [PathBuf::from("in")]);
     }
 
     #[test]
@@ -443,6 +506,11 @@ mod tests {
             ("[secrets]\na = { vault = \"x\" }", "unknown variant `vault`"),
             ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
             ("[plugins.csv]\ntrust = true", "unknown field `trust`"),
+            ("[plugins.csv]\ngrant = { network = true }", "unknown field `network`"),
+            ("[plugins.csv]\ngrant = [true]", "a table such as"),
+            ("[plugins.csv]\nlimits = { memory = 1 }", "unknown field `memory`"),
+            ("[plugins.csv]\nsandbox = 'on'", "unknown variant `on`"),
+            ("[isolation]\nsandbox = 'on'", "unknown variant `on`"),
             ("[trust]\nkeys = ['no key']", "`no key` is no public key"),
             ("[trust]\nallow = ['csv@one']", "`csv@one` has no range"),
             ("[trust]\nlocked = true", "unknown field `locked`"),
@@ -458,10 +526,18 @@ mod tests {
     fn relative_paths_are_taken_from_the_directory_of_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("jackfield.toml");
-        fs::write(&path, "plugin_paths = ['p', '/abs']\n[secrets]\nk = { file = 'k' }").unwrap();
+        fs::write(
+            &path,
+            "plugin_paths = ['p', '/abs']\n[secrets]\nk = { file = 'k' }\n\
+            [plugins.x]\ngrant = { fs = { read = ['in', '/abs'], write = ['out'] } }",
+        )
+        .unwrap();
         let config = Config::load(&path).unwrap();
         assert_eq!(config.plugin_paths, [dir.path().join("p"), PathBuf::from("/abs")]);
         assert_eq!(config.secrets["k"], SecretSource::File(dir.path().join("k")));
+        let fs = &config.plugins["x"].grant.as_ref().unwrap().fs;
+        assert_eq!(fs.read, [dir.path().join("in"), PathBuf::from("/abs")]);
+        assert_eq!(fs.write, [dir.path().join("out")]);
     }
 
     #[test]

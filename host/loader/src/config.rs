@@ -2,6 +2,7 @@
 
 use crate::isolation::IsolationRules;
 use crate::trust::TrustConfig;
+use jackfield_plugin_api::worker::{Policy, Sandbox};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -33,6 +34,10 @@ pub struct RegistryConfig {
     pub workers: WorkerLimits,
     /// The same for plugins by name, in place of `workers`.
     pub plugin_workers: BTreeMap<String, WorkerLimits>,
+    /// What becomes of workers on a system that cannot enforce their sandbox; [`Policy::Required`] unless set.
+    pub sandbox: Policy,
+    /// Sandboxes of the workers of plugins by name. A plugin that has none here is granted nothing, with `sandbox`.
+    pub plugin_sandboxes: BTreeMap<String, Sandbox>,
 }
 
 /// The program of a worker.
@@ -101,6 +106,8 @@ impl RegistryConfig {
             worker_program: None,
             workers: WorkerLimits::default(),
             plugin_workers: BTreeMap::new(),
+            sandbox: Policy::default(),
+            plugin_sandboxes: BTreeMap::new(),
         }
     }
 
@@ -114,6 +121,12 @@ impl RegistryConfig {
     #[cfg(unix)]
     pub(crate) fn worker_limits(&self, plugin: &str) -> WorkerLimits {
         self.plugin_workers.get(plugin).copied().unwrap_or(self.workers)
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn sandbox(&self, plugin: &str) -> Sandbox {
+        let of_plugin = self.plugin_sandboxes.get(plugin).cloned();
+        of_plugin.unwrap_or_else(|| Sandbox { policy: self.sandbox, ..Sandbox::default() })
     }
 
     pub(crate) fn plugin_config(&self, name: &str) -> String {

@@ -164,6 +164,14 @@ pub enum LoadError {
         /// Why there is none.
         reason: String,
     },
+    /// The sandbox of its worker cannot be put in force.
+    #[error("plugin `{plugin}` does not start: {reason}")]
+    Sandbox {
+        /// The plugin.
+        plugin: String,
+        /// Why, and what to do about it.
+        reason: String,
+    },
     /// A file or directory cannot be read or written.
     #[error("`{}` cannot be {action}: {reason}", file.display())]
     Io {
@@ -216,6 +224,7 @@ impl LoadError {
             Self::Install(error) => error.code(),
             Self::Quarantined { .. } => "plugin.quarantined",
             Self::NoWorker { .. } => "plugin.no_worker",
+            Self::Sandbox { .. } => jackfield_plugin_api::worker::REFUSED_BY_SANDBOX,
             Self::Io { .. } => "plugin.io",
         }
     }
@@ -282,12 +291,24 @@ impl LoadError {
     }
 }
 
+/// What a worker says when it refuses, on one line. The sandbox's own words end with what to do, which must not be cut off.
+#[cfg(unix)]
+pub(crate) fn refusal_line(code: &str, reason: &str) -> String {
+    let is_sandbox = code == jackfield_plugin_api::worker::REFUSED_BY_SANDBOX;
+    line_within(reason, if is_sandbox { 2000 } else { CHARS_MAX })
+}
+
+const CHARS_MAX: usize = 300;
+
 /// Brings the words of a library that likes to write pages onto one line of bearable length.
 pub(crate) fn one_line(text: &str) -> String {
-    const CHARS_MAX: usize = 300;
+    line_within(text, CHARS_MAX)
+}
+
+fn line_within(text: &str, chars_max: usize) -> String {
     let mut line = String::new();
     for word in text.split_whitespace() {
-        if line.len() + word.len() >= CHARS_MAX {
+        if line.len() + word.len() >= chars_max {
             line.push_str(" ...");
             break;
         }

@@ -88,6 +88,10 @@ impl<M: Method> Method for Leased<M> {
         self.method.start(call, done);
     }
 
+    fn cancelled(&self, call: &Call) {
+        self.method.cancelled(call);
+    }
+
     fn abandoned(&self, call: &Call) {
         self.method.abandoned(call);
     }

@@ -60,6 +60,7 @@ pub use install::{Direction, Downgrade, Update};
 pub use installed::InstalledPlugin;
 pub use installing::InstallError;
 pub use isolation::IsolationRules;
+pub use jackfield_plugin_api::worker::{FsGrant, Grant, Limits, Policy, Sandbox, optional_table};
 pub use library::open_library;
 pub use look::Places;
 pub use registry::Registry;

@@ -1,11 +1,12 @@
 //! Opens the plugin that the host names.
 
 use crate::call::instance_log;
+use crate::sandbox::{self, Policy};
 use crate::wire::Wire;
 use jackfield_loader::open_library;
 use jackfield_plugin_api::abi::host::{CallFault, Instance};
 use jackfield_plugin_api::manifest::{Manifest, MethodKind};
-use jackfield_plugin_api::worker::{Hello, PROTOCOL, Refusal};
+use jackfield_plugin_api::worker::{Hello, PROTOCOL, REFUSED_BY_SANDBOX, Refusal};
 use serde_json::value::RawValue;
 use std::io;
 use std::sync::Arc;
@@ -18,23 +19,37 @@ pub(crate) struct Opened {
     pub(crate) kinds: Box<[MethodKind]>,
     /// What calls are made on; `None` if the host only wants to know what the plugin says about itself.
     pub(crate) instance: Option<Arc<Instance>>,
+    /// What of the sandbox could not be put in force.
+    pub(crate) unenforced: Vec<String>,
 }
 
-/// Opens the library and makes an instance.
+/// Puts the sandbox in force, opens the library and makes an instance. The process must have one thread.
 ///
 /// # Errors
-/// If the library cannot be opened, does not describe itself, or refuses its configuration.
+/// If the sandbox cannot be put in force, or the library cannot be opened, does not describe itself, or refuses its configuration.
 pub(crate) fn open(hello: &Hello, wire: &Arc<Wire>) -> Result<Opened, Refusal> {
     if hello.protocol != PROTOCOL {
         let reason = format!("the host speaks protocol {}, this worker {PROTOCOL}", hello.protocol);
         return Err(refusal("plugin.worker_protocol", reason));
     }
-    // What the process may do is limited here: everything of its own is set up, and no code of the plugin has run.
+    // everything of the process's own is set up, and no code of the plugin has run
+    let enforced = sandbox::apply(&hello.sandbox, std::slice::from_ref(&hello.library))
+        .map_err(|error| refusal(REFUSED_BY_SANDBOX, error.to_string()))?;
+    let unenforced = match hello.sandbox.policy {
+        Policy::BestEffort => enforced.missing,
+        // nothing is lacking, or nothing was asked for
+        Policy::Required | Policy::Off => Vec::new(),
+    };
     let table = open_library(&hello.plugin, &hello.library)
         .map_err(|error| refusal(error.code(), error.to_string()))?;
     let Some(config) = &hello.config else {
         let manifest = table.describe().map_err(|fault| refusal("plugin.describe_failed", why(&fault)))?;
-        return Ok(Opened { manifest: manifest.as_bytes().to_vec(), kinds: Box::default(), instance: None });
+        return Ok(Opened {
+            manifest: manifest.as_bytes().to_vec(),
+            kinds: Box::default(),
+            instance: None,
+            unenforced,
+        });
     };
     let manifest = table.manifest();
     let kinds = Manifest::parse(manifest)
@@ -46,7 +61,7 @@ pub(crate) fn open(hello: &Hello, wire: &Arc<Wire>) -> Result<Opened, Refusal> {
     let instance = table
         .create(config.get(), instance_log(wire))
         .map_err(|fault| refusal("plugin.create_failed", why(&fault)))?;
-    Ok(Opened { manifest: manifest.to_vec(), kinds, instance: Some(Arc::new(instance)) })
+    Ok(Opened { manifest: manifest.to_vec(), kinds, instance: Some(Arc::new(instance)), unenforced })
 }
 
 fn refusal(code: &str, reason: String) -> Refusal {

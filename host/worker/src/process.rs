@@ -1,9 +1,9 @@
-//! Makes this process one of its own: out of the reach of the terminal, dead when its host is, and with the conversation
-//! where a plugin does not stumble over it.
+//! Makes this process one of its own: dead when its host is, and with the conversation where a plugin does not stumble over
+//! it. The host has started it in a process group of its own, which nothing leaves once the sandbox is in force.
 
 use crate::WorkerError;
 use rustix::io::fcntl_dupfd_cloexec;
-use rustix::process::{Signal, kill_current_process_group, setsid};
+use rustix::process::{Signal, kill_current_process_group};
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 
@@ -19,8 +19,6 @@ pub(crate) fn settle() -> Result<UnixStream, WorkerError> {
         return Err(WorkerError::NoHost);
     }
     rustix::stdio::dup2_stdin(File::open("/dev/null")?).map_err(std::io::Error::from)?;
-    // it fails only if this is a group of its own already
-    let _ = setsid();
     die_with_host();
     Ok(socket)
 }

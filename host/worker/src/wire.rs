@@ -54,6 +54,7 @@ impl Wire {
         let ready = Ready {
             protocol: PROTOCOL,
             features: Vec::new(),
+            unenforced: opened.unenforced.clone(),
             pid: std::process::id(),
             manifest: open::raw(&opened.manifest)?,
         };

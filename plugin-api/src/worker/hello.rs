@@ -1,6 +1,7 @@
 //! How a conversation begins: JSON, so that both sides can say more later.
 
 use super::frame::BrokenFrame;
+use super::grant::Sandbox;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -22,6 +23,9 @@ pub struct Hello {
     /// the plugin says about itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Box<RawValue>>,
+    /// What the worker is to put in force before it opens the library; without one nothing is granted.
+    #[serde(default)]
+    pub sandbox: Sandbox,
     /// Results that are larger are not sent.
     pub result_bytes_max: u64,
     /// Calls of blocking and inline methods that the host makes at a time, at most.
@@ -36,6 +40,9 @@ pub struct Ready {
     /// What the worker offers beyond it.
     #[serde(default)]
     pub features: Vec<String>,
+    /// What of the sandbox is not in force although it was asked for, one fragment of a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unenforced: Vec<String>,
     /// Its process.
     pub pid: u32,
     /// The manifest of what it opened: the full one if the hello has no configuration, else the static one.
@@ -90,6 +97,7 @@ mod tests {
             "result_bytes_max":5,"threads_max":2,"colour":"blue"}"#;
         let hello = Hello::decode(later).unwrap();
         assert_eq!(hello.features, ["telepathy"]);
+        assert_eq!(hello.sandbox, Sandbox::default(), "what is not said is not granted");
         let again = Hello::decode(&hello.encode()).unwrap();
         assert_eq!(again.config.unwrap().get(), r#"{"a":[1]}"#);
         assert!(Hello::decode(br#"{"protocol":1}"#).is_err());

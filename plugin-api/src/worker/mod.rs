@@ -8,10 +8,12 @@
 
 mod body;
 mod frame;
+mod grant;
 mod hello;
 
 pub use body::{Body, CallBody, FailureBody, LineBody, LogBody, ProgressBody};
 pub use frame::{BrokenFrame, HEAD_BYTES, Head, Kind};
+pub use grant::{FsGrant, Grant, Limits, Policy, Sandbox, Table, optional_table};
 pub use hello::{Hello, Ready, Refusal};
 
 /// The form of frames and bodies. Both sides must have the same; what is added later is a feature.
@@ -23,6 +25,9 @@ pub const BODY_BYTES_MAX: u32 = 1 << 30;
 /// The largest body of what a method says while it runs (log, progress, output, heartbeat): 64 KiB. A worker cuts
 /// texts that are longer.
 pub const TELLING_BYTES_MAX: u32 = 64 << 10;
+
+/// The code of a [`Refusal`] because the sandbox cannot be put in force.
+pub const REFUSED_BY_SANDBOX: &str = "plugin.sandbox";
 
 /// The number of no call: of frames that belong to none.
 pub const NO_CALL: u64 = 0;

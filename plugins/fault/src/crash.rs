@@ -1,5 +1,5 @@
-//! What ends the process that the plugin runs in.
-#![expect(unsafe_code, reason = "a segmentation fault cannot be had without")]
+//! What ends the process that the plugin runs in, or doubles it.
+#![expect(unsafe_code, reason = "neither a segmentation fault nor a fork can be had without")]
 
 use jackfield_plugin_api::prelude::*;
 
@@ -46,4 +46,32 @@ pub(crate) fn stack_overflow(ctx: &Context, _: NoParams) -> Result<u64, Error> {
 fn deeper(depth: u64) -> u64 {
     let frame = std::hint::black_box([depth; 64]);
     deeper(depth + 1) + std::hint::black_box(frame)[7]
+}
+
+/// A process that goes on by itself.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Forked {
+    /// Its number.
+    pid: i32,
+}
+
+#[cfg(unix)]
+pub(crate) fn fork(_ctx: &Context, _: NoParams) -> Result<Forked, Error> {
+    // SAFETY: the child, which has only this thread of several, does nothing but calls that are safe after a signal.
+    match unsafe { libc::fork() } {
+        -1 => {
+            let error = std::io::Error::last_os_error();
+            Err(Error::new("fault.fork", format!("cannot fork: {error}")))
+        }
+        0 => loop {
+            // SAFETY: it takes nothing and touches no memory.
+            unsafe { libc::pause() };
+        },
+        pid => Ok(Forked { pid }),
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn fork(_ctx: &Context, _: NoParams) -> Result<Forked, Error> {
+    Err(Error::new("fault.fork", "this system has no fork").permanent())
 }

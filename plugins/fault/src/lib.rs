@@ -4,8 +4,10 @@ use jackfield_plugin_api::prelude::*;
 use std::time::{Duration, Instant};
 
 mod crash;
+mod reach;
 
-use crash::{abort, exit, segfault, stack_overflow};
+use crash::{abort, exit, fork, segfault, stack_overflow};
+use reach::{allocate, connect, read_file, spawn};
 
 export_plugin! {
     name: "fault",
@@ -22,6 +24,11 @@ export_plugin! {
         abort { description: "aborts its process" },
         exit { description: "ends its process with an exit code of your choice" },
         stack_overflow { description: "calls itself until the stack is full" },
+        allocate { description: "allocates memory and writes to all of it" },
+        fork { description: "leaves a copy of its process behind, which sleeps until it is killed" },
+        read_file { description: "reads a file and returns its size" },
+        connect { description: "connects to an address over TCP" },
+        spawn { description: "runs a program and returns what it printed" },
     ],
 }
 

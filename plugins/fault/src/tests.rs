@@ -47,3 +47,34 @@ fn oversize_returns_exactly_as_many_bytes() {
         assert!(result.parse::<String>().is_ok());
     }
 }
+
+#[test]
+fn what_it_reaches_it_tells_and_what_not_too() {
+    let call = |method: &str, parameters| TestCall::new().call(exported_plugin(), method, &parameters);
+    assert!(
+        call("read_file", json!({ "path": file!().replace("plugins/fault/", "") })).unwrap()["bytes"]
+            .as_u64()
+            > Some(500)
+    );
+    let error = call("read_file", json!({ "path": "/nowhere" })).unwrap_err();
+    assert_eq!(error.kind(), "fault.read_file");
+    assert!(error.message().starts_with("cannot read `/nowhere`: "), "{}", error.message());
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    assert_eq!(call("connect", json!({ "addr": addr })).unwrap(), json!({ "peer": addr }));
+    drop(listener);
+    assert_eq!(call("connect", json!({ "addr": addr })).unwrap_err().kind(), "fault.connect");
+
+    assert_eq!(call("allocate", json!({ "bytes": 1000 })).unwrap(), json!(1000));
+}
+
+#[cfg(unix)]
+#[test]
+fn programs_are_run_and_what_they_print_is_returned() {
+    let call = |argv: &[&str]| TestCall::new().call(exported_plugin(), "spawn", &json!({ "argv": argv }));
+    assert_eq!(call(&["sh", "-c", "echo hello; exit 3"]).unwrap(), json!({ "code": 3, "stdout": "hello\n" }));
+    assert!(
+        call(&["/nowhere/program"]).unwrap_err().message().starts_with("cannot run `/nowhere/program`: ")
+    );
+}

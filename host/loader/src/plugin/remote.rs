@@ -13,7 +13,7 @@ mod unix {
     use crate::config::WorkerProgram;
     use crate::lease::{Lease, Leased};
     use crate::worker::{Pool, PoolSetup, Probed, WorkerMethod, describe};
-    use jackfield_plugin_api::worker::{Hello, PROTOCOL};
+    use jackfield_plugin_api::worker::{Grant, Hello, PROTOCOL, REFUSED_BY_SANDBOX};
     use serde_json::value::RawValue;
 
     impl PluginEntry {
@@ -98,8 +98,10 @@ mod unix {
             let of_plugin = format!("plugin `{plugin}` cannot be opened: ");
             let reason = reason.strip_prefix(&of_plugin).unwrap_or(reason);
             let of_plugin = format!("plugin `{plugin}`: its layout differs: ");
-            let reason = crate::error::one_line(reason.strip_prefix(&of_plugin).unwrap_or(reason));
+            let reason = reason.strip_prefix(&of_plugin).unwrap_or(reason);
+            let reason = crate::error::refusal_line(code, reason);
             match code {
+                REFUSED_BY_SANDBOX => LoadError::Sandbox { plugin, reason },
                 "plugin.open_failed" => LoadError::OpenFailed { plugin, reason },
                 "plugin.layout_differs" => LoadError::LayoutDiffers { plugin, reason },
                 _ => LoadError::DescribeFailed { plugin, reason },
@@ -112,7 +114,13 @@ mod unix {
             threads_max: u32,
             around: &Surroundings<'_>,
         ) -> Result<Hello, LoadError> {
+            let mut sandbox = around.config.sandbox(&self.manifest.name);
+            if config.is_none() {
+                // what a plugin offers does not depend on what it may reach
+                sandbox.grant = Grant::default();
+            }
             Ok(Hello {
+                sandbox,
                 protocol: PROTOCOL,
                 features: Vec::new(),
                 plugin: self.manifest.name.clone(),

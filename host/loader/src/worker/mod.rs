@@ -21,6 +21,7 @@ mod process;
 mod seats;
 mod supervisor;
 mod talk;
+mod ungranted;
 
 pub(crate) use method::WorkerMethod;
 pub(crate) use pool::{Pool, PoolSetup};

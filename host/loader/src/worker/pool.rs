@@ -6,6 +6,7 @@ use super::crash::{Crash, Killed};
 use super::process::{self, End};
 use super::seats::{Assigned, InFlight, Pending, Phase, Seat, Seats};
 use super::talk::{Worker, listen};
+use super::ungranted;
 use crate::config::{WorkerLimits, WorkerProgram};
 use crate::method::{MethodFacts, log};
 use crate::quarantine::Quarantine;
@@ -18,7 +19,7 @@ use jackfield_plugin_api::abi::Buffer;
 use jackfield_plugin_api::abi::host::CallFault;
 use jackfield_plugin_api::worker::{
     Body, BrokenFrame, CallBody, FailureBody, Hello, Kind, LineBody, LogBody, NO_CALL, PROTOCOL,
-    ProgressBody, Ready, Refusal,
+    ProgressBody, REFUSED_BY_SANDBOX, Ready, Refusal,
 };
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use semver::Version;
@@ -185,6 +186,7 @@ impl Pool {
                 if ready.protocol != PROTOCOL {
                     return Err(BrokenFrame::Body("it is of another protocol"));
                 }
+                ungranted::warn(&self.setup.plugin, &ready.unenforced);
                 self.ready(worker)
             }
             Kind::Refused => {
@@ -210,9 +212,13 @@ impl Pool {
     fn refused(&self, refusal: &Refusal) {
         let Refusal { code, reason } = refusal;
         let plugin = &self.setup.plugin;
-        let reason = crate::error::one_line(reason);
+        let reason = crate::error::refusal_line(code, reason);
         let message = format!("plugin `{plugin}` does not start: {reason} [{code}]");
         let failure = Failure { retryable: false, ..Failure::new(kind::PLUGIN_UNAVAILABLE, message) };
+        let failure = match &**code {
+            REFUSED_BY_SANDBOX => failure,
+            _ => ungranted::explain(&self.setup.hello, failure),
+        };
         let waiting = self.state.lock().seats.take_waiting();
         fail(waiting, &failure);
     }
@@ -227,7 +233,9 @@ impl Pool {
         self.move_on(state);
         let Pending { facts, done, .. } = pending;
         let (outcome, broken) = outcome(&facts, kind, body);
-        done(outcome);
+        done(outcome.map_err(|failure| {
+            if kind == Kind::Failed { ungranted::explain(&self.setup.hello, failure) } else { failure }
+        }));
         broken.map_or(Ok(()), Err)
     }
 
@@ -280,7 +288,7 @@ impl Pool {
             Some(Killed::HostEnds | Killed::Lingering) => true,
             _ => phase == Phase::Leaving && calls.is_empty(),
         };
-        let (failure, mut failed) = (crash.failure(), calls);
+        let (failure, mut failed) = (ungranted::explain(&self.setup.hello, crash.failure()), calls);
         let mut quarantined = None;
         if !is_expected {
             tracing::warn!(
@@ -419,7 +427,7 @@ impl Pool {
         if self.state.lock().closed.is_some() {
             return;
         }
-        let started = process::start(&self.setup.program);
+        let started = process::start(&self.setup.program, &self.setup.hello.sandbox.grant);
         let mut state = self.state.lock();
         state.is_start_ordered = false;
         let id = state.seats.next_worker();

@@ -32,7 +32,7 @@ pub(crate) fn describe(
     version: &Version,
     patience: Duration,
 ) -> io::Result<Probed> {
-    let mut started = process::start(program)?;
+    let mut started = process::start(program, &hello.sandbox.grant)?;
     let until = Instant::now() + patience;
     let answer = ask(&started, hello, until);
     let killed = match answer {

@@ -1,6 +1,7 @@
 //! One worker process: started, killed, reaped.
 
 use crate::config::WorkerProgram;
+use jackfield_plugin_api::worker::Grant;
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::io;
@@ -12,9 +13,6 @@ use std::time::{Duration, Instant};
 
 /// How long a process may take to end by itself after it has ended the conversation.
 const LINGER_MAX: Duration = Duration::from_millis(100);
-
-/// Variables of the host that hold secrets; they are none of a plugin's business.
-const SECRET_PREFIX: &[u8] = b"JACKFIELD_SECRET_";
 
 /// A process that has been started, until it is reaped.
 pub(crate) struct Process {
@@ -42,19 +40,17 @@ pub(crate) enum End {
     Silent,
 }
 
-/// Starts a worker process. It must be done by a thread that lives as long as the process ought to.
-pub(crate) fn start(program: &WorkerProgram) -> io::Result<Started> {
+/// Starts a worker process with those variables of this process that are granted. It must be done by a thread that lives as long as the process ought to.
+pub(crate) fn start(program: &WorkerProgram, grant: &Grant) -> io::Result<Started> {
     let (socket, theirs) = UnixStream::pair()?;
     let mut command = Command::new(&program.path);
     if let Some(name) = &program.name {
         command.arg0(name);
     }
     command.args(&program.arguments);
-    for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(SECRET_PREFIX) {
-            command.env_remove(name);
-        }
-    }
+    command.env_clear().envs(grant.environment(std::env::vars_os()));
+    // a group of its own, by which it is ended with all that it starts
+    command.process_group(0);
     command.stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {

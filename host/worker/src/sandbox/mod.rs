@@ -4,7 +4,6 @@
 //! The host starts the worker with [`Grant::environment`] and nothing else; the worker calls [`apply`] while it is
 //! single-threaded and before it opens the plugin. Nothing of it can be taken back.
 
-mod grant;
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
@@ -18,7 +17,7 @@ mod system;
 #[path = "other.rs"]
 mod system;
 
-pub use grant::{FsGrant, Grant, Limits, Policy, Sandbox};
+pub use jackfield_plugin_api::worker::{FsGrant, Grant, Limits, Policy, Sandbox};
 
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;

@@ -147,7 +147,8 @@ impl Grant {
     }
 
     /// Whether the variable `name` may be in the environment of the worker.
-    pub(super) fn has_variable(&self, name: &OsStr) -> bool {
+    #[must_use]
+    pub fn has_variable(&self, name: &OsStr) -> bool {
         let granted = self.env.iter().any(|it| OsStr::new(it) == name);
         granted || ENV_ALWAYS.iter().any(|it| *it == name) || (self.exec && name == ENV_EXEC)
     }
@@ -161,7 +162,7 @@ impl Grant {
 }
 
 /// What is written as a table with named keys.
-trait Table: DeserializeOwned {
+pub trait Table: DeserializeOwned {
     /// How one looks, for whoever wrote something else.
     const EXAMPLE: &str;
 }
@@ -178,7 +179,15 @@ impl Table for Limits {
     const EXAMPLE: &str = "{ memory_bytes_max = 1073741824, open_files_max = 64 }";
 }
 
-/// Reads a table, and nothing else: a list would be taken for the keys in their order.
+/// Reads a table, and nothing else, where one may be absent; for `#[serde(default, deserialize_with)]`.
+///
+/// # Errors
+/// If it is no table, or has a key or a value that is not known.
+pub fn optional_table<'de, D: Deserializer<'de>, T: Table>(deserializer: D) -> Result<Option<T>, D::Error> {
+    table(deserializer).map(Some)
+}
+
+/// A list would be taken for the keys in their order.
 fn table<'de, D: Deserializer<'de>, T: Table>(deserializer: D) -> Result<T, D::Error> {
     struct Keys<T>(PhantomData<T>);
 
