@@ -418,18 +418,8 @@ mod tests {
             keys = ["RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
             require_signature = true
             allow = ["a", "b-*@^2"]
-            [isolation]
-            default = "worker"
-            sandbox = "best_effort"
-            workers = { min = 14, max = 15, idle = "16s", recycle_after = 17, threads_max = 18, start_timeout = "19s", crash_budget = 20, crash_window = "21s" }
             [plugins.csv]
             config = { root = "/data" }
-            isolation = "in_process"
-            workers = { max = 22 }
-            [plugins.convert]
-            grant = { fs = { read = ["in"] }, net = true }
-            limits = { open_files_max = 32 }
-            sandbox = "off"
             [config]
             region = "eu"
             since = 2026-01-01
@@ -454,6 +444,34 @@ mod tests {
         assert!(config.loader.watch && config.trust.require_signature);
         assert_eq!(config.trust.lock, Some("l".into()));
         assert_eq!((config.trust.keys.len(), config.trust.allow.as_ref().map(Vec::len)), (1, Some(2)));
+        assert_eq!(to_json(&config.plugins["csv"].config), serde_json::json!({ "root": "/data" }));
+        assert_eq!(to_json(&config.config), serde_json::json!({ "region": "eu", "since": "2026-01-01" }));
+        assert_eq!(config.secrets["a"], SecretSource::Env("A".into()));
+        assert_eq!(config.log, LogConfig { format: Some(LogFormat::Json), filter: Some("debug".into()) });
+    }
+
+    #[test]
+    fn every_key_of_isolation_is_read() {
+        let config = Config::parse(
+            r#"
+            [engine]
+            cancel_grace = "7s"
+            [isolation]
+            default = "worker"
+            sandbox = "best_effort"
+            workers = { min = 14, max = 15, idle = "16s", recycle_after = 17, threads_max = 18, start_timeout = "19s", crash_budget = 20, crash_window = "21s" }
+            [plugins.csv]
+            config = { root = "/data" }
+            isolation = "in_process"
+            workers = { max = 22 }
+            [plugins.convert]
+            grant = { fs = { read = ["in"] }, net = true }
+            limits = { open_files_max = 32 }
+            sandbox = "off"
+            "#,
+        )
+        .unwrap();
+        let mut limits = RegistryConfig::new("d");
         config.apply_isolation(&mut limits).unwrap();
         let seconds = Duration::from_secs;
         let expected = WorkerLimits {
@@ -478,10 +496,6 @@ mod tests {
             (Policy::Off, 32, true)
         );
         assert_eq!(sandbox.grant.fs.read, [PathBuf::from("in")]);
-        assert_eq!(to_json(&config.plugins["csv"].config), serde_json::json!({ "root": "/data" }));
-        assert_eq!(to_json(&config.config), serde_json::json!({ "region": "eu", "since": "2026-01-01" }));
-        assert_eq!(config.secrets["a"], SecretSource::Env("A".into()));
-        assert_eq!(config.log, LogConfig { format: Some(LogFormat::Json), filter: Some("debug".into()) });
     }
 
     #[test]
