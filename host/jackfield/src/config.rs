@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_about_isolation_is_read() {
+    fn every_key_of_isolation_is_read() {
         let config = Config::parse(
             r#"
             [engine]
@@ -461,6 +461,7 @@ mod tests {
             sandbox = "best_effort"
             workers = { min = 14, max = 15, idle = "16s", recycle_after = 17, threads_max = 18, start_timeout = "19s", crash_budget = 20, crash_window = "21s" }
             [plugins.csv]
+            config = { root = "/data" }
             isolation = "in_process"
             workers = { max = 22 }
             [plugins.convert]

@@ -310,12 +310,12 @@ impl Pool {
         }
         self.emptied.notify_all();
         self.move_on(state);
+        let Some((reason, of_waiting, waiting)) = quarantined else { return fail(failed, &failure) };
+        // first, so that whoever hears of the crash finds the plugin quarantined
+        let (plugin, version) = (&self.setup.plugin, &self.setup.version);
+        self.setup.quarantine.add(self.setup.hash, plugin, version, &reason);
         fail(failed, &failure);
-        if let Some((reason, failure, waiting)) = quarantined {
-            let (plugin, version) = (&self.setup.plugin, &self.setup.version);
-            self.setup.quarantine.add(self.setup.hash, plugin, version, &reason);
-            fail(waiting, &failure);
-        }
+        fail(waiting, &of_waiting);
     }
 
     /// Counts a crash; if it was one too many, no worker is started any more.

@@ -5,8 +5,11 @@ use jackfield_core::payload::Payload;
 use jackfield_plugin_api::worker::{Grant, Hello, Policy, Sandbox};
 use serde_json::{Value, json};
 
+/// The keys that would allow something and do not yet.
+type Missing = fn(&Grant) -> Vec<&'static str>;
+
 /// Words of the system for a refusal, in small letters, and what may have been refused.
-const REFUSALS: &[(&str, fn(&Grant) -> Vec<&'static str>)] = &[
+const REFUSALS: &[(&str, Missing)] = &[
     ("permission denied", files),
     ("(os error 13)", files),
     ("eacces", files),

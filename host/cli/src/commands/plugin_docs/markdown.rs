@@ -155,10 +155,10 @@ fn named_types(schema: &Value) -> Vec<(&String, &Value)> {
     while let Some(part) = ahead.pop() {
         let target = part.get("$ref").and_then(Value::as_str);
         let name = target.and_then(|target| target.strip_prefix("#/$defs/")).unwrap_or_default();
-        if let Some(found) = all.get(name) {
-            if met.insert(name) {
-                ahead.push(found);
-            }
+        if let Some(found) = all.get(name)
+            && met.insert(name)
+        {
+            ahead.push(found);
         }
         ahead.extend(parts(part).map(|(_, part)| part));
     }
