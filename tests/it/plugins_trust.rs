@@ -20,8 +20,10 @@ impl Desk {
         desk
     }
 
+    /// In this process, because a worker's sandbox would keep the mark from being made.
     fn configure(&self, trust: &str) {
-        self.bench.write("jackfield.toml", format!("[trust]\n{trust}\n"));
+        let config = format!("[isolation]\ndefault = 'in_process'\n[trust]\n{trust}\n");
+        self.bench.write("jackfield.toml", config);
     }
 
     /// A plugin in the plugin directory that leaves a mark when it is opened.
