@@ -171,7 +171,7 @@ pub trait Method: Send + Sync {
 
     /// The attempt of a started call (kind async) is to stop: `call.cancelled` is set. Methods that look at it need nothing
     /// more. Called without any lock held.
-    fn cancelled(&self, _call: &Call) {}
+    fn cancelled(&self, call: &Call);
 
     /// The engine gave this attempt up while it still runs. Until `returned` is called for it, the method may
     /// refuse new calls or serve them from a fresh instance.
@@ -182,7 +182,7 @@ pub trait Method: Send + Sync {
 
     /// The run that it was bound for has ended; no call of that run follows. Finished runs are kept for reading, so
     /// that being dropped comes much later.
-    fn released(&self) {}
+    fn released(&self);
 }
 
 /// Where methods come from: the loader's registry, or closures of the host application.

@@ -164,6 +164,14 @@ pub enum LoadError {
         /// Why there is none.
         reason: String,
     },
+    /// A step asks to run it in this process, which nobody trusts it with.
+    #[error(
+        "plugin `{plugin}` does not run in the host's process, as a step asks by `isolation`: `in_process`"
+    )]
+    KeptOut {
+        /// The plugin.
+        plugin: String,
+    },
     /// The sandbox of its worker cannot be put in force.
     #[error("plugin `{plugin}` does not start: {reason}")]
     Sandbox {
@@ -224,6 +232,7 @@ impl LoadError {
             Self::Install(error) => error.code(),
             Self::Quarantined { .. } => "plugin.quarantined",
             Self::NoWorker { .. } => "plugin.no_worker",
+            Self::KeptOut { .. } => "plugin.kept_out",
             Self::Sandbox { .. } => jackfield_plugin_api::worker::REFUSED_BY_SANDBOX,
             Self::Io { .. } => "plugin.io",
         }
@@ -269,7 +278,7 @@ impl LoadError {
                     "Install another build of it, or let it out with `jackfield plugin release {plugin}`."
                 )
             }
-            Self::NoWorker { plugin, .. } => format!(
+            Self::NoWorker { plugin, .. } | Self::KeptOut { plugin } => format!(
                 "If you trust the plugin as you trust the host, say `isolation = \"in_process\"` under [plugins.{plugin}]."
             ),
             Self::Empty { .. } | Self::Truncated { .. } => "Copy the file again, whole.".into(),

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Who decides where a plugin runs. The first that says something counts: the step, the entry in `plugins`, then the
 /// policy. The policy is `default`, or without one: `in_process` for what lies in a trusted directory, else `worker`; and a
-/// plugin whose manifest wishes for a worker gets one.
+/// plugin whose manifest wishes for a worker gets one. A step can ask for a worker, but take a plugin into this process only
+/// where the configuration or the policy trusts it with that.
 #[derive(Clone, Debug, Default)]
 pub struct IsolationRules {
     /// For plugins that nothing else is said about.
@@ -18,6 +19,10 @@ pub struct IsolationRules {
     pub trusted_directories: Vec<PathBuf>,
 }
 
+/// A step asks to take a plugin into this process, which nobody trusts with that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotTrusted;
+
 impl IsolationRules {
     pub(crate) fn decide(
         &self,
@@ -25,13 +30,23 @@ impl IsolationRules {
         plugin: &str,
         file: &Path,
         wish: Option<manifest::Isolation>,
-    ) -> Isolation {
-        step.or_else(|| self.plugins.get(plugin).copied()).unwrap_or_else(|| match (self.default, wish) {
-            (_, Some(manifest::Isolation::Worker)) => Isolation::Worker,
-            (Some(default), _) => default,
-            (None, _) if self.is_trusted(file) => Isolation::InProcess,
-            (None, _) => Isolation::Worker,
-        })
+    ) -> Result<Isolation, NotTrusted> {
+        let configured = self.plugins.get(plugin).copied();
+        let policy = || match self.default {
+            Some(default) => default,
+            None if self.is_trusted(file) => Isolation::InProcess,
+            None => Isolation::Worker,
+        };
+        match (step, configured, wish) {
+            (Some(Isolation::InProcess), _, _) => match configured.unwrap_or_else(policy) {
+                Isolation::InProcess => Ok(Isolation::InProcess),
+                Isolation::Worker => Err(NotTrusted),
+            },
+            (Some(Isolation::Worker), _, _) => Ok(Isolation::Worker),
+            (None, Some(configured), _) => Ok(configured),
+            (None, None, Some(manifest::Isolation::Worker)) => Ok(Isolation::Worker),
+            (None, None, _) => Ok(policy()),
+        }
     }
 
     /// Whether a file lies in a trusted directory; of a link both ends must.
@@ -62,17 +77,23 @@ mod tests {
             IsolationRules { trusted_directories: vec![own.clone()], ..IsolationRules::default() };
         let (own, foreign) = (own.join("p.so"), foreign.join("p.so"));
         let wish = |wish| Some(wish);
-        assert_eq!(rules.decide(None, "p", &own, None), InProcess);
-        assert_eq!(rules.decide(None, "p", &foreign, None), Worker);
-        assert_eq!(rules.decide(None, "p", &own, wish(manifest::Isolation::Worker)), Worker);
-        assert_eq!(rules.decide(None, "p", &foreign, wish(manifest::Isolation::InProcess)), Worker);
+        assert_eq!(rules.decide(None, "p", &own, None), Ok(InProcess));
+        assert_eq!(rules.decide(None, "p", &foreign, None), Ok(Worker));
+        assert_eq!(rules.decide(None, "p", &own, wish(manifest::Isolation::Worker)), Ok(Worker));
+        assert_eq!(rules.decide(None, "p", &foreign, wish(manifest::Isolation::InProcess)), Ok(Worker));
+        let asks = |rules: &IsolationRules, file: &Path| {
+            rules.decide(Some(InProcess), "p", file, wish(manifest::Isolation::Worker))
+        };
+        assert_eq!((asks(&rules, &own), asks(&rules, &foreign)), (Ok(InProcess), Err(NotTrusted)));
         rules.default = Some(InProcess);
-        assert_eq!(rules.decide(None, "p", &foreign, None), InProcess);
+        assert_eq!(rules.decide(None, "p", &foreign, None), Ok(InProcess));
+        assert_eq!(rules.decide(Some(Worker), "p", &own, None), Ok(Worker));
+        assert_eq!(asks(&rules, &foreign), Ok(InProcess));
         rules.plugins.insert("p".into(), Worker);
-        assert_eq!(rules.decide(None, "p", &own, None), Worker);
-        assert_eq!(
-            rules.decide(Some(InProcess), "p", &foreign, wish(manifest::Isolation::Worker)),
-            InProcess
-        );
+        assert_eq!(rules.decide(None, "p", &own, None), Ok(Worker));
+        assert_eq!(asks(&rules, &own), Err(NotTrusted));
+        rules.default = Some(Worker);
+        rules.plugins.insert("p".into(), InProcess);
+        assert_eq!(asks(&rules, &foreign), Ok(InProcess));
     }
 }

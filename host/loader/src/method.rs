@@ -113,6 +113,10 @@ impl Method for BoundMethod {
     fn returned(&self, call: &Call) {
         self.instances.give_back(call);
     }
+
+    fn cancelled(&self, _: &Call) {}
+
+    fn released(&self) {}
 }
 
 fn no_turn(method: &str) -> Failure {

@@ -5,6 +5,7 @@ use crate::config::RegistryConfig;
 use crate::describe::{belongs, catalog_entry};
 use crate::error::LoadError;
 use crate::instances::Instances;
+use crate::isolation::NotTrusted;
 use crate::lease::{Lease, Leased};
 use crate::library;
 use crate::method::{BoundMethod, MethodFacts};
@@ -93,7 +94,7 @@ impl PluginEntry {
         let Some(facts) = methods.iter().find(|facts| &*facts.name == method).map(Arc::clone) else {
             return Ok(None);
         };
-        match self.isolation(isolation, around) {
+        match self.isolation(isolation, around)? {
             Isolation::InProcess => {
                 let instances = self.instances(&mut stages, around)?;
                 Ok(Some(Arc::new(Leased::new(BoundMethod { facts, instances }, lease))))
@@ -102,9 +103,10 @@ impl PluginEntry {
         }
     }
 
-    fn isolation(&self, step: Option<Isolation>, around: &Surroundings<'_>) -> Isolation {
+    fn isolation(&self, step: Option<Isolation>, around: &Surroundings<'_>) -> Result<Isolation, LoadError> {
         let Manifest { name, isolation, .. } = &self.manifest;
-        around.config.isolation.decide(step, name, &self.file, *isolation)
+        let decided = around.config.isolation.decide(step, name, &self.file, *isolation);
+        decided.map_err(|NotTrusted| LoadError::KeptOut { plugin: name.clone() })
     }
 
     /// Quarantined plugins are neither asked nor called.
@@ -131,7 +133,7 @@ impl PluginEntry {
     }
 
     fn ask(&self, stages: &mut Stages, around: &Surroundings<'_>) -> Result<Manifest, LoadError> {
-        match self.isolation(None, around) {
+        match self.isolation(None, around)? {
             Isolation::InProcess => {
                 let table = self.table(stages, around.store)?;
                 let buffer = table.describe().map_err(|fault| self.says_nothing(&reason(&fault)))?;

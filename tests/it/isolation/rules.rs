@@ -22,20 +22,31 @@ fn runs_here(bench: &Bench, isolation: Option<&str>) -> bool {
 fn a_step_goes_before_the_plugins_entry_and_that_before_the_default() {
     let strange = bench("");
     assert!(!runs_here(&strange, None), "a plugin that did not come with the program");
-    assert!(runs_here(&strange, Some("in_process")));
     let trusted = bench("[isolation]\ndefault = \"in_process\"");
     assert!(runs_here(&trusted, None));
     assert!(!runs_here(&trusted, Some("worker")));
     let entry = bench("[isolation]\ndefault = \"in_process\"\n[plugins.witness]\nisolation = \"worker\"");
     assert!(!runs_here(&entry, None));
-    assert!(runs_here(&entry, Some("in_process")));
+    let trusted = bench("[isolation]\ndefault = \"worker\"\n[plugins.witness]\nisolation = \"in_process\"");
+    assert!(runs_here(&trusted, Some("in_process")));
+}
+
+#[test]
+fn a_step_takes_no_plugin_into_the_host_that_the_configuration_keeps_out() {
+    for config in ["", "[plugins.witness]\nisolation = \"worker\"", "[isolation]\ndefault = \"worker\""] {
+        let bench = bench(config);
+        let here = with(step("a", "witness.where"), "isolation", "in_process");
+        let workflow = bench.check(steps(vec![here]));
+        let refused = bench.host().start(&workflow, json!({})).err().unwrap().to_string();
+        assert!(refused.contains("`in_process`") && refused.contains("[plugins.witness]"), "{refused}");
+    }
 }
 
 #[test]
 fn steps_of_one_method_may_run_in_different_places() {
-    let bench = bench("");
-    let here = with(step("here", "witness.where"), "isolation", "in_process");
-    let finished = bench.run(steps(vec![here, step("there", "witness.where")]), json!({})).completed();
+    let bench = bench("[isolation]\ndefault = \"in_process\"");
+    let there = with(step("there", "witness.where"), "isolation", "worker");
+    let finished = bench.run(steps(vec![step("here", "witness.where"), there]), json!({})).completed();
     let pid = |step: &str| finished.step_output(step)["pid"].clone();
     assert_eq!(pid("here"), std::process::id());
     assert_ne!(pid("there"), std::process::id());

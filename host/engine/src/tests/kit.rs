@@ -207,6 +207,10 @@ impl Method for Bound {
     fn returned(&self, _: &Call) {
         self.kit.returned.fetch_add(1, Ordering::SeqCst);
     }
+
+    fn cancelled(&self, _: &Call) {}
+
+    fn released(&self) {}
 }
 
 /// All methods.

@@ -174,6 +174,10 @@ impl Method for Bound {
     }
 
     fn returned(&self, _: &Call) {}
+
+    fn cancelled(&self, _: &Call) {}
+
+    fn released(&self) {}
 }
 
 impl Bound {

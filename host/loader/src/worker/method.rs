@@ -36,4 +36,6 @@ impl Method for WorkerMethod {
 
     // its worker knows when it returns
     fn returned(&self, _: &Call) {}
+
+    fn released(&self) {}
 }
