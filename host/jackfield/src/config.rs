@@ -283,7 +283,9 @@ impl Config {
         set(&mut config.workers.grace, self.engine.cancel_grace);
         self.isolation.workers.apply(&mut config.workers);
         for (name, plugin) in &self.plugins {
-            if let Some(isolation) = plugin.isolation {
+            // what is said of a sandbox is meant to hold, and only a worker has one
+            let implied = plugin.said_of_sandbox().map(|_| Isolation::Worker);
+            if let Some(isolation) = plugin.isolation.or(implied) {
                 config.isolation.plugins.insert(name.clone(), isolation);
             }
             let mut workers = config.workers;
@@ -296,14 +298,18 @@ impl Config {
 }
 
 impl PluginConfig {
-    fn sandbox(&self, name: &str, policy: Policy) -> Result<Sandbox, Error> {
+    /// The first key that says something about the sandbox.
+    fn said_of_sandbox(&self) -> Option<&'static str> {
         let keys = [
             ("grant", self.grant.is_some()),
             ("limits", self.limits.is_some()),
             ("sandbox", self.sandbox.is_some()),
         ];
-        let said = keys.iter().find(|(_, is_said)| *is_said);
-        if let (Some((key, _)), Some(Isolation::InProcess)) = (said, self.isolation) {
+        keys.into_iter().find(|(_, is_said)| *is_said).map(|(key, _)| key)
+    }
+
+    fn sandbox(&self, name: &str, policy: Policy) -> Result<Sandbox, Error> {
+        if let (Some(key), Some(Isolation::InProcess)) = (self.said_of_sandbox(), self.isolation) {
             return Err(Error::setup(format!(
                 "configuration: `{key}` of [plugins.{name}] would not be enforced, because `isolation` there is \
                  \"in_process\". Say `isolation = \"worker\"`, or take `{key}` out"
@@ -490,6 +496,7 @@ mod tests {
         assert_eq!(limits.isolation.default, Some(Isolation::Worker));
         assert_eq!(limits.isolation.plugins["csv"], Isolation::InProcess);
         assert_eq!(limits.plugin_sandboxes["csv"].policy, Policy::BestEffort);
+        assert_eq!(limits.isolation.plugins["convert"], Isolation::Worker, "it has a sandbox to keep to");
         let sandbox = &limits.plugin_sandboxes["convert"];
         assert_eq!(
             (sandbox.policy, sandbox.limits.open_files_max, sandbox.grant.net),

@@ -79,8 +79,8 @@ impl PluginEntry {
         self.full(&mut self.stages.lock(), around)
     }
 
-    /// Binds one of the plugin's methods for as long as `lease` lasts, to run where the step says, or where it is to run anyway; `None` if it has none of
-    /// that name.
+    /// Binds one of the plugin's methods for as long as `lease` lasts, to run where the step says, or where it is to run
+    /// anyway; `None` if it has none of that name.
     pub(crate) fn bind(
         &self,
         method: &str,
