@@ -4,12 +4,14 @@
 //! order. Everything else that a store keeps of a run (where it stands, when it is due) is there to be looked at.
 
 mod codec;
+mod pinned;
 mod start;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub use codec::{Batch, Batches, encode_batch};
+pub use pinned::Pinned;
 pub use start::StoredStart;
 pub use store::{
     Change, Listing, Page, RunQuery, Standing, Store, StoreError, StoredRow, StoredRun, StoredWorkflow,
@@ -30,7 +32,7 @@ pub const INLINE_LEN_MAX: usize = 32 * 1024;
 pub struct RunNo(pub u64);
 
 /// SHA-256 of a value or of a document.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobId(pub [u8; 32]);
 
 impl BlobId {
@@ -77,4 +79,23 @@ pub enum Damage {
     /// What it was started with is no sound JSON object.
     #[error("what the run was started with cannot be read: {0}")]
     Start(String),
+}
+
+impl serde::Serialize for BlobId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for BlobId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let mut id = [0; 32];
+        let is_whole = text.len() == 64 && text.is_ascii();
+        for (nth, byte) in id.iter_mut().enumerate().filter(|_| is_whole) {
+            *byte = u8::from_str_radix(&text[2 * nth..2 * nth + 2], 16).map_err(D::Error::custom)?;
+        }
+        if is_whole { Ok(Self(id)) } else { Err(D::Error::custom("expected 64 hexadecimal digits")) }
+    }
 }

@@ -1,6 +1,6 @@
 //! What a run was started with, as a store keeps it: one JSON object, so that later versions can add to it.
 
-use super::{Damage, RULES};
+use super::{BlobId, Damage, RULES};
 use crate::payload::Payload;
 use crate::plan::Plan;
 use crate::run::{History, Start};
@@ -28,8 +28,8 @@ pub struct StoredStart {
     /// Step after which it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
-    /// The plugins that its plan was made with, by name, with their versions.
-    pub plugins: BTreeMap<String, String>,
+    /// The document that names the methods which its plan was made with, see [`super::Pinned`].
+    pub methods: BlobId,
 }
 
 /// The same, with values as they stand in the text.
@@ -44,14 +44,13 @@ struct Raw<'a> {
     seed: u64,
     host_concurrency: u32,
     until: Option<String>,
-    plugins: BTreeMap<String, String>,
+    methods: BlobId,
 }
 
 impl StoredStart {
     /// What `start` at `at` is, for the journal.
     #[must_use]
-    pub fn new(plan: &Plan, start: &Start, at: Timestamp) -> Self {
-        let plugins = plan.methods.iter().map(|used| (used.plugin.to_string(), used.version.to_string()));
+    pub fn new(plan: &Plan, start: &Start, at: Timestamp, methods: BlobId) -> Self {
         Self {
             rules: RULES,
             at,
@@ -60,7 +59,7 @@ impl StoredStart {
             seed: start.seed,
             host_concurrency: start.host_concurrency,
             until: start.until.map(|step| plan.step(step).id.to_string()),
-            plugins: plugins.collect(),
+            methods,
         }
     }
 
@@ -88,7 +87,7 @@ impl StoredStart {
             seed: raw.seed,
             host_concurrency: raw.host_concurrency,
             until: raw.until,
-            plugins: raw.plugins,
+            methods: raw.methods,
         })
     }
 

@@ -117,7 +117,7 @@ fn the_start_comes_back_and_other_rules_are_refused() {
         seed: u64::MAX,
         host_concurrency: 9,
         until: Some("last".into()),
-        plugins: [("echo".to_owned(), "0.1.0".to_owned())].into(),
+        methods: BlobId::of(b"methods"),
     };
     let text = serde_json::to_string(&start).unwrap();
     assert_eq!(format!("{:?}", StoredStart::parse(&text).unwrap()), format!("{start:?}"));
