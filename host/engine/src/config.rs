@@ -1,5 +1,6 @@
 //! What an engine is made of and what a run is started with.
 
+use crate::journal::Document;
 use crate::listener::RunListener;
 use jackfield_core::payload::Payload;
 use jackfield_core::plan::SharedPlan;
@@ -30,6 +31,8 @@ pub struct Config {
     pub open_runs_max: usize,
     /// What runs keep of what has happened in them; everything by default.
     pub history: History,
+    /// How long a durable run waits in memory before it is put away until something happens; 5 s by default.
+    pub evict_after: Duration,
 }
 
 impl Default for Config {
@@ -44,6 +47,7 @@ impl Default for Config {
             finished_runs_max: 10_000,
             open_runs_max: 1_000_000,
             history: History::Full,
+            evict_after: Duration::from_secs(5),
         }
     }
 }
@@ -74,12 +78,16 @@ pub struct StartRequest {
     pub config: Arc<BTreeMap<Box<str>, Payload>>,
     /// Id of the step after which the run ends.
     pub until: Option<String>,
+    /// The document of the plan: needed, and a reason, to keep the run in the journal of a durable engine.
+    pub document: Option<Document>,
+    /// If a run of this id exists that was started with the same document and input, that one is meant.
+    pub attach: bool,
 }
 
 impl StartRequest {
     /// A request with a fresh id, no configuration and no early end.
     #[must_use]
     pub fn new(plan: SharedPlan, input: Payload) -> Self {
-        Self { run_id: None, plan, input, config: Arc::default(), until: None }
+        Self { run_id: None, plan, input, config: Arc::default(), until: None, document: None, attach: false }
     }
 }

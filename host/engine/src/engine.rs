@@ -4,6 +4,7 @@ use crate::config::{Config, Ports, StartRequest};
 use crate::error::{EngineError, InputFault};
 use crate::handle::RunHandle;
 use crate::inline::{Slot, timed_out};
+use crate::journal::{Chore, Journal};
 use crate::lane::Lane;
 use crate::listener::Voice;
 use crate::perform::later;
@@ -12,13 +13,14 @@ use crate::run::{RunCell, Shared};
 use crate::timers::{Due, Timers};
 use crate::workflows::WorkflowRegistry;
 use jackfield_core::failure::{Failure, kind};
+use jackfield_core::journal::Store;
 use jackfield_core::ports::CallListener;
 use jackfield_core::run::{CancelMode, Fact, RunState, RunStatus, Start};
 use jackfield_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -28,7 +30,7 @@ const SPIN_MAX: Duration = Duration::from_micros(50);
 /// A workflow engine in memory. Cheap to clone; [`Engine::shutdown`] ends it for all clones.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
@@ -46,7 +48,11 @@ pub(crate) struct Inner {
     pub(crate) watch: Mutex<Watch>,
     pub(crate) watch_wake: Condvar,
     pub(crate) no_session: Arc<str>,
-    runs: Mutex<Runs>,
+    pub(crate) runs: Mutex<Runs>,
+    /// Where durable runs are kept, if the engine has it.
+    pub(crate) journal: Option<Journal>,
+    /// The engine ends: durable runs take no more steps.
+    pub(crate) is_frozen: AtomicBool,
     run_ended: Condvar,
     workflows: WorkflowRegistry,
     is_stopping: AtomicBool,
@@ -64,7 +70,7 @@ pub(crate) struct Watch {
 }
 
 #[derive(Default)]
-struct Runs {
+pub(crate) struct Runs {
     /// By id, with the number of the start.
     all: HashMap<Arc<str>, (u64, Arc<RunCell>)>,
     started: u64,
@@ -74,10 +80,22 @@ struct Runs {
 
 impl Runs {
     /// All runs in the order of their starts.
-    fn in_order(&self) -> Vec<Arc<RunCell>> {
-        let mut all: Vec<_> = self.all.values().collect();
+    pub(crate) fn in_order(&self) -> Vec<Arc<RunCell>> {
+        self.numbered().into_iter().map(|(_, run)| run).collect()
+    }
+
+    /// The same with their numbers.
+    pub(crate) fn numbered(&self) -> Vec<(u64, Arc<RunCell>)> {
+        let mut all: Vec<_> = self.all.values().cloned().collect();
         all.sort_by_key(|(nth, _)| *nth);
-        all.into_iter().map(|(_, run)| run.clone()).collect()
+        all
+    }
+
+    /// A run that goes on leaves memory.
+    pub(crate) fn evict(&mut self, run_id: &str) {
+        if self.all.remove(run_id).is_some() {
+            self.open -= 1;
+        }
     }
 }
 
@@ -113,6 +131,23 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Thread`] if the operating system gives no thread.
     pub fn new(config: Config, ports: Ports) -> Result<Self, EngineError> {
+        Self::build(config, ports, None)
+    }
+
+    /// Starts an engine whose runs are kept in `store` if they are started with their document. Runs that had not ended
+    /// when the store was used last go on at once.
+    ///
+    /// # Errors
+    /// As [`Engine::new`]; and if the store cannot be read.
+    pub fn durable(config: Config, ports: Ports, store: Arc<dyn Store>) -> Result<Self, EngineError> {
+        let engine = Self::build(config, ports, Some(Journal::new(store)?))?;
+        engine.inner.spawn("jackfield-journal", Inner::journal_thread)?;
+        engine.inner.spawn("jackfield-keeper", Inner::keeper_thread)?;
+        engine.inner.recover()?;
+        Ok(engine)
+    }
+
+    fn build(config: Config, ports: Ports, journal: Option<Journal>) -> Result<Self, EngineError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if config.threads == 0 { cores } else { config.threads };
         let voice = Arc::new(Voice(ports.listener.clone()));
@@ -131,6 +166,8 @@ impl Engine {
             watch_wake: Condvar::new(),
             no_session: "".into(),
             runs: Mutex::default(),
+            journal,
+            is_frozen: AtomicBool::new(false),
             run_ended: Condvar::new(),
             workflows: WorkflowRegistry::default(),
             is_stopping: AtomicBool::new(false),
@@ -154,7 +191,7 @@ impl Engine {
         if inner.is_stopping.load(Ordering::SeqCst) {
             return Err(EngineError::ShuttingDown);
         }
-        let StartRequest { run_id, plan, input, config, until } = request;
+        let StartRequest { run_id, plan, input, config, until, document, attach } = request;
         let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;
         let input = plan.accept_input(input).map_err(|faults| {
             EngineError::Input(
@@ -162,7 +199,7 @@ impl Engine {
             )
         })?;
         let methods = inner.bind_methods(&plan)?;
-        let kinds = methods.iter().map(|method| method.kind()).collect();
+        let is_chosen = run_id.is_some();
         let fresh = uuid::Uuid::now_v7();
         let id: Arc<str> = run_id.map_or_else(|| fresh.to_string().into(), Into::into);
         check_id(&id)?;
@@ -176,32 +213,32 @@ impl Engine {
             until,
             history: inner.config.history,
         };
+        let durable = inner.journal.as_ref().zip(document);
+        if let (true, Some((journal, document))) = (is_chosen, &durable)
+            && let Some(known) = inner.known_start(journal, document, &start, attach)?
+        {
+            return Ok(RunHandle { inner: inner.clone(), run: known });
+        }
         let mut commands = Vec::new();
         let state = RunState::start(plan.clone(), start, inner.ports.clock.now(), &mut commands);
-        let span = crate::spans::run(&id, &plan.id, &plan.version.to_string());
-        let run = Arc::new(RunCell {
-            id: id.clone(),
-            plan,
-            methods,
-            kinds,
-            shared: Mutex::new(Shared::new(state)),
-            ended: Condvar::new(),
-            changed: Condvar::new(),
-            changed_async: tokio::sync::Notify::new(),
-            watchers: AtomicUsize::new(0),
-            cancel_epoch: Default::default(),
-            span,
-        });
+        let run = Arc::new(RunCell::new(id, plan, Shared::new(state)));
+        run.bind(methods);
         inner.enter_run(&run)?;
+        let position = durable.map(|(journal, document)| inner.begin_log(journal, &run, &document));
         inner.launch(&run, commands);
+        if let Some((journal, position)) = inner.journal.as_ref().zip(position) {
+            journal.wait(position);
+        }
         Ok(RunHandle { inner: inner.clone(), run })
     }
 
-    /// The run called `run_id`, if it is known.
-    #[must_use]
-    pub fn get(&self, run_id: &str) -> Option<RunHandle> {
-        let run = self.inner.runs.lock().all.get(run_id)?.1.clone();
-        Some(RunHandle { inner: self.inner.clone(), run })
+    /// The run called `run_id`, also one that has to be read from the journal.
+    ///
+    /// # Errors
+    /// [`EngineError::RunNotFound`]; others if it cannot be read.
+    pub fn get(&self, run_id: &str) -> Result<RunHandle, EngineError> {
+        let run = self.inner.find_run(run_id)?;
+        Ok(RunHandle { inner: self.inner.clone(), run })
     }
 
     /// The runs that `filter` lets through, in the order of their starts.
@@ -222,7 +259,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::RunNotFound`]
     pub fn cancel(&self, run_id: &str, mode: CancelMode, reason: &str) -> Result<(), EngineError> {
-        let run = self.get(run_id).ok_or_else(|| EngineError::RunNotFound(run_id.to_owned()))?;
+        let run = self.get(run_id)?;
         run.cancel(mode, reason);
         Ok(())
     }
@@ -250,7 +287,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::RunNotFound`], or [`EngineError::RunOpen`] if it has not ended.
     pub fn forget(&self, run_id: &str) -> Result<(), EngineError> {
-        let run = self.get(run_id).ok_or_else(|| EngineError::RunNotFound(run_id.to_owned()))?;
+        let run = self.get(run_id)?;
         if !run.status().is_terminal() {
             return Err(EngineError::RunOpen(run_id.to_owned()));
         }
@@ -273,6 +310,7 @@ impl Engine {
         if inner.is_stopping.swap(true, Ordering::SeqCst) {
             return;
         }
+        inner.put_all_away();
         if !self.wait_all(inner.config.shutdown_grace) {
             self.cancel_all("the host is shutting down");
             if !self.wait_all(inner.config.cancel_grace.saturating_mul(2)) {
@@ -304,7 +342,7 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Inner {
-    fn bind_methods(
+    pub(crate) fn bind_methods(
         &self,
         plan: &jackfield_core::plan::Plan,
     ) -> Result<Box<[Arc<dyn jackfield_core::ports::Method>]>, EngineError> {
@@ -318,6 +356,33 @@ impl Inner {
             })
         };
         plan.methods.iter().map(bind).collect()
+    }
+
+    /// The run of this id, if it is in memory.
+    pub(crate) fn known_run(&self, run_id: &str) -> Option<Arc<RunCell>> {
+        Some(self.runs.lock().all.get(run_id)?.1.clone())
+    }
+
+    /// A run has come back into memory.
+    pub(crate) fn enter_restored(&self, run: &Arc<RunCell>, nth: u64, has_ended: bool) {
+        let mut runs = self.runs.lock();
+        runs.started = runs.started.max(nth);
+        runs.all.insert(run.id.clone(), (nth, run.clone()));
+        if has_ended {
+            runs.finished.push_back(run.id.clone());
+            self.forget_oldest(&mut runs);
+        } else {
+            runs.open += 1;
+        }
+    }
+
+    /// Keeps no more runs that have ended than there is room for.
+    fn forget_oldest(&self, runs: &mut Runs) {
+        while runs.finished.len() > self.config.finished_runs_max {
+            if let Some(oldest) = runs.finished.pop_front() {
+                runs.all.remove(&oldest);
+            }
+        }
     }
 
     fn enter_run(&self, run: &Arc<RunCell>) -> Result<(), EngineError> {
@@ -343,18 +408,14 @@ impl Inner {
 
     /// A run has ended: it stays readable until newer ones push it out.
     pub(crate) fn run_ended(&self, run: &Arc<RunCell>) {
-        run.methods.iter().for_each(|method| method.released());
+        run.methods().iter().for_each(|method| method.released());
         run.ended.notify_all();
         run.changed.notify_all();
         run.changed_async.notify_waiters();
         let mut runs = self.runs.lock();
         runs.open -= 1;
         runs.finished.push_back(run.id.clone());
-        while runs.finished.len() > self.config.finished_runs_max {
-            if let Some(oldest) = runs.finished.pop_front() {
-                runs.all.remove(&oldest);
-            }
-        }
+        self.forget_oldest(&mut runs);
         if runs.open == 0 {
             self.run_ended.notify_all();
         }
@@ -387,7 +448,16 @@ impl Inner {
                     let message = "cancelled; it did not stop within its grace";
                     self.abandon(&run, key, Failure::new(kind::CANCELLED, message));
                 }
+                Due::Rest(run, since) => self.put_off(Chore::Rest(run, since)),
+                Due::Wake => self.put_off(Chore::Wake),
             }
+        }
+    }
+
+    /// Leaves to another thread what may have to wait for the store.
+    fn put_off(&self, chore: Chore) {
+        if let Some(journal) = &self.journal {
+            journal.leave(chore);
         }
     }
 
@@ -421,7 +491,7 @@ impl Inner {
     }
 }
 
-fn summary(run: &RunCell, now: Timestamp) -> RunSummary {
+pub(crate) fn summary(run: &RunCell, now: Timestamp) -> RunSummary {
     let shared = run.shared.lock();
     let started_at = shared.state.started_at();
     let ended = shared.is_over.then(|| shared.state.history().last().map_or(now, |record| record.at));

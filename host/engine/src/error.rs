@@ -1,6 +1,7 @@
 //! What an engine refuses.
 
 use jackfield_core::failure::Failure;
+use jackfield_core::journal::{Damage, StoreError};
 use jackfield_core::run::RunStatus;
 
 /// A place in a run's input that does not fit the schema.
@@ -70,6 +71,23 @@ pub enum EngineError {
         /// Its version.
         version: String,
     },
+    /// The journal refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The journal cannot be written at the moment.
+    #[error("the journal cannot be written at the moment: {0}")]
+    Journal(String),
+    /// What the journal keeps of a run is damaged.
+    #[error("run `{run}` cannot be read: {why}")]
+    Damaged {
+        /// Its id.
+        run: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// What the journal keeps is damaged.
+    #[error("the journal is damaged: {0}")]
+    Damage(#[from] Damage),
     /// The operating system gave no thread.
     #[error("could not start a thread: {0}")]
     Thread(String),

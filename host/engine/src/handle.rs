@@ -2,7 +2,7 @@
 
 use crate::engine::Inner;
 use crate::perform::later;
-use crate::run::RunCell;
+use crate::run::{RunCell, Shared};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::{CancelMode, Event, Fact, RunReport, RunStatus};
 use std::sync::Arc;
@@ -54,6 +54,7 @@ impl RunHandle {
         let now = self.inner.ports.clock.now();
         let shared = self.run.shared.lock();
         let mut report = shared.state.report(now, steps_max);
+        report.status = shared.status();
         if let Some(failure) = &shared.broken {
             report.status = RunStatus::Failed;
             report.error = Some(failure.clone());
@@ -64,7 +65,8 @@ impl RunHandle {
     /// The output, once the run has completed.
     #[must_use]
     pub fn output(&self) -> Option<Payload> {
-        self.run.shared.lock().state.output().cloned()
+        let shared = self.run.shared.lock();
+        shared.state.output().filter(|_| shared.has_ended()).cloned()
     }
 
     /// The output of the step at `path`, such as `probe[3].fetch`, once it has completed.
@@ -84,11 +86,11 @@ impl RunHandle {
     pub fn wait(&self, timeout: Option<Duration>) -> Option<RunStatus> {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut shared = self.run.shared.lock();
-        while !shared.is_over {
+        while !shared.has_ended() {
             match until {
                 None => self.run.ended.wait(&mut shared),
                 Some(until) => {
-                    if self.run.ended.wait_until(&mut shared, until).timed_out() && !shared.is_over {
+                    if self.run.ended.wait_until(&mut shared, until).timed_out() && !shared.has_ended() {
                         return None;
                     }
                 }
@@ -105,7 +107,7 @@ impl RunHandle {
             changed.as_mut().enable();
             {
                 let shared = self.run.shared.lock();
-                if shared.is_over {
+                if shared.has_ended() {
                     return shared.status();
                 }
             }
@@ -116,7 +118,7 @@ impl RunHandle {
     /// The events from number `from` on that there are now, at most 10,000.
     #[must_use]
     pub fn events(&self, from: u64) -> Vec<Event> {
-        self.run.shared.lock().state.events(from, EVENTS_MAX)
+        lasting(&self.run.shared.lock(), from)
     }
 
     /// Blocks until there are events from number `from` on; empty if the run has ended without more, or if
@@ -127,12 +129,12 @@ impl RunHandle {
         let _watching = Watching::new(&self.run);
         let mut shared = self.run.shared.lock();
         loop {
-            let events = shared.state.events(from, EVENTS_MAX);
-            if !events.is_empty() || shared.is_over {
+            let events = lasting(&shared, from);
+            if !events.is_empty() || shared.has_ended() {
                 return events;
             }
             if self.run.changed.wait_until(&mut shared, until).timed_out() {
-                return shared.state.events(from, EVENTS_MAX);
+                return lasting(&shared, from);
             }
         }
     }
@@ -146,14 +148,21 @@ impl RunHandle {
             changed.as_mut().enable();
             {
                 let shared = self.run.shared.lock();
-                let events = shared.state.events(from, EVENTS_MAX);
-                if !events.is_empty() || shared.is_over {
+                let events = lasting(&shared, from);
+                if !events.is_empty() || shared.has_ended() {
                     return events;
                 }
             }
             changed.await;
         }
     }
+}
+
+/// The events from number `from` on that last.
+fn lasting(shared: &Shared, from: u64) -> Vec<Event> {
+    let public = shared.public();
+    let room = public.saturating_sub(usize::try_from(from).unwrap_or(usize::MAX));
+    shared.state.events(from, EVENTS_MAX.min(room))
 }
 
 impl std::fmt::Debug for RunHandle {

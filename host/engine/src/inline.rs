@@ -165,7 +165,7 @@ impl Inner {
             return true;
         }
         let started = turn.begun + Duration::from_nanos(started_ns);
-        let method = &*run.methods[command.method.0 as usize];
+        let method = &**run.method(command.method);
         turn.slot.cancelled.store(false, Ordering::Relaxed);
         let (timeout, told) = (command.timeout(), None);
         turn.local.current = Some(Current { key, method: command.method, started, timeout, told });
@@ -245,7 +245,7 @@ impl Inner {
         drop(shared);
         call.address.set_step(|text| text.push_str(&path));
         call.attempt = current.key.attempt;
-        run.methods[current.method.0 as usize].abandoned(&call);
+        run.method(current.method).abandoned(&call);
         self.slots.lock().retain(|other| !Arc::ptr_eq(other, slot));
         self.watch_end();
         self.add_inline_thread();

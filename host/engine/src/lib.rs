@@ -2,7 +2,8 @@
 //!
 //! Every run stands behind one short lock. Threads hand in outcomes and take the next calls under it; nothing
 //! polls. `inline` methods run on the engine's own threads in chunks, `blocking` ones on a bounded pool, `async`
-//! ones answer by completion. One thread keeps all timers and watches over bodies that do not return.
+//! ones answer by completion. One thread keeps all timers and watches over bodies that do not return. With a store, runs
+//! are durable: see `journal`.
 
 mod config;
 mod crew;
@@ -10,6 +11,7 @@ mod engine;
 mod error;
 mod handle;
 mod inline;
+mod journal;
 mod lane;
 mod listener;
 #[cfg(test)]
@@ -30,5 +32,6 @@ pub use config::{Config, Ports, StartRequest};
 pub use engine::{Engine, RunFilter, RunSummary};
 pub use error::{EngineError, InputFault};
 pub use handle::RunHandle;
+pub use journal::{Document, JournalStats};
 pub use listener::{RunListener, SilentListener};
 pub use workflows::{Registered, WorkflowRegistry};

@@ -4,7 +4,6 @@ use crate::crew::CHEAP_NS;
 use crate::engine::Inner;
 use crate::run::{LaneKind, RunCell, Running, Shared};
 use crate::timers::Due;
-use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::{Call, Method, Outcome, StepAddress};
@@ -27,9 +26,9 @@ pub(crate) struct Afterwards {
     cancelled: Vec<CallKey>,
     /// Calls under way that have been told to stop.
     told: Vec<(Arc<Call>, Arc<dyn Method>)>,
-    is_inline_ready: bool,
-    is_blocking_ready: bool,
-    has_ended: bool,
+    pub(crate) is_inline_ready: bool,
+    pub(crate) is_blocking_ready: bool,
+    pub(crate) has_ended: bool,
 }
 
 /// What an inline thread holds of a run while it works on it.
@@ -77,7 +76,7 @@ impl Inner {
         // what was not begun goes back to the front, in order; taking it again skips what was cancelled
         shared.inline.put_back(chunk);
         self.apply_all(run, &mut shared, now, outbox, &mut after);
-        if !is_last && !shared.is_over {
+        if !is_last && !shared.is_over && !self.is_at_rest(&shared) {
             let fair = shared.inline.calls.len().div_ceil(self.threads).max(1);
             let worth = shared.crew.pace.steps_in(GRAIN_NS).min(CHUNK_MAX);
             let wanted = if shared.crew.pace.step_ns < CHEAP_NS { worth } else { fair.min(worth) };
@@ -90,7 +89,7 @@ impl Inner {
     }
 
     /// Whether the run is to be put in the queue for another inline thread.
-    fn offer(&self, shared: &mut Shared) -> bool {
+    pub(crate) fn offer(&self, shared: &mut Shared) -> bool {
         let Shared { crew, inline, is_over, .. } = shared;
         !*is_over && crew.is_help_wanted(inline, &self.inline_lane)
     }
@@ -116,7 +115,9 @@ impl Inner {
         let mut taken = VecDeque::new();
         let mut shared = run.shared.lock();
         shared.blocking.is_queued = false;
-        shared.take(LaneKind::Blocking, 1, &mut taken);
+        if !self.is_at_rest(&shared) {
+            shared.take(LaneKind::Blocking, 1, &mut taken);
+        }
         let after = Afterwards { is_blocking_ready: shared.blocking.queue(), ..Afterwards::default() };
         drop(shared);
         self.go_on(run, after);
@@ -132,26 +133,34 @@ impl Inner {
         facts: &mut Vec<Fact>,
         after: &mut Afterwards,
     ) {
-        if shared.is_over || facts.is_empty() {
+        if shared.is_over || shared.is_evicted || facts.is_empty() {
             return facts.clear();
+        }
+        if let Some(log) = &mut shared.log {
+            log.note(now, facts);
         }
         let mut commands = std::mem::take(&mut shared.commands);
         let applied = catch_unwind(AssertUnwindSafe(|| {
             facts.drain(..).for_each(|fact| shared.state.apply(now, fact, &mut commands));
         }));
         match applied {
-            Ok(()) => self.carry_out(run, shared, &mut commands, now, after),
+            Ok(()) => {
+                self.write_down(run, shared, now);
+                self.carry_out(run, shared, &mut commands, now, after);
+            }
             Err(panic) => {
                 commands.clear();
                 shared.break_down(&panic_text(&*panic));
-                shared.timers.drain().for_each(|(_, ticket)| self.timers.cancel(ticket));
+                shared.timers.drain().for_each(|(_, (ticket, _))| self.timers.cancel(ticket));
+                self.write_breakdown(run, shared, now);
             }
         }
         shared.commands = commands;
         crate::spans::log_records(run, shared);
         after.is_blocking_ready = shared.blocking.queue();
-        after.has_ended = shared.is_over;
-        if run.watchers.load(Ordering::Relaxed) > 0 {
+        after.has_ended = shared.is_over && shared.log.is_none();
+        self.note_rest(run, shared);
+        if shared.log.is_none() && run.watchers.load(Ordering::Relaxed) > 0 {
             run.changed.notify_all();
             run.changed_async.notify_waiters();
         }
@@ -189,23 +198,26 @@ impl Inner {
             match command {
                 Command::Call(call) => {
                     crate::spans::step_started(run, shared, &call);
-                    let lane = match run.kinds[call.method.0 as usize] {
-                        MethodKind::Blocking => LaneKind::Blocking,
-                        MethodKind::Inline | MethodKind::Async | MethodKind::Stream => LaneKind::Inline,
-                    };
-                    shared.ready(lane).calls.push_back(call);
+                    let lane = run.lane(call.method);
+                    match &mut shared.log {
+                        Some(log) if self.must_wait(run, log, call.method, shared.blocked.is_some()) => {
+                            log.held.push_back((log.position, call));
+                        }
+                        _ => shared.ready(lane).calls.push_back(call),
+                    }
                 }
                 Command::CancelCall(key) => self.cancel_call(run, shared, key, after),
                 Command::StartTimer { id, at } => {
                     let due = later(at.since(now));
                     let ticket = self.timers.set(due, Due::Run(Arc::downgrade(run), id));
-                    shared.timers.insert(id, ticket);
+                    shared.timers.insert(id, (ticket, at));
                 }
                 Command::CancelTimer(id) => {
-                    shared.timers.remove(&id).into_iter().for_each(|ticket| self.timers.cancel(ticket));
+                    let timer = shared.timers.remove(&id);
+                    timer.into_iter().for_each(|(ticket, _)| self.timers.cancel(ticket));
                 }
                 Command::Finish => {
-                    shared.timers.drain().for_each(|(_, ticket)| self.timers.cancel(ticket));
+                    shared.timers.drain().for_each(|(_, (ticket, _))| self.timers.cancel(ticket));
                     shared.is_over = true;
                 }
             }
@@ -221,7 +233,8 @@ impl Inner {
         crate::spans::log_records(run, &mut shared);
         after.is_inline_ready = self.offer(&mut shared);
         after.is_blocking_ready = shared.blocking.queue();
-        after.has_ended = shared.is_over;
+        after.has_ended = shared.is_over && shared.log.is_none();
+        self.note_rest(run, &mut shared);
         drop(shared);
         self.go_on(run, after);
     }

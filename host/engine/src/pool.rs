@@ -83,7 +83,7 @@ impl Inner {
 
     fn make_blocking(self: &Arc<Self>, run: &Arc<RunCell>, command: &CallCommand) -> bool {
         let (key, started) = (command.key, Instant::now());
-        let method = &run.methods[command.method.0 as usize];
+        let method = run.method(command.method);
         let call = match self.prepare(run, command) {
             Ok(call) => Arc::new(call),
             Err(failure) => {
@@ -137,7 +137,7 @@ impl Inner {
 
     fn launch_async(self: &Arc<Self>, AsyncCall { run, command }: AsyncCall) {
         let (key, started) = (command.key, Instant::now());
-        let method = run.methods[command.method.0 as usize].clone();
+        let method = run.method(command.method).clone();
         let call = match self.prepare(&run, &command) {
             Ok(call) => Arc::new(call),
             Err(failure) => {

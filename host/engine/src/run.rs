@@ -1,16 +1,18 @@
 //! One run as the engine holds it: its state behind a short lock, the calls that are ready, and those under way.
 
 use crate::crew::{Crew, Ready};
+use crate::journal::RunLog;
 use crate::timers::Ticket;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
-use jackfield_core::plan::SharedPlan;
+use jackfield_core::plan::{MethodIx, SharedPlan};
 use jackfield_core::ports::{Call, Method};
 use jackfield_core::run::{CallCommand, CallKey, Command, RunState, RunStatus, TimerId};
+use jackfield_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The kinds of threads that make calls.
@@ -25,8 +27,8 @@ pub(crate) enum LaneKind {
 pub(crate) struct RunCell {
     pub(crate) id: Arc<str>,
     pub(crate) plan: SharedPlan,
-    /// By `MethodIx`.
-    pub(crate) methods: Box<[Arc<dyn Method>]>,
+    /// By `MethodIx`; not set while one of them is missing, and in runs that had ended when they were read back.
+    methods: OnceLock<Box<[Arc<dyn Method>]>>,
     /// Which of them run on the spot, by `MethodIx`.
     pub(crate) kinds: Box<[MethodKind]>,
     pub(crate) shared: Mutex<Shared>,
@@ -41,6 +43,49 @@ pub(crate) struct RunCell {
     pub(crate) span: tracing::Span,
 }
 
+impl RunCell {
+    /// A run that nobody watches yet.
+    pub(crate) fn new(id: Arc<str>, plan: SharedPlan, shared: Shared) -> Self {
+        let span = crate::spans::run(&id, &plan.id, &plan.version.to_string());
+        Self {
+            id,
+            methods: OnceLock::new(),
+            kinds: plan.methods.iter().map(|used| used.kind).collect(),
+            plan,
+            shared: Mutex::new(shared),
+            ended: Condvar::new(),
+            changed: Condvar::new(),
+            changed_async: tokio::sync::Notify::new(),
+            watchers: AtomicUsize::new(0),
+            cancel_epoch: AtomicU64::new(0),
+            span,
+        }
+    }
+
+    /// Gives it the methods that it calls. Once is enough: later ones are not needed.
+    pub(crate) fn bind(&self, methods: Box<[Arc<dyn Method>]>) {
+        self.methods.get_or_init(|| methods);
+    }
+
+    /// Which threads make calls of this method.
+    pub(crate) fn lane(&self, method: MethodIx) -> LaneKind {
+        match self.kinds[method.0 as usize] {
+            MethodKind::Blocking => LaneKind::Blocking,
+            MethodKind::Inline | MethodKind::Async | MethodKind::Stream => LaneKind::Inline,
+        }
+    }
+
+    /// All methods that it has.
+    pub(crate) fn methods(&self) -> &[Arc<dyn Method>] {
+        self.methods.get().map_or(&[], |methods| methods)
+    }
+
+    /// The method of a call; calls are made only once there is one.
+    pub(crate) fn method(&self, ix: MethodIx) -> &Arc<dyn Method> {
+        &self.methods()[ix.0 as usize]
+    }
+}
+
 pub(crate) struct Shared {
     pub(crate) state: RunState,
     pub(crate) inline: Ready<CallCommand>,
@@ -49,7 +94,8 @@ pub(crate) struct Shared {
     pub(crate) running: HashMap<CallKey, Running>,
     /// Cancelled before they began: skipped when they are taken.
     pub(crate) dropped: HashSet<CallKey>,
-    pub(crate) timers: HashMap<TimerId, Ticket>,
+    /// With the wall time at which they are due.
+    pub(crate) timers: HashMap<TimerId, (Ticket, Timestamp)>,
     pub(crate) commands: Vec<Command>,
     pub(crate) steps: crate::spans::StepSpans,
     /// Records up to here have been logged.
@@ -57,6 +103,12 @@ pub(crate) struct Shared {
     /// Set once if the state machine itself broke.
     pub(crate) broken: Option<Failure>,
     pub(crate) is_over: bool,
+    /// What has to be written down, if the run is durable.
+    pub(crate) log: Option<Box<RunLog>>,
+    /// Why no call can be made.
+    pub(crate) blocked: Option<Arc<str>>,
+    /// It has left memory: whoever still holds it is too late.
+    pub(crate) is_evicted: bool,
 }
 
 /// A call under way outside the inline threads.
@@ -86,7 +138,20 @@ impl Shared {
             logged: 0,
             broken: None,
             is_over: false,
+            log: None,
+            blocked: None,
+            is_evicted: false,
         }
+    }
+
+    /// Whether the end may be told: it lasts.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.is_over && self.log.as_ref().is_none_or(|log| log.is_end_durable)
+    }
+
+    /// Records that may be told.
+    pub(crate) fn public(&self) -> usize {
+        self.log.as_ref().map_or(usize::MAX, |log| log.public)
     }
 
     pub(crate) fn ready(&mut self, lane: LaneKind) -> &mut Ready<CallCommand> {
@@ -110,7 +175,13 @@ impl Shared {
     }
 
     pub(crate) fn status(&self) -> RunStatus {
-        if self.broken.is_some() { RunStatus::Failed } else { self.state.status() }
+        match self.state.status() {
+            _ if self.broken.is_some() => RunStatus::Failed,
+            // what is over is not told before it lasts
+            status if status.is_terminal() && !self.has_ended() => RunStatus::Running,
+            RunStatus::Running if self.blocked.is_some() => RunStatus::Waiting,
+            status => status,
+        }
     }
 
     /// The state machine panicked: the run cannot go on.

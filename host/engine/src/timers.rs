@@ -15,6 +15,10 @@ pub(crate) enum Due {
     Deadline(Weak<RunCell>, CallKey),
     /// An attempt that was told to stop has used up its grace.
     Grace(Weak<RunCell>, CallKey),
+    /// A durable run may have waited long enough to leave memory; with how many batches it had come to rest.
+    Rest(Weak<RunCell>, u64),
+    /// Runs out of memory have timers that are due.
+    Wake,
 }
 
 /// Names a timer, to take it back.

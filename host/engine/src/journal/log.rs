@@ -32,6 +32,8 @@ pub(crate) struct RunLog {
     pub(crate) public: usize,
     /// The end is durable.
     pub(crate) is_end_durable: bool,
+    /// How many batches there were when the run came to rest, while that is watched.
+    pub(crate) rests_since: Option<u64>,
 }
 
 struct Mark {
@@ -63,6 +65,7 @@ impl RunLog {
             marks: VecDeque::new(),
             public: 0,
             is_end_durable: false,
+            rests_since: None,
         }
     }
 
@@ -105,11 +108,7 @@ impl RunLog {
         if is_over || self.tail.len() > TAIL_LEN_MAX {
             self.chunk(into);
         } else if self.tail.len() > self.fresh {
-            into.push(Change::Facts {
-                run,
-                first: self.batches - 1,
-                bytes: self.tail[self.fresh..].into(),
-            });
+            into.push(Change::Facts { run, first: self.batches - 1, bytes: self.tail[self.fresh..].into() });
         }
         self.fresh = self.tail.len();
         if is_over {
@@ -134,11 +133,11 @@ impl RunLog {
         self.marks.push_back(Mark { position, records, is_end });
     }
 
-    /// Everything up to `durable` is durable: what may go on.
-    pub(crate) fn release(&mut self, durable: u64) -> Released {
+    /// Everything up to `durable` is durable: what may go on; calls only if they can be made.
+    pub(crate) fn release(&mut self, durable: u64, may_call: bool) -> Released {
         let mut released = Released::default();
         while let Some((position, _)) = self.held.front() {
-            if *position > durable {
+            if *position > durable || !may_call {
                 break;
             }
             released.calls.extend(self.held.pop_front().map(|(_, call)| call));

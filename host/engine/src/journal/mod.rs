@@ -5,13 +5,18 @@
 //! that want to be acknowledged, ends that want to be told. What arrives meanwhile is the next transaction.
 
 mod activate;
+mod begin;
 mod evict;
+mod keeper;
 mod log;
+mod manage;
 mod replay;
 mod writer;
 
+pub(crate) use self::keeper::Chore;
+pub(crate) use self::log::RunLog;
+pub(crate) use self::writer::Journal;
 pub use self::writer::JournalStats;
-pub(crate) use self::{log::RunLog, writer::Journal};
 
 use jackfield_core::journal::BlobId;
 use std::sync::Arc;

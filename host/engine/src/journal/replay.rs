@@ -77,8 +77,7 @@ impl Outstanding {
         let mut keys: Vec<_> = std::mem::take(&mut self.cancelled).into_iter().collect();
         keys.sort_by_key(|key| (key.instance, key.step, key.attempt));
         let failure = || Failure::new(kind::CANCELLED, "cancelled; the host ended before it stopped");
-        let fact =
-            |key| Fact::Outcome { key, duration: Nanos::ZERO, outcome: Err(Box::new(failure())) };
+        let fact = |key| Fact::Outcome { key, duration: Nanos::ZERO, outcome: Err(Box::new(failure())) };
         keys.into_iter().map(fact).collect()
     }
 }

@@ -1,18 +1,26 @@
 //! The thread that writes, and what waits for it.
 
 use crate::engine::Inner;
+use crate::error::EngineError;
+use crate::journal::keeper::{Chore, Keeper};
 use crate::run::RunCell;
+use crate::timers::Ticket;
 use jackfield_core::journal::{BlobId, Change, RunNo, Store, StoreError};
+use jackfield_core::plan::SharedPlan;
+use jackfield_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// How long the thread looks for more before it sleeps: waking it costs more than a step.
 const SPIN_MAX: Duration = Duration::from_micros(50);
 /// Between two tries to write what could not be written.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// How long somebody who wants to read waits for what is being written.
+const SETTLE_MAX: Duration = Duration::from_secs(5);
 
 /// The way from runs to the store.
 pub(crate) struct Journal {
@@ -31,7 +39,19 @@ pub(crate) struct Journal {
     stats: Mutex<JournalStats>,
     /// Documents that are in the store for sure.
     pub(super) documents: Mutex<HashSet<BlobId>>,
+    /// Plans of stored runs, by document, methods and keys of the configuration.
+    pub(super) plans: Mutex<HashMap<PlanName, SharedPlan>>,
+    /// Held while a run is brought into memory or leaves it.
+    pub(super) loading: Mutex<()>,
+    /// When sleeping runs are looked after next.
+    pub(super) wake: Mutex<Option<(Timestamp, Ticket)>>,
+    pub(super) keeper: Keeper,
+    /// Runs that wait for a plugin.
+    pub(super) blocked: Mutex<Vec<Weak<RunCell>>>,
 }
+
+/// What a plan is made from.
+pub(super) type PlanName = (BlobId, BlobId, BTreeSet<Box<str>>);
 
 #[derive(Default)]
 struct Pending {
@@ -74,6 +94,11 @@ impl Journal {
             last_run: AtomicU64::new(last.0),
             stats: Mutex::default(),
             documents: Mutex::default(),
+            plans: Mutex::default(),
+            loading: Mutex::default(),
+            wake: Mutex::default(),
+            keeper: Keeper::default(),
+            blocked: Mutex::default(),
         })
     }
 
@@ -86,14 +111,19 @@ impl Journal {
         self.stats.lock().clone()
     }
 
+    /// Leaves something to the keeper.
+    pub(crate) fn leave(&self, chore: Chore) {
+        self.keeper.push(chore);
+    }
+
     /// Hands changes in; returns the position at which they will be durable. `listed` is the transaction that will look
     /// after `run` already.
-    pub(crate) fn submit(
-        &self,
-        changes: &mut Vec<Change>,
-        run: Option<(&Arc<RunCell>, &mut u64)>,
-    ) -> u64 {
+    pub(crate) fn submit(&self, changes: &mut Vec<Change>, run: Option<(&Arc<RunCell>, &mut u64)>) -> u64 {
         let mut pending = self.pending.lock();
+        if changes.is_empty() && run.is_none() {
+            // nothing will be written for it
+            return pending.position;
+        }
         pending.changes.append(changes);
         pending.position += 1;
         if let Some((run, listed)) = run
@@ -142,10 +172,23 @@ impl Journal {
         true
     }
 
+    /// Blocks until everything handed in so far is durable.
+    ///
+    /// # Errors
+    /// If that takes too long: then it cannot be written at the moment.
+    pub(super) fn settle(&self) -> Result<(), EngineError> {
+        if self.flush(SETTLE_MAX) {
+            return Ok(());
+        }
+        let why = self.stats().error.unwrap_or_else(|| "writing takes too long".into());
+        Err(EngineError::Journal(why))
+    }
+
     /// Ends the thread once everything has been written.
     pub(crate) fn stop(&self) {
         self.pending.lock().is_stopped = true;
         self.more.notify_all();
+        self.keeper.push(Chore::Stop);
     }
 
     /// Waits for something to write.

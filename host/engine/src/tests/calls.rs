@@ -71,9 +71,9 @@ fn finished_runs_stay_readable_until_newer_ones_push_them_out() {
     let kept: Vec<_> =
         lab.engine.list(&crate::RunFilter::default()).iter().map(|line| line.run_id.to_string()).collect();
     assert_eq!(kept, runs[3..]);
-    assert!(lab.engine.get(&runs[0]).is_none());
+    assert!(lab.engine.get(&runs[0]).is_err());
     lab.engine.forget(&runs[4]).unwrap();
-    assert!(lab.engine.get(&runs[4]).is_none());
+    assert!(lab.engine.get(&runs[4]).is_err());
     assert!(lab.engine.forget("nothing").unwrap_err().to_string().contains("`nothing`"));
 }
 

@@ -1,7 +1,8 @@
 //! An engine with the kit's methods, and runs of documents written as JSON text.
 
 use super::kit::{Kit, Source};
-use crate::{Config, Engine, Ports, RunHandle, SilentListener, StartRequest};
+use super::memory_store::MemoryStore;
+use crate::{Config, Document, Engine, Ports, RunHandle, SilentListener, StartRequest};
 use jackfield_core::model::{self, Dialect};
 use jackfield_core::payload::Payload;
 use jackfield_core::plan::SharedPlan;
@@ -20,6 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Lab {
     pub(crate) engine: Engine,
     pub(crate) kit: Arc<Kit>,
+    pub(crate) store: Option<Arc<MemoryStore>>,
 }
 
 /// A run that has ended.
@@ -54,19 +56,31 @@ impl Lab {
 
     pub(crate) fn with(config: Config) -> Self {
         let kit = Arc::new(Kit::default());
-        let ports = Ports {
-            methods: Arc::new(Source(kit.clone())),
-            secrets: Arc::new(OneSecret),
-            clock: Arc::new(WallClock),
-            listener: Arc::new(SilentListener),
-        };
-        Self { engine: Engine::new(config, ports).unwrap(), kit }
+        Self { engine: Engine::new(config, ports(&kit)).unwrap(), kit, store: None }
+    }
+
+    /// An engine that keeps its runs in `store`.
+    pub(crate) fn durable(config: Config, store: &Arc<MemoryStore>) -> Self {
+        let kit = Arc::new(Kit::default());
+        Self::durable_with(config, store, kit)
+    }
+
+    /// The same with the methods of an engine before.
+    pub(crate) fn durable_with(config: Config, store: &Arc<MemoryStore>, kit: Arc<Kit>) -> Self {
+        let engine = Engine::durable(config, ports(&kit), store.clone()).unwrap();
+        Self { engine, kit, store: Some(store.clone()) }
     }
 
     /// Starts a document with this input.
     pub(crate) fn start(&self, document: &str, input: &str) -> RunHandle {
+        self.engine.start(self.request(document, input)).unwrap()
+    }
+
+    /// A request to start a document with this input.
+    pub(crate) fn request(&self, document: &str, input: &str) -> StartRequest {
         let input = Payload::parse(input).unwrap();
-        self.engine.start(StartRequest::new(plan(document), input)).unwrap()
+        let text = self.store.is_some().then(|| Document::new(expand(document)));
+        StartRequest { document: text, ..StartRequest::new(plan(document), input) }
     }
 
     pub(crate) fn run_with(&self, document: &str, input: &str) -> Ended {
@@ -82,7 +96,19 @@ impl Lab {
         let ended =
             Ended { report: run.report(usize::MAX), events: all_events(run), took, kit: self.kit.clone() };
         super::observing::check(&ended);
+        if let Some(store) = &self.store {
+            super::durable::check_what_is_kept(store, &ended);
+        }
         ended
+    }
+}
+
+fn ports(kit: &Arc<Kit>) -> Ports {
+    Ports {
+        methods: Arc::new(Source(kit.clone())),
+        secrets: Arc::new(OneSecret),
+        clock: Arc::new(WallClock),
+        listener: Arc::new(SilentListener),
     }
 }
 
@@ -93,9 +119,12 @@ impl Drop for Lab {
     }
 }
 
-/// Runs a document to its end on an engine of its own.
+/// Runs a document to its end on an engine of its own; once with a journal, then without, which has to come to the same.
 pub(crate) fn run(document: &str) -> Ended {
-    Lab::new().run_with(document, "null")
+    let kept = Lab::durable(Config::default(), &Arc::default()).run_with(document, "null");
+    let ended = Lab::new().run_with(document, "null");
+    assert_eq!(kept.status, ended.status, "with a journal and without");
+    ended
 }
 
 /// Runs the steps of a sequential document.
@@ -111,17 +140,24 @@ pub(crate) fn run_parallel(steps: &str) -> Ended {
 /// The plan of a document that has to be without fault. `@name` in it stands for the two fields that call a method
 /// of the kit.
 pub(crate) fn plan(document: &str) -> SharedPlan {
-    let mut document = document.to_owned();
-    for name in super::kit::names() {
-        document = document.replace(&format!("@{name},"), &format!(r#""plugin":"t","method":"{name}","#));
-        document = document.replace(&format!("@{name}}}"), &format!(r#""plugin":"t","method":"{name}"}}"#));
-    }
+    let document = expand(document);
     let catalog = Source(Arc::default()).catalog();
+    let document = &*document;
     let parsed = model::parse(document.as_bytes(), Dialect::Json);
     let workflow = parsed.workflow.unwrap_or_else(|| panic!("{:?}", parsed.findings));
     assert!(parsed.findings.is_empty(), "{:?} in {document}", parsed.findings);
     let compiled = validate::compile(&workflow, &catalog, &validate::Options::default());
     compiled.plan.unwrap_or_else(|| panic!("{:?} in {document}", compiled.findings))
+}
+
+/// The document with `@name` written out.
+pub(crate) fn expand(document: &str) -> String {
+    let mut document = document.to_owned();
+    for name in super::kit::names() {
+        document = document.replace(&format!("@{name},"), &format!(r#""plugin":"t","method":"{name}","#));
+        document = document.replace(&format!("@{name}}}"), &format!(r#""plugin":"t","method":"{name}"}}"#));
+    }
+    document
 }
 
 fn all_events(run: &RunHandle) -> Vec<Event> {

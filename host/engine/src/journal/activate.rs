@@ -1,0 +1,221 @@
+//! Runs come back into memory: at the start of the engine, when a timer of theirs is due, when somebody asks for them.
+
+use super::replay::{Restored, replay};
+use super::{Journal, RunLog};
+use crate::engine::Inner;
+use crate::error::EngineError;
+use crate::perform::later;
+use crate::run::{RunCell, Shared};
+use crate::timers::Due;
+use jackfield_core::journal::{BlobId, Damage, Pinned, Standing, StoredRun, StoredStart};
+use jackfield_core::plan::SharedPlan;
+use jackfield_core::run::{Command, RunStatus};
+use jackfield_core::time::Timestamp;
+use std::sync::Arc;
+
+/// Runs that are brought back in one go.
+const WAKE_MAX: usize = 1_000;
+/// Plans kept for runs to come.
+const PLANS_MAX: usize = 1_000;
+
+impl Journal {
+    /// The plan of a stored run.
+    fn plan(&self, document: BlobId, start: &StoredStart) -> Result<SharedPlan, EngineError> {
+        let keys = start.config.keys().cloned().collect();
+        let name = (document, start.methods, keys);
+        if let Some(plan) = self.plans.lock().get(&name) {
+            return Ok(plan.clone());
+        }
+        let text = |id| self.store.document(id)?.ok_or_else(|| EngineError::from(Damage::NoBlob(id)));
+        let plan = Pinned::parse(&text(start.methods)?)?.plan(&text(document)?, name.2.clone())?;
+        let mut plans = self.plans.lock();
+        if plans.len() >= PLANS_MAX {
+            plans.clear();
+        }
+        plans.insert(name, plan.clone());
+        Ok(plan)
+    }
+}
+
+impl Inner {
+    /// The run of this id, from memory or from the journal.
+    pub(crate) fn find_run(self: &Arc<Self>, run_id: &str) -> Result<Arc<RunCell>, EngineError> {
+        if let Some(run) = self.known_run(run_id) {
+            return Ok(run);
+        }
+        let not_found = || EngineError::RunNotFound(run_id.to_owned());
+        let Some(journal) = &self.journal else { return Err(not_found()) };
+        let _one = journal.loading.lock();
+        if let Some(run) = self.known_run(run_id) {
+            return Ok(run);
+        }
+        // what a run wrote when it left memory is read only once it is all there
+        journal.settle()?;
+        let stored = journal.store.load(run_id)?.ok_or_else(not_found)?;
+        self.activate(journal, &stored)
+    }
+
+    /// Makes a run of what is stored. The caller holds the lock of loading.
+    fn activate(
+        self: &Arc<Self>,
+        journal: &Journal,
+        stored: &StoredRun,
+    ) -> Result<Arc<RunCell>, EngineError> {
+        let damaged = |damage: Damage| EngineError::Damaged {
+            run: stored.row.run_id.to_string(),
+            why: damage.to_string(),
+        };
+        let start = StoredStart::parse(&stored.row.start).map_err(damaged)?;
+        let plan = journal.plan(stored.row.document, &start)?;
+        let blob = |id| journal.store.blob(id).ok().flatten();
+        let Restored { state, mut open, tail } =
+            replay(stored, &start, plan.clone(), self.config.history, &blob).map_err(damaged)?;
+        let is_over = state.status().is_terminal();
+        let bound = if is_over { Ok(Box::from([])) } else { self.bind_methods(&plan) };
+        let mut log = RunLog::restored(stored.row.no, start.at, stored.batches, &state);
+        log.set_tail(stored.chunked, tail);
+        let records = state.history().len();
+        let mut shared = Shared::new(state);
+        shared.logged = records;
+        shared.is_over = is_over;
+        shared.log = Some(Box::new(log));
+        let run = Arc::new(RunCell::new(stored.row.run_id.clone(), plan, shared));
+        if let Ok(methods) = &bound {
+            run.bind(methods.clone());
+        }
+        self.enter_restored(&run, stored.row.no.0, is_over);
+        if is_over {
+            return Ok(run);
+        }
+        let timers = std::mem::take(&mut open.timers);
+        let timers = timers.into_iter().map(|(id, at)| Command::StartTimer { id, at });
+        let calls = open.calls().into_iter().map(Command::Call);
+        let commands: Vec<_> = timers.chain(calls).collect();
+        match bound {
+            Ok(_) => self.say_running(journal, &run, &stored.standing),
+            Err(error) => self.block(journal, &run, &error),
+        }
+        self.launch(&run, commands);
+        // all that is known of it lasts
+        self.release(&run, 0);
+        let mut stopped = open.stopped();
+        if !stopped.is_empty() {
+            self.exchange(&run, &mut stopped);
+        }
+        Ok(run)
+    }
+
+    /// The list of runs is to say that the run is on its way again.
+    fn say_running(&self, journal: &Journal, run: &RunCell, standing: &Standing) {
+        if standing.status == RunStatus::Running && standing.due_at.is_none() && standing.reason.is_none() {
+            return;
+        }
+        let shared = run.shared.lock();
+        let Some(log) = &shared.log else { return };
+        let status = RunStatus::Running;
+        let standing = Standing { status, due_at: None, reason: None, ..standing.clone() };
+        journal.submit(&mut vec![standing_of(log.no, standing)], None);
+    }
+
+    /// A plugin is missing: the run waits until it is there.
+    fn block(&self, journal: &Journal, run: &Arc<RunCell>, why: &EngineError) {
+        tracing::warn!(run_id = &*run.id, "the run waits: {why}");
+        let mut shared = run.shared.lock();
+        shared.blocked = Some(why.to_string().into());
+        let reason = Some(format!("plugin.unavailable: {why}"));
+        let status = RunStatus::Waiting;
+        if let Some(log) = &shared.log {
+            let custom_status = shared.state.custom_status().map(|status| status.as_str().to_owned());
+            let standing = Standing { status, ended_at: None, due_at: None, reason, custom_status };
+            journal.submit(&mut vec![standing_of(log.no, standing)], None);
+        }
+        drop(shared);
+        journal.blocked.lock().push(Arc::downgrade(run));
+    }
+
+    /// Plugins may have come: runs that wait for one look again. How many go on.
+    pub(crate) fn unblock(self: &Arc<Self>) -> usize {
+        let Some(journal) = &self.journal else { return 0 };
+        let waiting = std::mem::take(&mut *journal.blocked.lock());
+        let mut going = 0;
+        for run in waiting {
+            let Some(cell) = run.upgrade() else { continue };
+            if cell.shared.lock().is_over {
+                continue;
+            }
+            let Ok(methods) = self.bind_methods(&cell.plan) else {
+                journal.blocked.lock().push(run);
+                continue;
+            };
+            cell.bind(methods);
+            cell.shared.lock().blocked = None;
+            let custom_status = None;
+            let blocked = RunStatus::Waiting;
+            let was = Standing { status: blocked, ended_at: None, due_at: None, reason: None, custom_status };
+            self.say_running(journal, &cell, &was);
+            self.release(&cell, u64::MAX - 1);
+            going += 1;
+        }
+        going
+    }
+
+    /// Everything that had not ended goes on.
+    pub(crate) fn recover(self: &Arc<Self>) -> Result<(), EngineError> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let one = journal.loading.lock();
+        for stored in journal.store.unfinished()? {
+            if let Err(error) = self.activate(journal, &stored) {
+                tracing::error!(run_id = &*stored.row.run_id, "a run cannot go on: {error}");
+            }
+        }
+        drop(one);
+        self.wake_sleepers();
+        Ok(())
+    }
+
+    /// Runs whose timers are due come back; then it is seen to that the next ones will.
+    pub(crate) fn wake_sleepers(self: &Arc<Self>) {
+        let Some(journal) = &self.journal else { return };
+        journal.wake.lock().take();
+        loop {
+            let now = self.ports.clock.now();
+            let found = journal.settle().and_then(|()| Ok(journal.store.due(now, WAKE_MAX)?));
+            let (due, next) = match found {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::error!("waiting runs cannot be read, which is tried again: {error}");
+                    return self.arm_wake(now.after(std::time::Duration::from_secs(1)), now);
+                }
+            };
+            for run_id in &due {
+                if let Err(error) = self.find_run(run_id) {
+                    tracing::error!(run_id, "a waiting run cannot go on: {error}");
+                }
+            }
+            if due.len() < WAKE_MAX {
+                return next.into_iter().for_each(|next| self.arm_wake(next, now));
+            }
+        }
+    }
+
+    /// Sees to it that sleepers are looked after at `due`.
+    pub(crate) fn arm_wake(&self, due: Timestamp, now: Timestamp) {
+        let Some(journal) = &self.journal else { return };
+        let mut wake = journal.wake.lock();
+        if wake.as_ref().is_some_and(|(earlier, _)| *earlier <= due) {
+            return;
+        }
+        if let Some((_, ticket)) = wake.take() {
+            self.timers.cancel(ticket);
+        }
+        let ticket = self.timers.set(later(due.since(now)), Due::Wake);
+        *wake = Some((due, ticket));
+    }
+}
+
+pub(super) fn standing_of(
+    run: jackfield_core::journal::RunNo,
+    standing: Standing,
+) -> jackfield_core::journal::Change {
+    jackfield_core::journal::Change::Standing { run, standing: Box::new(standing) }
+}

@@ -1,0 +1,148 @@
+//! The start of durable runs, and what is written at every exchange.
+
+use super::{Document, Journal, RunLog};
+use crate::engine::Inner;
+use crate::error::EngineError;
+use crate::perform::Afterwards;
+use crate::run::{RunCell, Shared};
+use jackfield_core::journal::{Change, Pinned, Standing, StoredRow, StoredStart};
+use jackfield_core::plan::MethodIx;
+use jackfield_core::run::{RunStatus, Start};
+use jackfield_core::time::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl Inner {
+    /// The run that has the id of `start` already, if the caller means it; an error if there is one and he does not.
+    pub(crate) fn known_start(
+        self: &Arc<Self>,
+        journal: &Journal,
+        document: &Document,
+        start: &Start,
+        attach: bool,
+    ) -> Result<Option<Arc<RunCell>>, EngineError> {
+        let is_known =
+            self.known_run(&start.run_id).is_some() || journal.store.find(&start.run_id)?.is_some();
+        if !is_known {
+            return Ok(None);
+        }
+        let known = match self.find_run(&start.run_id) {
+            Ok(run) => run,
+            Err(EngineError::RunNotFound(_)) => return Ok(None),
+            // it exists and cannot be read: it is not started again over that
+            Err(error) => return Err(error),
+        };
+        let exists = || {
+            let status = known.shared.lock().status();
+            EngineError::RunExists { id: start.run_id.to_string(), status }
+        };
+        if !attach {
+            return Err(exists());
+        }
+        journal.settle()?;
+        let is_same = {
+            let shared = known.shared.lock();
+            let input = &shared.state.start_values().input;
+            input.value() == start.input.value()
+        };
+        let stored = journal.store.load(&start.run_id)?;
+        let same_document = stored.is_some_and(|stored| stored.row.document == document.id);
+        if is_same && same_document { Ok(Some(known)) } else { Err(exists()) }
+    }
+
+    /// Writes down that a run begins; returns the position at which that lasts.
+    pub(crate) fn begin_log(&self, journal: &Journal, run: &Arc<RunCell>, document: &Document) -> u64 {
+        let pinned = Document::new(Pinned::of(&run.plan).to_json());
+        let mut changes = Vec::new();
+        {
+            let mut known = journal.documents.lock();
+            for document in [document, &pinned] {
+                if known.insert(document.id) {
+                    changes.push(Change::Document { id: document.id, text: document.text.clone() });
+                }
+            }
+        }
+        let mut shared = run.shared.lock();
+        let started_at = shared.state.started_at();
+        let no = journal.next_run();
+        let start = StoredStart::new(&run.plan, shared.state.start_values(), started_at, pinned.id);
+        changes.push(Change::Begin(Box::new(StoredRow {
+            no,
+            run_id: run.id.clone(),
+            workflow: run.plan.id.to_string(),
+            version: run.plan.version.to_string(),
+            document: document.id,
+            started_at,
+            start: jackfield_core::payload::Payload::encode(&start).as_str().to_owned(),
+        })));
+        let mut log = Box::new(RunLog::new(no, started_at));
+        let state = &shared.state;
+        log.changes(state, started_at, &mut changes);
+        let position = journal.submit(&mut changes, Some((run, &mut log.listed)));
+        log.mark(position, state.history().len(), state.status().is_terminal());
+        shared.log = Some(log);
+        position
+    }
+
+    /// Hands in what was noted, before anything is done about it.
+    pub(crate) fn write_down(&self, run: &Arc<RunCell>, shared: &mut Shared, now: Timestamp) {
+        let Shared { log: Some(log), state, .. } = shared else { return };
+        let Some(journal) = &self.journal else { return };
+        let mut changes = Vec::new();
+        log.changes(state, now, &mut changes);
+        let position = journal.submit(&mut changes, Some((run, &mut log.listed)));
+        log.mark(position, state.history().len(), state.status().is_terminal());
+    }
+
+    /// Whether a call has to wait until what was handed in last lasts. If that does already, nobody would release it.
+    pub(crate) fn must_wait(&self, run: &RunCell, log: &RunLog, method: MethodIx, is_blocked: bool) -> bool {
+        let is_pure = run.plan.methods[method.0 as usize].pure;
+        let lasts = || self.journal.as_ref().is_none_or(|journal| journal.is_durable(log.position));
+        is_blocked || !is_pure && !lasts()
+    }
+
+    /// The state machine broke down over the facts noted last: the run has failed, and they are not kept.
+    pub(crate) fn write_breakdown(&self, run: &Arc<RunCell>, shared: &mut Shared, now: Timestamp) {
+        let reason = shared.broken.as_ref().map(|failure| failure.message.to_string());
+        let Shared { log: Some(log), state, .. } = shared else { return };
+        let Some(journal) = &self.journal else { return };
+        log.take_back();
+        let mut changes = Vec::new();
+        log.chunk(&mut changes);
+        let (status, custom_status) = (RunStatus::Failed, None);
+        let standing = Standing { status, ended_at: Some(now), due_at: None, reason, custom_status };
+        changes.push(Change::Standing { run: log.no, standing: Box::new(standing) });
+        let position = journal.submit(&mut changes, Some((run, &mut log.listed)));
+        log.mark(position, state.history().len(), true);
+    }
+
+    /// Everything of a run up to `durable` lasts: what waited for that goes on.
+    pub(crate) fn release(self: &Arc<Self>, run: &Arc<RunCell>, durable: u64) {
+        let mut after = Afterwards::default();
+        let mut shared = run.shared.lock();
+        let is_blocked = shared.blocked.is_some();
+        let Some(log) = &mut shared.log else { return };
+        let released = log.release(durable, !is_blocked);
+        for call in released.calls {
+            let lane = run.lane(call.method);
+            shared.ready(lane).calls.push_back(call);
+        }
+        if !shared.is_over && !shared.is_evicted {
+            after.is_inline_ready = self.offer(&mut shared);
+            after.is_blocking_ready = shared.blocking.queue();
+        }
+        after.has_ended = released.has_ended;
+        self.note_rest(run, &mut shared);
+        if run.watchers.load(Ordering::Relaxed) > 0 {
+            run.changed.notify_all();
+            run.changed_async.notify_waiters();
+        }
+        drop(shared);
+        self.go_on(run, after);
+    }
+
+    /// Whether a run takes no calls because it is put away.
+    pub(crate) fn is_at_rest(&self, shared: &Shared) -> bool {
+        shared.log.is_some() && (shared.is_evicted || self.is_frozen.load(Ordering::Relaxed))
+    }
+}

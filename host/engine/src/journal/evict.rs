@@ -1,0 +1,114 @@
+//! Runs leave memory: those that have waited for a while and nobody looks at, and all of them at the end.
+
+use super::activate::standing_of;
+use super::log::resting;
+use crate::engine::Inner;
+use crate::perform::later;
+use crate::run::{RunCell, Shared};
+use crate::timers::Due;
+use jackfield_core::journal::Change;
+use jackfield_core::run::RunStatus;
+use jackfield_core::time::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+impl Inner {
+    /// A run that has come to rest is looked at again after a while, to see whether it still rests.
+    pub(crate) fn note_rest(&self, run: &Arc<RunCell>, shared: &mut Shared) {
+        let is_resting = rests(shared);
+        let Some(log) = &mut shared.log else { return };
+        if is_resting && log.rests_since != Some(log.batches()) {
+            let is_timed = log.rests_since.is_some();
+            log.rests_since = Some(log.batches());
+            if !is_timed {
+                let due = later(self.config.evict_after);
+                self.timers.set(due, Due::Rest(Arc::downgrade(run), log.batches()));
+            }
+        }
+    }
+
+    /// The while is over.
+    pub(crate) fn rest_is_over(self: &Arc<Self>, run: &Arc<RunCell>, since: u64) {
+        let Some(journal) = &self.journal else { return };
+        let now = self.ports.clock.now();
+        let _one = journal.loading.lock();
+        // nobody gets hold of the run while this is held
+        let mut runs = self.runs.lock();
+        let mut shared = run.shared.lock();
+        let is_resting = rests(&shared);
+        let Some(log) = &mut shared.log else { return };
+        let has_moved = log.rests_since.take() != Some(since);
+        if !is_resting || !log.is_settled() {
+            return;
+        }
+        if has_moved || Arc::strong_count(run) > 2 {
+            return self.note_rest(run, &mut shared);
+        }
+        let (due, changes) = put_away(&mut shared);
+        shared.is_evicted = true;
+        shared.timers.drain().for_each(|(_, (ticket, _))| self.timers.cancel(ticket));
+        journal.submit(&mut { changes }, None);
+        runs.evict(&run.id);
+        drop(shared);
+        drop(runs);
+        due.into_iter().for_each(|due| self.arm_wake(due, now));
+    }
+
+    /// The engine ends: no durable run takes another step, those under way get a grace, and everything is written.
+    pub(crate) fn put_all_away(self: &Arc<Self>) {
+        let Some(journal) = &self.journal else { return };
+        self.is_frozen.store(true, Ordering::SeqCst);
+        let runs: Vec<_> =
+            self.runs.lock().in_order().into_iter().filter(|run| run.shared.lock().log.is_some()).collect();
+        let patience = Instant::now() + self.config.shutdown_grace;
+        let is_busy = |run: &Arc<RunCell>| {
+            let shared = run.shared.lock();
+            !shared.is_over && (!shared.running.is_empty() || shared.crew.workers > 0)
+        };
+        while runs.iter().any(is_busy) && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let mut changes = Vec::new();
+        for run in &runs {
+            let mut shared = run.shared.lock();
+            shared.is_evicted = true;
+            shared.timers.drain().for_each(|(_, (ticket, _))| self.timers.cancel(ticket));
+            for running in shared.running.values() {
+                running.call.cancelled.store(true, Ordering::Relaxed);
+            }
+            if !shared.is_over {
+                changes.append(&mut put_away(&mut shared).1);
+            }
+        }
+        journal.submit(&mut changes, None);
+        {
+            let mut in_memory = self.runs.lock();
+            let open = runs.iter().filter(|run| !run.shared.lock().has_ended());
+            open.for_each(|run| in_memory.evict(&run.id));
+        }
+        if !journal.flush(self.config.shutdown_grace) {
+            tracing::error!("the journal could not be written to its end; runs go on from what was written");
+        }
+        journal.stop();
+    }
+}
+
+/// Whether nothing happens in a run until somebody or some timer does something.
+fn rests(shared: &Shared) -> bool {
+    let is_still = matches!(shared.state.status(), RunStatus::Waiting | RunStatus::Paused);
+    is_still && !shared.is_over && !shared.is_evicted && shared.blocked.is_none() && shared.running.is_empty()
+}
+
+/// What is to be written when a run leaves memory, and when its next timer is due.
+fn put_away(shared: &mut Shared) -> (Option<Timestamp>, Vec<Change>) {
+    let mut changes = Vec::new();
+    let due = shared.timers.values().map(|(_, at)| *at).min();
+    if let Some(log) = &mut shared.log {
+        log.chunk(&mut changes);
+        if shared.blocked.is_none() {
+            changes.push(standing_of(log.no, resting(&shared.state, due)));
+        }
+    }
+    (due, changes)
+}

@@ -1,0 +1,133 @@
+//! What those who run a durable engine ask of it.
+
+use super::JournalStats;
+use crate::engine::{Engine, summary};
+use crate::error::EngineError;
+use crate::run::RunCell;
+use jackfield_core::journal::{Listing, Page, RunNo, RunQuery, Standing};
+use jackfield_core::run::RunStatus;
+use std::sync::Arc;
+
+/// Lines of a page at most.
+const PAGE_MAX: usize = 1_000;
+/// Pages of the store that are looked through for one of ours.
+const LOOKS_MAX: usize = 50;
+
+impl Engine {
+    /// Whether runs can be kept.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.inner.journal.is_some()
+    }
+
+    /// Counters of the journal; `None` if there is none.
+    #[must_use]
+    pub fn journal_stats(&self) -> Option<JournalStats> {
+        self.inner.journal.as_ref().map(super::Journal::stats)
+    }
+
+    /// Plugins have come or gone: durable runs that wait for one look again. How many go on.
+    pub fn plugins_changed(&self) -> usize {
+        self.inner.unblock()
+    }
+
+    /// A page of the runs that `query` asks for, newest first, at most 1,000: those of the journal, or of memory if
+    /// there is none.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn query(&self, query: &RunQuery) -> Result<Page, EngineError> {
+        let limit = query.limit.clamp(1, PAGE_MAX);
+        let Some(journal) = &self.inner.journal else { return Ok(self.query_memory(query, limit)) };
+        let mut wide = RunQuery { limit, ..query.clone() };
+        // where an open run stands is known better here than in the store
+        if query.statuses.iter().any(|status| !status.is_terminal()) {
+            let open = RunStatus::ALL.into_iter().filter(|status| !status.is_terminal());
+            wide.statuses.extend(open);
+            wide.statuses.sort_by_key(|status| *status as u8);
+            wide.statuses.dedup();
+        }
+        let mut page = Page::default();
+        for _ in 0..LOOKS_MAX {
+            let found = journal.store.list(&wide)?;
+            for mut line in found.runs {
+                self.put_right(&mut line);
+                if query.statuses.is_empty() || query.statuses.contains(&line.standing.status) {
+                    page.next = Some(line.no);
+                    page.runs.push(line);
+                    if page.runs.len() == limit {
+                        return Ok(page);
+                    }
+                }
+            }
+            page.next = found.next;
+            wide.before = found.next;
+            if found.next.is_none() {
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    /// Where a run stands that is in memory.
+    fn put_right(&self, line: &mut Listing) {
+        let Some(run) = self.inner.known_run(&line.run_id) else { return };
+        let shared = run.shared.lock();
+        line.standing.status = shared.status();
+        if let Some(why) = &shared.blocked {
+            line.standing.reason = Some(format!("plugin.unavailable: {why}"));
+        }
+        if !shared.has_ended() {
+            line.standing.custom_status =
+                shared.state.custom_status().map(|status| status.as_str().to_owned());
+        }
+    }
+
+    fn query_memory(&self, query: &RunQuery, limit: usize) -> Page {
+        let runs = self.inner.runs.lock().numbered();
+        let mut found: Vec<_> = runs
+            .iter()
+            .rev()
+            .filter(|(nth, _)| query.before.is_none_or(|before| *nth < before.0))
+            .map(|(nth, run)| self.line(*nth, run))
+            .filter(|line| fits(line, query))
+            .take(limit + 1)
+            .collect();
+        let next = (found.len() > limit).then(|| found[limit - 1].no);
+        found.truncate(limit);
+        Page { runs: found, next }
+    }
+
+    fn line(&self, nth: u64, run: &Arc<RunCell>) -> Listing {
+        let summary = summary(run, self.inner.ports.clock.now());
+        let shared = run.shared.lock();
+        let ended_at = summary.status.is_terminal().then(|| summary.started_at.after(summary.duration));
+        let failure = shared.state.error().filter(|_| shared.has_ended());
+        Listing {
+            no: RunNo(nth),
+            run_id: summary.run_id.to_string(),
+            workflow: summary.workflow,
+            version: summary.version,
+            started_at: summary.started_at,
+            standing: Standing {
+                status: summary.status,
+                ended_at,
+                due_at: None,
+                reason: failure.map(|failure| failure.message.into()),
+                custom_status: shared.state.custom_status().map(|status| status.as_str().to_owned()),
+            },
+        }
+    }
+}
+
+/// Whether a line is asked for.
+fn fits(line: &Listing, query: &RunQuery) -> bool {
+    let has = |text: &str| {
+        let fields = [Some(&line.run_id), Some(&line.workflow), line.standing.reason.as_ref()];
+        fields.into_iter().chain([line.standing.custom_status.as_ref()]).flatten().any(|it| it.contains(text))
+    };
+    (query.statuses.is_empty() || query.statuses.contains(&line.standing.status))
+        && query.workflow.as_ref().is_none_or(|workflow| *workflow == line.workflow)
+        && query.since.is_none_or(|since| line.started_at >= since)
+        && query.text.as_deref().is_none_or(has)
+}
