@@ -30,6 +30,10 @@ pub(crate) fn get(conn: &Connection, id: BlobId) -> Result<Option<Payload>> {
     Ok(value.map(Payload::trusted))
 }
 
+pub(crate) fn exists(conn: &Connection, id: BlobId) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT 1 FROM blobs WHERE hash = ?1")?.exists([id.0])?)
+}
+
 /// Forgets what `run` used, and removes what nobody uses any more.
 pub(crate) fn release(conn: &Connection, run: RunNo) -> Result<()> {
     let mut statement = conn.prepare_cached("DELETE FROM blob_uses WHERE run = ?1 RETURNING blob")?;

@@ -75,11 +75,13 @@ pub(crate) fn unfinished(conn: &Connection) -> Result<Vec<StoredRun>> {
     numbers.dedup();
     let mut found = Vec::with_capacity(numbers.len());
     for run in numbers {
+        // most of what stands in the log may be of runs that have ended
+        let Some(status) = runs::status_of(conn, run)?.filter(|status| !status.is_terminal()) else {
+            continue;
+        };
         let loose = loose.remove(&run).unwrap_or_default();
         let Some(run) = assemble(conn, run, loose)? else { continue };
-        let status = run.standing.status;
-        let goes_on = run.batches > run.chunked || matches!(status, RunStatus::Queued | RunStatus::Running);
-        if goes_on && !status.is_terminal() {
+        if run.batches > run.chunked || matches!(status, RunStatus::Queued | RunStatus::Running) {
             found.push(run);
         }
     }
@@ -87,7 +89,7 @@ pub(crate) fn unfinished(conn: &Connection) -> Result<Vec<StoredRun>> {
 }
 
 /// The chunks of a run and then what is not in them; nothing if there is no such run.
-fn assemble(conn: &Connection, no: RunNo, loose: Loose) -> Result<Option<StoredRun>> {
+pub(crate) fn assemble(conn: &Connection, no: RunNo, loose: Loose) -> Result<Option<StoredRun>> {
     let Some((row, standing)) = runs::row(conn, no)? else { return Ok(None) };
     let (low, high) = ids(no);
     let mut pieces = Vec::new();

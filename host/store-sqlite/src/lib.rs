@@ -16,7 +16,9 @@
 //! | commands for people | `check.rs`, `backup.rs`, `prune.rs`, `stats.rs` |
 //! | errors | `fault.rs` |
 
+mod backup;
 mod blobs;
+mod check;
 mod chunks;
 mod documents;
 mod fault;
@@ -24,11 +26,16 @@ mod frame;
 mod list;
 mod lock;
 mod log;
+mod prune;
 mod readers;
 mod runs;
 mod schema;
+mod stats;
 mod store;
 mod tail;
 mod writer;
 
+pub use backup::{Compacted, Progress};
+pub use prune::Retention;
+pub use stats::Stats;
 pub use store::{Durability, Options, SqliteStore};

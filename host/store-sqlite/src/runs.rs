@@ -101,7 +101,7 @@ pub(crate) fn exists(conn: &Connection, run: RunNo) -> Result<bool> {
     Ok(conn.prepare_cached("SELECT 1 FROM runs WHERE no = ?1")?.exists([run.0 as i64])?)
 }
 
-/// Removes a run from both tables; how many there were of it.
+/// Removes a run from both tables.
 pub(crate) fn delete(conn: &Connection, run: RunNo) -> Result<()> {
     conn.prepare_cached("DELETE FROM runs WHERE no = ?1")?.execute([run.0 as i64])?;
     conn.prepare_cached("DELETE FROM starts WHERE run = ?1")?.execute([run.0 as i64])?;
@@ -158,6 +158,14 @@ pub(crate) fn row(conn: &Connection, run: RunNo) -> Result<Option<(StoredRow, St
         start: row.get(11)?,
     };
     Ok(Some((began, line.standing)))
+}
+
+pub(crate) fn status_of(conn: &Connection, run: RunNo) -> Result<Option<RunStatus>> {
+    let code = conn
+        .prepare_cached("SELECT status FROM runs WHERE no = ?1")?
+        .query_row([run.0 as i64], |row| row.get(0))
+        .optional()?;
+    code.map(status).transpose()
 }
 
 /// Numbers of the runs that are said to run or to be about to.

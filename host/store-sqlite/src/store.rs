@@ -22,8 +22,6 @@ const WRITER_CACHE_KIB: i64 = 8192;
 const STATEMENTS_MAX: usize = 64;
 /// The writer waits only for somebody else's hands in the file, such as `sqlite3`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pages in the write-ahead log after which they are copied to the file.
-const CHECKPOINT_PAGES: i64 = 4000;
 const PAGE_SIZE: i64 = 4096;
 
 /// What a commit survives.
@@ -47,11 +45,13 @@ pub struct Options {
     /// Facts that stand in no chunk take about so many bytes in the part of the file that is read from end to end to
     /// find those of one run; what is older is moved to where they stand by run.
     pub log_len_max: u64,
+    /// Pages of 4 KiB in the write-ahead log after which the next commit copies them to the file.
+    pub checkpoint_pages: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { durability: Durability::Full, size_max: None, log_len_max: 16 << 20 }
+        Self { durability: Durability::Full, size_max: None, log_len_max: 16 << 20, checkpoint_pages: 1000 }
     }
 }
 
@@ -132,6 +132,11 @@ impl SqliteStore {
         self.readers.read(read).map_err(|fault| fault.at(&self.path))
     }
 
+    /// As `read`, for errors that are not about this file.
+    pub(crate) fn with_reader<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.readers.read(read)
+    }
+
     pub(crate) fn with_writer<T>(
         &self,
         act: impl FnOnce(&mut Writer) -> Result<T>,
@@ -167,12 +172,12 @@ fn open_writer(path: &Path, options: Options) -> Result<Writer> {
     conn.pragma_update(None, "synchronous", synchronous)?;
     conn.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     conn.pragma_update(None, "trusted_schema", false)?;
-    conn.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", options.checkpoint_pages, |_| Ok(()))?;
     if let Some(size) = options.size_max {
         let pages = i64::try_from(size).unwrap_or(i64::MAX) / PAGE_SIZE;
         conn.pragma_update_and_check(None, "max_page_count", pages.max(1), |_| Ok(()))?;
     }
-    if format > 0 && !is_clean(&conn, format)? {
+    if format > 0 && !is_clean(&conn)? {
         quick_check(&conn)?;
     }
     schema::migrate(&mut conn, format)?;
@@ -181,7 +186,7 @@ fn open_writer(path: &Path, options: Options) -> Result<Writer> {
 }
 
 /// Inputs and results are nobody else's business.
-fn create(path: &Path) -> Result<()> {
+pub(crate) fn create(path: &Path) -> Result<()> {
     let mut new = std::fs::OpenOptions::new();
     new.write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -191,7 +196,7 @@ fn create(path: &Path) -> Result<()> {
 }
 
 /// Whether the file was closed in order.
-fn is_clean(conn: &Connection, _format: u32) -> Result<bool> {
+fn is_clean(conn: &Connection) -> Result<bool> {
     let clean: i64 = conn.query_row("SELECT value FROM meta WHERE key = 'clean'", [], |row| row.get(0))?;
     Ok(clean == 1)
 }
