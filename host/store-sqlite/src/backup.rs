@@ -96,6 +96,8 @@ fn remove(path: &Path) -> std::io::Result<()> {
 }
 
 fn copy_to(from: &Connection, to: &Path, progress: &mut impl FnMut(Progress)) -> Result<()> {
+    // the first look decides which state is copied; without it every step would begin anew what others have changed
+    crate::schema::format(from)?;
     crate::store::create(to)?;
     let mut target = Connection::open(to)?;
     {

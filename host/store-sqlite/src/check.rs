@@ -6,7 +6,7 @@ use crate::{blobs, documents, log};
 use jackfield_core::journal::{Batches, BlobId, RunNo, StoreError};
 use jackfield_core::payload::Payload;
 use jackfield_core::time::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::collections::BTreeMap;
 
 /// Findings of SQLite itself that are told.
@@ -79,14 +79,28 @@ pub(crate) fn check(conn: &Connection) -> Result<Vec<String>> {
 fn told(fault: Fault) -> Result<String> {
     match fault {
         Fault::Damaged(why) => Ok(why),
+        Fault::Sql(error) if is_damage(&error) => Ok(error.to_string()),
         other => Err(other),
     }
 }
 
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
 fn file(conn: &Connection) -> Result<Vec<String>> {
     let mut statement = conn.prepare(&format!("PRAGMA integrity_check({FILE_FINDINGS_MAX})"))?;
-    let said: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    Ok(if said == ["ok"] { Vec::new() } else { said })
+    let mut said = Vec::new();
+    for line in statement.query_map([], |row| row.get::<_, String>(0))? {
+        match line {
+            Ok(line) if line == "ok" => {}
+            Ok(line) => said.push(line),
+            // some damage ends the check itself
+            Err(error) if is_damage(&error) => said.push(error.to_string()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(said)
 }
 
 /// Batches without a gap, readable, with everything they refer to.
@@ -121,6 +135,9 @@ impl crate::SqliteStore {
     /// # Errors
     /// If the file cannot be read at all.
     pub fn check(&self) -> std::result::Result<Vec<String>, StoreError> {
-        self.read(check)
+        self.read(|conn| match check(conn) {
+            Err(fault) => Ok(vec![told(fault)?]),
+            findings => findings,
+        })
     }
 }

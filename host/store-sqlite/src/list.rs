@@ -10,8 +10,10 @@ use memchr::memmem::Finder;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::fmt::Write;
 
-/// Rows that one page looks at.
-pub(crate) const EXAMINED_MAX: usize = 20_000;
+/// Rows that one page looks at where they stand side by side, and where an index leads from one to the next: some
+/// 25 ms each.
+const EXAMINED_MAX: usize = 20_000;
+const EXAMINED_BY_INDEX_MAX: usize = 5_000;
 
 pub(crate) fn list(conn: &Connection, query: &RunQuery) -> Result<Page> {
     let lowest = query.since.map_or(Ok(0), |since| lowest_since(conn, since))?;
@@ -26,9 +28,11 @@ pub(crate) fn list(conn: &Connection, query: &RunQuery) -> Result<Page> {
         None => statement.query(params![before, lowest as i64])?,
     };
     let mut page = Page::default();
+    let is_side_by_side = query.statuses.is_empty() && query.workflow.is_none();
+    let examined_max = if is_side_by_side { EXAMINED_MAX } else { EXAMINED_BY_INDEX_MAX };
     let (mut examined, mut last) = (0, None);
     while let Some(row) = rows.next()? {
-        if page.runs.len() >= query.limit || examined == EXAMINED_MAX {
+        if page.runs.len() >= query.limit || examined == examined_max {
             page.next = last;
             break;
         }

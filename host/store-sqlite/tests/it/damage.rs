@@ -35,7 +35,7 @@ fn a_file_that_was_not_closed_in_order_is_checked_and_its_damage_told() {
         .unwrap() as u64;
     drop(conn);
     let mut bytes = std::fs::read(&path).unwrap();
-    let page = (root as usize - 1) * 4096;
+    let page = (root as usize - 1) * 2048;
     bytes[page..page + 64].fill(0xa5);
     std::fs::write(&path, &bytes).unwrap();
     let error = refused(&path);

@@ -1,6 +1,6 @@
 //! A full disk is told as such, changes nothing, and is no obstacle once there is room.
 
-use crate::sample::{begin, facts, open, stand, standing};
+use crate::sample::{begin, document, facts, open, stand, standing};
 use jackfield_core::journal::{BlobId, Change, RunNo, Store, StoreError};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
@@ -31,6 +31,7 @@ fn fill(store: &SqliteStore) -> u64 {
 }
 
 fn fails_and_goes_on(store: &SqliteStore, make_room: impl FnOnce()) {
+    store.write(&[document()]).unwrap();
     let refused = fill(store);
     let id = format!("run-{refused}");
     for _ in 0..3 {

@@ -1,6 +1,6 @@
 //! Facts that stand in chunks leave the log; what is needed stays, however old it is.
 
-use crate::sample::{batches, begin, chunk, facts, short_log};
+use crate::sample::{batches, begin, chunk, document, facts, short_log};
 use jackfield_core::journal::{Change, RunNo, Store};
 use jackfield_store_sqlite::SqliteStore;
 
@@ -26,7 +26,7 @@ fn a_run_that_never_ends_does_not_keep_the_log_from_being_cleared() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.db");
     let mut store = SqliteStore::open(&path, short_log()).unwrap();
-    store.write(&[begin(1), begin(2), facts(1, 0, 2)]).unwrap();
+    store.write(&[document(), begin(1), begin(2), facts(1, 0, 2)]).unwrap();
     for number in 0..400 {
         store.write(&[facts(2, number, number + 1)]).unwrap();
         if number % 100 == 50 {

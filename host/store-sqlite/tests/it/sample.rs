@@ -32,6 +32,11 @@ pub(crate) fn row(no: u64) -> StoredRow {
     }
 }
 
+/// What [`row`] refers to.
+pub(crate) fn document() -> Change {
+    Change::Document { id: BlobId::of(b"document"), text: "document".into() }
+}
+
 pub(crate) fn begin(no: u64) -> Change {
     Change::Begin(Box::new(row(no)))
 }

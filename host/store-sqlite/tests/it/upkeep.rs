@@ -42,6 +42,7 @@ fn a_backup_is_whole_although_writing_goes_on() {
         store.backup(&copy, |progress| reports.push(progress)).unwrap();
         is_done.store(true, Ordering::Relaxed);
     });
+    assert!(reports.is_sorted_by_key(|report| report.pages_done), "{reports:?}");
     let last = reports.last().unwrap();
     assert!(last.pages_done == last.pages_total && last.pages_total > 50, "{reports:?}");
     let names: Vec<_> =
