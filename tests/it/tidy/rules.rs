@@ -11,6 +11,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("jackfield-plugin-api", &[]),
     ("jackfield-core", &[]),
     ("jackfield-engine", &["jackfield-core"]),
+    ("jackfield-store-sqlite", &["jackfield-core"]),
     ("jackfield-loader", &["jackfield-core", "jackfield-plugin-api"]),
     ("jackfield", &["jackfield-core", "jackfield-engine", "jackfield-loader"]),
     ("jackfield-worker", &["jackfield-loader", "jackfield-plugin-api"]),

@@ -11,7 +11,8 @@ use std::sync::Arc;
 pub enum Change {
     /// A new run.
     Begin(Box<StoredRow>),
-    /// A text that runs or workflows refer to; known ones are left as they are.
+    /// A text that runs or workflows refer to; known ones are left as they are. Comes in the same write as what refers
+    /// to it, for texts that nothing refers to may be removed between two writes.
     Document {
         /// Its hash.
         id: BlobId,

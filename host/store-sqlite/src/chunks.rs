@@ -1,0 +1,136 @@
+//! Table `chunks`, and runs put together from all that is kept of them.
+
+use crate::fault::{Fault, Result};
+use crate::{log, runs};
+use jackfield_core::journal::{Batches, RunNo, StoredRun};
+use jackfield_core::payload::Payload;
+use jackfield_core::run::RunStatus;
+use jackfield_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeMap;
+
+/// A run has fewer chunks than this.
+const POSITION_BITS: u32 = 24;
+
+/// How far the facts of a run stand in chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Chunked {
+    /// How many batches.
+    pub(crate) end: u64,
+    /// In how many chunks.
+    pub(crate) count: u64,
+}
+
+/// The lowest id of a chunk of `run`, and the highest.
+fn ids(run: RunNo) -> (i64, i64) {
+    let low = (run.0 as i64) << POSITION_BITS;
+    (low, low | ((1 << POSITION_BITS) - 1))
+}
+
+pub(crate) fn chunked(conn: &Connection, run: RunNo) -> Result<Chunked> {
+    let (low, high) = ids(run);
+    let last = conn
+        .prepare_cached("SELECT id, end FROM chunks WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1")?
+        .query_row([low, high], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+        .optional()?;
+    Ok(last.map_or(Chunked::default(), |(id, end)| Chunked { end: end as u64, count: (id - low) as u64 + 1 }))
+}
+
+/// Appends the chunk that follows `so_far`.
+pub(crate) fn insert(conn: &Connection, run: RunNo, so_far: Chunked, end: u64, batches: &[u8]) -> Result<()> {
+    let (low, high) = ids(run);
+    let id = low + so_far.count as i64;
+    if id > high {
+        return Err(Fault::Wrong(format!("run number {} has too many chunks", run.0)));
+    }
+    conn.prepare_cached("INSERT INTO chunks(id, first, end, batches) VALUES(?1, ?2, ?3, ?4)")?
+        .execute(params![id, so_far.end as i64, end as i64, batches])?;
+    Ok(())
+}
+
+pub(crate) fn delete(conn: &Connection, run: RunNo) -> Result<()> {
+    let (low, high) = ids(run);
+    conn.prepare_cached("DELETE FROM chunks WHERE id BETWEEN ?1 AND ?2")?.execute([low, high])?;
+    Ok(())
+}
+
+/// Batches of facts that stand in no chunk, with the number of the first one.
+pub(crate) type Loose = BTreeMap<u64, Box<[u8]>>;
+
+/// The run of this id with all its facts.
+pub(crate) fn load(conn: &Connection, run_id: &str) -> Result<Option<StoredRun>> {
+    let Some(line) = runs::find(conn, run_id)? else { return Ok(None) };
+    let mut loose = BTreeMap::new();
+    log::collect(conn, Some(line.no), &mut loose)?;
+    assemble(conn, line.no, loose.remove(&line.no).unwrap_or_default())
+}
+
+/// All runs that have not ended and of which facts stand in no chunk, or that are said to run.
+pub(crate) fn unfinished(conn: &Connection) -> Result<Vec<StoredRun>> {
+    let mut loose = BTreeMap::new();
+    log::collect(conn, None, &mut loose)?;
+    let mut numbers = runs::active(conn)?;
+    numbers.extend(loose.keys());
+    numbers.sort_unstable();
+    numbers.dedup();
+    let mut found = Vec::with_capacity(numbers.len());
+    for run in numbers {
+        // most of what stands in the log may be of runs that have ended
+        let Some(status) = runs::status_of(conn, run)?.filter(|status| !status.is_terminal()) else {
+            continue;
+        };
+        let loose = loose.remove(&run).unwrap_or_default();
+        let Some(run) = assemble(conn, run, loose)? else { continue };
+        if run.batches > run.chunked || matches!(status, RunStatus::Queued | RunStatus::Running) {
+            found.push(run);
+        }
+    }
+    Ok(found)
+}
+
+/// The chunks of a run and then what is not in them; nothing if there is no such run.
+pub(crate) fn assemble(conn: &Connection, no: RunNo, loose: Loose) -> Result<Option<StoredRun>> {
+    let Some((row, standing)) = runs::row(conn, no)? else { return Ok(None) };
+    let (low, high) = ids(no);
+    let mut pieces = Vec::new();
+    let mut chunked = 0;
+    let mut statement =
+        conn.prepare_cached("SELECT first, end, batches FROM chunks WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
+    let mut rows = statement.query([low, high])?;
+    while let Some(row) = rows.next()? {
+        let (first, end) = (row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64);
+        if first != chunked || end < first {
+            return Err(gap(no, chunked, first));
+        }
+        pieces.push(row.get::<_, Vec<u8>>(2)?.into_boxed_slice());
+        chunked = end;
+    }
+    let mut batches = chunked;
+    let mut tail = Vec::new();
+    for (first, bytes) in loose.range(chunked..) {
+        if *first != batches {
+            return Err(gap(no, batches, *first));
+        }
+        batches += count(bytes, no)?;
+        tail.extend_from_slice(bytes);
+    }
+    if !tail.is_empty() {
+        pieces.push(tail.into_boxed_slice());
+    }
+    Ok(Some(StoredRun { row, standing, pieces, batches, chunked }))
+}
+
+fn gap(run: RunNo, wanted: u64, found: u64) -> Fault {
+    Fault::Damaged(format!("batch {wanted} of run number {} is missing, the next one is {found}", run.0))
+}
+
+/// How many batches these are.
+pub(crate) fn count(bytes: &[u8], run: RunNo) -> Result<u64> {
+    let any = |_| Some(Payload::null());
+    let mut count = 0;
+    for batch in Batches::new(bytes, Timestamp(0), &any) {
+        batch.map_err(|damage| Fault::Damaged(format!("facts of run number {}: {damage}", run.0)))?;
+        count += 1;
+    }
+    Ok(count)
+}

@@ -1,0 +1,51 @@
+//! One owner at a time: a lock on a file beside the journal, which the system gives back however the owner ends.
+
+use crate::fault::beside;
+use jackfield_core::journal::StoreError;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// Held as long as this lives.
+#[derive(Debug)]
+pub(crate) struct OwnerLock {
+    _file: File,
+}
+
+impl OwnerLock {
+    /// Takes the lock of the journal at `path`.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if somebody has it, [`StoreError::Other`] if the file cannot be used.
+    pub(crate) fn take(path: &Path) -> Result<Self, StoreError> {
+        let journal = path.display().to_string();
+        let lock = beside(path, ".lock");
+        let other = |error: std::io::Error| StoreError::Other {
+            path: journal.clone(),
+            why: format!("its lock file {}: {error}", lock.display()),
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock)
+            .map_err(other)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // only for the message
+                let _ = file.read_to_string(&mut pid);
+                return Err(StoreError::InUse { path: journal, pid: pid.trim().parse().unwrap_or(0) });
+            }
+            Err(TryLockError::Error(error)) => return Err(other(error)),
+        }
+        // on a full disk the pid stays unknown, which must not keep the journal shut
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .and_then(|_| writeln!(file, "{}", std::process::id()));
+        Ok(Self { _file: file })
+    }
+}

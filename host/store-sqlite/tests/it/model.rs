@@ -1,0 +1,127 @@
+//! The simplest thing that does what a store does.
+
+use jackfield_core::journal::{BlobId, Change, RunNo, RunQuery, Standing, StoredRow, StoredWorkflow};
+use jackfield_core::payload::Payload;
+use jackfield_core::run::RunStatus;
+use jackfield_core::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Clone, Default)]
+pub(crate) struct Model {
+    pub(crate) last: RunNo,
+    pub(crate) runs: BTreeMap<RunNo, Run>,
+    pub(crate) documents: BTreeMap<BlobId, String>,
+    pub(crate) values: BTreeMap<BlobId, Payload>,
+    pub(crate) workflows: BTreeMap<(String, String), StoredWorkflow>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Run {
+    pub(crate) row: StoredRow,
+    pub(crate) standing: Standing,
+    /// By number of the first batch.
+    pub(crate) loose: BTreeMap<u64, Box<[u8]>>,
+    pub(crate) chunks: Vec<Box<[u8]>>,
+    pub(crate) chunked: u64,
+    pub(crate) blobs: BTreeSet<BlobId>,
+}
+
+impl Run {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let pieces = self.chunks.iter().chain(self.loose.values());
+        pieces.flat_map(|piece| piece.iter().copied()).collect()
+    }
+}
+
+impl Model {
+    pub(crate) fn write(&mut self, changes: &[Change]) {
+        changes.iter().for_each(|change| self.apply(change));
+        let used: BTreeSet<BlobId> = self.runs.values().flat_map(|run| run.blobs.clone()).collect();
+        self.values.retain(|id, _| used.contains(id));
+    }
+
+    fn apply(&mut self, change: &Change) {
+        match change.clone() {
+            Change::Begin(row) => {
+                self.last = row.no;
+                let run = Run {
+                    standing: crate::sample::standing(RunStatus::Running),
+                    loose: BTreeMap::new(),
+                    chunks: Vec::new(),
+                    chunked: 0,
+                    blobs: BTreeSet::new(),
+                    row: *row,
+                };
+                self.runs.insert(run.row.no, run);
+            }
+            Change::Document { id, text } => {
+                self.documents.insert(id, text.to_string());
+            }
+            Change::Blob { run, id, value } => {
+                self.values.insert(id, value);
+                self.runs.get_mut(&run).unwrap().blobs.insert(id);
+            }
+            Change::Facts { run, first, bytes } => {
+                self.runs.get_mut(&run).unwrap().loose.insert(first, bytes);
+            }
+            Change::Chunk { run, end, bytes, .. } => {
+                let run = self.runs.get_mut(&run).unwrap();
+                run.chunks.push(bytes);
+                run.chunked = end;
+                run.loose.retain(|first, _| *first >= end);
+            }
+            Change::Standing { run, standing } => self.runs.get_mut(&run).unwrap().standing = *standing,
+            Change::Delete(run) => {
+                self.runs.remove(&run);
+            }
+            Change::Workflow(workflow) => {
+                self.workflows.insert((workflow.id.clone(), workflow.version.clone()), *workflow);
+            }
+            Change::Unregister { id, version } => self
+                .workflows
+                .retain(|(known, other), _| *known != id || version.as_ref().is_some_and(|v| v != other)),
+        }
+    }
+
+    pub(crate) fn unfinished(&self) -> Vec<RunNo> {
+        let goes_on = |run: &&Run| {
+            let status = run.standing.status;
+            let is_active = matches!(status, RunStatus::Queued | RunStatus::Running);
+            !status.is_terminal() && (is_active || !run.loose.is_empty())
+        };
+        self.runs.values().filter(goes_on).map(|run| run.row.no).collect()
+    }
+
+    pub(crate) fn list(&self, query: &RunQuery) -> Vec<RunNo> {
+        let is_wanted = |run: &&Run| {
+            let (row, standing) = (&run.row, &run.standing);
+            let has = |text: &String| {
+                let texts = [
+                    Some(&*row.run_id),
+                    Some(row.workflow.as_str()),
+                    standing.reason.as_deref(),
+                    standing.custom_status.as_deref(),
+                ];
+                texts.into_iter().flatten().any(|known| known.contains(text.as_str()))
+            };
+            (query.statuses.is_empty() || query.statuses.contains(&standing.status))
+                && query.workflow.as_ref().is_none_or(|workflow| *workflow == row.workflow)
+                && query.since.is_none_or(|since| row.started_at >= since)
+                && query.before.is_none_or(|before| row.no < before)
+                && query.text.as_ref().is_none_or(has)
+        };
+        self.runs.values().rev().filter(is_wanted).take(query.limit).map(|run| run.row.no).collect()
+    }
+
+    pub(crate) fn due(&self, until: Timestamp, limit: usize) -> (Vec<String>, Option<Timestamp>) {
+        let mut all: Vec<(Timestamp, RunNo, String)> = self
+            .runs
+            .values()
+            .filter_map(|run| Some((run.standing.due_at?, run.row.no, run.row.run_id.to_string())))
+            .collect();
+        all.sort();
+        let ready = all.iter().take_while(|(due, ..)| *due <= until).count().min(limit);
+        let next = all.get(ready).map(|(due, ..)| *due);
+        (all.into_iter().take(ready).map(|(.., id)| id).collect(), next)
+    }
+}

@@ -1,0 +1,117 @@
+//! What was written is read back.
+
+use crate::sample::{batches, begin, chunk, facts, open, row, stand, standing};
+use jackfield_core::journal::{BlobId, Change, RunNo, RunQuery, Standing, Store, StoredWorkflow};
+use jackfield_core::payload::Payload;
+use jackfield_core::run::RunStatus;
+use jackfield_core::time::Timestamp;
+
+#[test]
+fn a_run_comes_back_after_reopening_with_everything_that_belongs_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let long = Payload::string(&"x".repeat(100_000));
+    let blob = BlobId::of(long.as_bytes());
+    let full = Standing {
+        status: RunStatus::Waiting,
+        ended_at: Some(Timestamp(5)),
+        due_at: Some(Timestamp(6)),
+        reason: Some("a reason".into()),
+        custom_status: Some("{\"a\":1}".into()),
+    };
+    let workflow = StoredWorkflow {
+        id: "orders".into(),
+        version: "1.2.0".into(),
+        document: BlobId::of(b"document"),
+        registered_at: Timestamp(3),
+    };
+    let store = open(&path);
+    store
+        .write(&[
+            Change::Document { id: BlobId::of(b"document"), text: "document".into() },
+            Change::Workflow(Box::new(workflow.clone())),
+            begin(1),
+            begin(2),
+            facts(1, 0, 2),
+            Change::Blob { run: RunNo(1), id: blob, value: long.clone() },
+        ])
+        .unwrap();
+    store.write(&[facts(2, 0, 1), facts(1, 2, 3)]).unwrap();
+    store.write(&[chunk(1, 0, 3)]).unwrap();
+    store.write(&[facts(1, 3, 4), stand(1, full.clone())]).unwrap();
+    store.close().unwrap();
+
+    let store = open(&path);
+    let run = store.load("run-1").unwrap().unwrap();
+    assert_eq!(format!("{:?}", run.row), format!("{:?}", row(1)));
+    assert_eq!(run.standing, full);
+    assert_eq!(run.pieces, [batches(0, 3), batches(3, 4)]);
+    assert_eq!((run.batches, run.chunked), (4, 3));
+    let line = store.find("run-1").unwrap().unwrap();
+    assert_eq!((line.standing, line.started_at), (full, Timestamp(1_000)));
+    assert_eq!(store.document(BlobId::of(b"document")).unwrap().as_deref(), Some("document"));
+    assert_eq!(store.blob(blob).unwrap().unwrap().as_str(), long.as_str());
+    assert_eq!(store.workflows().unwrap(), [workflow]);
+    assert!(store.load("run-3").unwrap().is_none());
+    assert!(store.find("run-3").unwrap().is_none());
+    assert!(store.document(blob).unwrap().is_none());
+}
+
+#[test]
+fn a_failed_write_leaves_everything_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("journal.db"));
+    store.write(&[begin(1), facts(1, 0, 1)]).unwrap();
+    for (wrong, what) in [
+        (begin(1), "the number 1 was given to a run before"),
+        (facts(7, 0, 1), "it has no run number 7"),
+        (facts(1, 0, 1), "batch 0 of run number 1 was written before"),
+        (chunk(1, 1, 2), "do not follow batch 0"),
+        (stand(7, standing(RunStatus::Failed)), "it has no run number 7"),
+        (
+            Change::Begin(Box::new(jackfield_core::journal::StoredRow { no: RunNo(3), ..row(1) })),
+            "UNIQUE constraint failed: runs.run_id",
+        ),
+    ] {
+        let changes = [begin(2), facts(2, 0, 1), facts(1, 1, 2), wrong];
+        let error = store.write(&changes).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(store.find("run-2").unwrap().is_none());
+        assert_eq!(store.load("run-1").unwrap().unwrap().batches, 1);
+        assert_eq!(store.last_run().unwrap(), RunNo(1));
+    }
+    store.write(&[begin(2), facts(2, 0, 1), facts(1, 1, 2)]).unwrap();
+    assert_eq!(store.load("run-1").unwrap().unwrap().batches, 2);
+}
+
+#[test]
+fn deleting_a_run_removes_everything_of_it_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let store = open(&path);
+    let value = |text: &str| Payload::string(text);
+    let blob = |run: u64, text: &str| Change::Blob {
+        run: RunNo(run),
+        id: BlobId::of(value(text).as_bytes()),
+        value: value(text),
+    };
+    store.write(&[begin(1), begin(2), blob(1, "own"), blob(1, "shared"), blob(2, "shared")]).unwrap();
+    store.write(&[chunk(2, 0, 2), chunk(1, 0, 3), facts(1, 3, 4), facts(2, 2, 3)]).unwrap();
+    store.write(&[Change::Delete(RunNo(2)), Change::Delete(RunNo(99))]).unwrap();
+    assert!(store.load("run-2").unwrap().is_none());
+    assert_eq!(store.last_run().unwrap(), RunNo(2), "the number would be given again");
+    store.write(&[Change::Delete(RunNo(1))]).unwrap();
+    assert!(store.blob(BlobId::of(value("own").as_bytes())).unwrap().is_none());
+    assert!(store.blob(BlobId::of(value("shared").as_bytes())).unwrap().is_none());
+    assert!(store.unfinished().unwrap().is_empty());
+    assert!(store.list(&RunQuery { limit: 9, ..RunQuery::default() }).unwrap().runs.is_empty());
+    store.close().unwrap();
+
+    let store = open(&path);
+    assert_eq!(store.last_run().unwrap(), RunNo(2), "the number would be given again");
+    // the id is free again
+    let again = jackfield_core::journal::StoredRow { no: RunNo(3), ..row(1) };
+    store.write(&[Change::Begin(Box::new(again))]).unwrap();
+    let run = store.load("run-1").unwrap().unwrap();
+    assert_eq!((run.batches, run.pieces.len()), (0, 0));
+}

@@ -1,0 +1,71 @@
+//! Things to be written.
+
+use jackfield_core::journal::{BlobId, Blobs, Change, RunNo, Standing, StoredRow, encode_batch};
+use jackfield_core::payload::Payload;
+use jackfield_core::plan::StepIx;
+use jackfield_core::run::{CallKey, Fact, InstanceIx, RunStatus};
+use jackfield_core::time::{Nanos, Timestamp};
+use jackfield_store_sqlite::{Durability, Options, SqliteStore};
+use std::path::Path;
+
+pub(crate) fn open(path: &Path) -> SqliteStore {
+    SqliteStore::open(path, Options::default()).unwrap()
+}
+
+/// A log so short that it is tidied all the time.
+pub(crate) fn short_log() -> Options {
+    let mut options = Options::default();
+    options.log_len_max = 2_000;
+    options.durability = Durability::Fast;
+    options
+}
+
+pub(crate) fn row(no: u64) -> StoredRow {
+    StoredRow {
+        no: RunNo(no),
+        run_id: format!("run-{no}").into(),
+        workflow: "orders".into(),
+        version: "1.2.0".into(),
+        document: BlobId::of(b"document"),
+        started_at: Timestamp(1_000 * no),
+        start: format!("{{\"no\":{no}}}"),
+    }
+}
+
+/// What [`row`] refers to.
+pub(crate) fn document() -> Change {
+    Change::Document { id: BlobId::of(b"document"), text: "document".into() }
+}
+
+pub(crate) fn begin(no: u64) -> Change {
+    Change::Begin(Box::new(row(no)))
+}
+
+pub(crate) fn standing(status: RunStatus) -> Standing {
+    Standing { status, ended_at: None, due_at: None, reason: None, custom_status: None }
+}
+
+pub(crate) fn stand(run: u64, standing: Standing) -> Change {
+    Change::Standing { run: RunNo(run), standing: Box::new(standing) }
+}
+
+/// One batch that tells itself from others by its number.
+pub(crate) fn batch(number: u64) -> Vec<u8> {
+    let key = CallKey { instance: InstanceIx(0), step: StepIx(number as u32), attempt: 1, is_undo: false };
+    let fact = Fact::Outcome { key, duration: Nanos(number), outcome: Ok(Payload::null()) };
+    let mut bytes = Vec::new();
+    encode_batch(Timestamp(0), Timestamp(number), &[fact], &mut bytes, &mut Blobs::new());
+    bytes
+}
+
+pub(crate) fn batches(first: u64, end: u64) -> Box<[u8]> {
+    (first..end).flat_map(batch).collect()
+}
+
+pub(crate) fn facts(run: u64, first: u64, end: u64) -> Change {
+    Change::Facts { run: RunNo(run), first, bytes: batches(first, end) }
+}
+
+pub(crate) fn chunk(run: u64, first: u64, end: u64) -> Change {
+    Change::Chunk { run: RunNo(run), first, end, bytes: batches(first, end) }
+}
