@@ -58,7 +58,7 @@ impl Load {
         let facts = |run| Change::Facts { run: RunNo(run), first: self.step, bytes: bytes.as_slice().into() };
         let mut changes: Vec<Change> = (1..=self.runs).map(facts).collect();
         self.step += 1;
-        if self.step % CHUNK == 0 {
+        if self.step.is_multiple_of(CHUNK) {
             let first = self.step - CHUNK;
             let bytes: Vec<u8> = (first..self.step).flat_map(batch).collect();
             changes.extend((1..=self.runs).map(|run| Change::Chunk {

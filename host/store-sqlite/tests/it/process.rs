@@ -3,7 +3,7 @@
 use crate::sample::{begin, chunk, document, facts, open, short_log};
 use jackfield_core::journal::{Store, StoreError};
 use jackfield_store_sqlite::{Options, SqliteStore};
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
@@ -48,6 +48,18 @@ impl Other {
     }
 }
 
+fn tell(number: u64) {
+    std::io::stderr().write_all(format!("@{number}\n").as_bytes()).unwrap();
+}
+
+/// Whether the file is said to need no check.
+fn is_clean(path: &Path) -> bool {
+    let conn = rusqlite::Connection::open(path).unwrap();
+    let clean: i64 =
+        conn.query_row("SELECT value FROM meta WHERE key = 'clean'", [], |row| row.get(0)).unwrap();
+    clean == 1
+}
+
 /// What the other process does.
 #[test]
 #[ignore = "started by the tests below"]
@@ -57,12 +69,12 @@ fn other() {
         "write" => write_on(&path),
         "hold" => {
             let _store = open(&path);
-            eprintln!("@0");
+            tell(0);
             std::io::stdin().read_line(&mut String::new()).unwrap();
         }
         "read" => loop {
             let store = SqliteStore::open_reader(&path).unwrap();
-            eprintln!("@{}", store.load("run-1").unwrap().unwrap().batches);
+            tell(store.load("run-1").unwrap().unwrap().batches);
         },
         role => panic!("{role}"),
     }
@@ -90,7 +102,7 @@ fn write_on(path: &Path) {
             changes.push(chunk(1, chunked, next));
         }
         store.write(&changes).unwrap();
-        eprintln!("@{next}");
+        tell(next);
     }
 }
 
@@ -163,6 +175,7 @@ fn reading_needs_no_owner_and_does_not_write() {
     while other.told().unwrap() < 20 {}
     let known = other.kill().unwrap_or(20);
     // the owner has left its write-ahead log behind
+    assert!(!is_clean(&path));
     let reader = SqliteStore::open_reader(&path).unwrap();
     let batches = reader.load("run-1").unwrap().unwrap().batches;
     assert!(batches >= known);
@@ -170,6 +183,7 @@ fn reading_needs_no_owner_and_does_not_write() {
     assert!(error.contains("opened for reading only"), "{error}");
     drop(reader);
     open(&path).close().unwrap();
+    assert!(is_clean(&path));
     let reader = SqliteStore::open_reader(&path).unwrap();
     assert_eq!(reader.load("run-1").unwrap().unwrap().batches, batches);
 }

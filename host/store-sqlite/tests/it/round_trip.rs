@@ -1,10 +1,11 @@
 //! What was written is read back.
 
-use crate::sample::{batches, begin, chunk, facts, open, row, stand, standing};
+use crate::sample::{batches, begin, chunk, facts, open, row, short_log, stand, standing};
 use jackfield_core::journal::{BlobId, Change, RunNo, RunQuery, Standing, Store, StoredWorkflow};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
 use jackfield_core::time::Timestamp;
+use jackfield_store_sqlite::SqliteStore;
 
 #[test]
 fn a_run_comes_back_after_reopening_with_everything_that_belongs_to_it() {
@@ -55,6 +56,33 @@ fn a_run_comes_back_after_reopening_with_everything_that_belongs_to_it() {
     assert!(store.load("run-3").unwrap().is_none());
     assert!(store.find("run-3").unwrap().is_none());
     assert!(store.document(blob).unwrap().is_none());
+}
+
+#[test]
+fn a_page_looks_at_so_many_rows_and_the_next_one_goes_on_from_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("journal.db"), short_log()).unwrap();
+    for first in (1..=25_000).step_by(5_000) {
+        let some: Vec<Change> = (first..first + 5_000).map(begin).collect();
+        store.write(&some).unwrap();
+    }
+    store
+        .write(&[stand(7, Standing { reason: Some("wanted".into()), ..standing(RunStatus::Failed) })])
+        .unwrap();
+    for workflow in [None, Some("orders".to_owned())] {
+        let mut query = RunQuery { text: Some("wanted".into()), workflow, limit: 5, ..RunQuery::default() };
+        let mut pages = Vec::new();
+        loop {
+            let page = store.list(&query).unwrap();
+            pages.push(page.runs.iter().map(|line| line.no.0).collect::<Vec<u64>>());
+            query.before = page.next;
+            if page.next.is_none() {
+                break;
+            }
+        }
+        assert!(pages.len() > 1 && pages[0].is_empty(), "{pages:?}");
+        assert_eq!(pages.concat(), [7]);
+    }
 }
 
 #[test]
