@@ -11,6 +11,7 @@ pub(crate) use plugin_store::{PluginName, StoreCommand};
 pub(crate) use plugin_trust::TrustCommand;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use jackfield::RunStatus;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -91,6 +92,12 @@ pub(crate) enum Command {
     /// Look at plugins, try their methods, install and write them
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Look at runs that are kept, and have a say in them
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Look after the journal that runs are kept in
+    #[command(subcommand)]
+    Db(DbCommand),
     /// Measure what steps, calls and definitions cost on this machine
     Bench(BenchArgs),
     /// Run one plugin for another process; started by it
@@ -120,8 +127,100 @@ pub(crate) struct RunArgs {
     /// Steps in the result document, at most
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     pub(crate) steps_max: usize,
-    #[arg(long, hide = true)]
+    /// Keep the run in the journal of the data directory: it survives the end of this process in any way
+    #[arg(long)]
     pub(crate) durable: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List runs, newest first
+    List(ListArgs),
+    /// Show where a run stands, step by step
+    Show {
+        /// Id of the run
+        run_id: String,
+        /// Steps in the result document, at most
+        #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+        steps_max: usize,
+    },
+    /// Print everything that happened in a run
+    History {
+        /// Id of the run
+        run_id: String,
+        /// Begin with this record
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        from: u64,
+    },
+    /// Go on with a run until it has ended, and exit as `run` does
+    Wait {
+        /// Id of the run
+        run_id: String,
+        /// Wait so many seconds at most
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<f64>,
+        /// Steps in the result document, at most
+        #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+        steps_max: usize,
+    },
+    /// End a run
+    Cancel {
+        /// Id of the run
+        run_id: String,
+        /// Why, for people
+        #[arg(long, default_value = "cancelled from the command line")]
+        reason: String,
+        /// At once and without clean-up
+        #[arg(long)]
+        kill: bool,
+    },
+    /// Forget runs that have ended, with everything that is kept of them
+    Delete {
+        /// Ids of the runs
+        #[arg(required = true)]
+        run_ids: Vec<String>,
+    },
+    /// Forget all runs that ended before so long
+    Prune {
+        /// How long ago, such as 30d or 12h
+        #[arg(long, value_name = "DURATION")]
+        older_than: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only runs that stand here, such as failed; can be given more than once
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Vec<RunStatus>,
+    /// Only runs of this workflow
+    #[arg(long, value_name = "ID")]
+    pub(crate) workflow: Option<String>,
+    /// Only runs that began at this time or later, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only runs with this text in their id, workflow, reason or custom status
+    #[arg(long = "query", short = 'Q', value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+    /// Lines at most
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) limit: u16,
+    /// Go on behind a page: what it named as next
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) cursor: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Look for damage; reads everything
+    Check,
+    /// Copy the journal to a new file, also while it is in use
+    Backup {
+        /// The copy
+        file: PathBuf,
+    },
+    /// Give back to the system what deleted runs left free
+    Compact,
 }
 
 #[derive(Debug, Args)]
@@ -269,7 +368,7 @@ mod tests {
     #[test]
     fn commands_and_options_of_later_versions_do_not_exist() {
         for line in
-            ["jackfield serve", "jackfield runs list", "jackfield import x", "jackfield schema --server u"]
+            ["jackfield serve", "jackfield runs fork x", "jackfield import x", "jackfield schema --server u"]
         {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -1,9 +1,10 @@
 //! Values given on the command line: JSON, files with JSON, and single keys.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
 use std::fs;
 use std::io::{self, Read};
+use std::time::Duration;
 
 /// The input of a run from `--input` and `--set`; an empty object if there is neither.
 pub(crate) fn run_input(input: Option<&str>, sets: &[String]) -> Result<Value> {
@@ -54,6 +55,13 @@ fn apply(target: &mut Value, set: &str) -> Result<()> {
     }
     *place = serde_json::from_str(text).unwrap_or_else(|_| text.into());
     Ok(())
+}
+
+/// A length of time as documents write it, such as `12h`; a number is milliseconds.
+pub(crate) fn length_of_time(text: &str) -> Result<Duration> {
+    let value = text.parse::<u64>().map_or_else(|_| Value::from(text), Value::from);
+    jackfield::model::duration::of_json(&value)
+        .map_err(|problem| anyhow!("`{text}` is no length of time such as 12h or 90m: {problem}"))
 }
 
 #[cfg(test)]

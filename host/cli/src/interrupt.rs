@@ -17,6 +17,7 @@ pub(crate) struct Interrupt {
 struct State {
     count: u32,
     run: Option<Run>,
+    on_signal: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Interrupt {
@@ -42,14 +43,27 @@ impl Interrupt {
         }
     }
 
+    /// What to do at the first signal instead of cancelling a run.
+    pub(crate) fn on_signal(&self, act: impl FnOnce() + Send + 'static) {
+        let mut state = self.state.lock();
+        if state.count > 0 {
+            drop(state);
+            return act();
+        }
+        state.on_signal = Some(Box::new(act));
+    }
+
     fn signalled(&self, printer: &Printer) {
-        let (count, run) = {
+        let (count, run, act) = {
             let mut state = self.state.lock();
             state.count += 1;
-            (state.count, state.run.clone())
+            (state.count, state.run.clone(), state.on_signal.take())
         };
         if count > 1 {
             leave();
+        }
+        if let Some(act) = act {
+            return act();
         }
         printer.note("cancelling; press Ctrl-C again to end at once");
         if let Some(run) = run {

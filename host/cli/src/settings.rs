@@ -2,8 +2,11 @@
 
 use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
-use anyhow::Result;
-use jackfield::{Config, History, Host, HostBuilder, Isolation, RunListener, config, places, telemetry};
+use anyhow::{Context, Result, bail};
+use jackfield::{
+    Config, Engine, History, Host, HostBuilder, Isolation, JOURNAL_FILE, RunListener, config, places,
+    telemetry,
+};
 use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,6 +76,27 @@ impl Settings {
     /// Builds a host; `listener` hears what methods say while they run.
     pub(crate) fn host(self, listener: Option<Arc<dyn RunListener>>) -> Result<Host> {
         self.build(listener, |builder| builder)
+    }
+
+    /// The same with runs that live elsewhere than in memory.
+    pub(crate) fn host_on(self, listener: Option<Arc<dyn RunListener>>, engine: Engine) -> Result<Host> {
+        self.build(listener, |builder| builder.engine(engine))
+    }
+
+    /// The journal of the data directory, which has to be there.
+    pub(crate) fn journal(&self) -> Result<PathBuf> {
+        let dir = self.data_dir.clone().or_else(|| self.config.data_dir.clone());
+        let dir = dir
+            .or_else(places::user_data_dir)
+            .context("there is no home directory to keep data in; name one with --data-dir")?;
+        let path = dir.join(JOURNAL_FILE);
+        if !path.is_file() {
+            bail!(
+                "there is no journal in {}: nothing was run with --durable there; --data-dir names another directory",
+                dir.display()
+            );
+        }
+        Ok(path)
     }
 
     fn build(

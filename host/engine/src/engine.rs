@@ -91,6 +91,12 @@ impl Runs {
         all
     }
 
+    /// Runs that are only shown do not keep the engine from ending.
+    pub(crate) fn close_all(&mut self) {
+        self.all.clear();
+        self.open = 0;
+    }
+
     /// A run that goes on leaves memory.
     pub(crate) fn evict(&mut self, run_id: &str) {
         if self.all.remove(run_id).is_some() {
@@ -147,6 +153,17 @@ impl Engine {
         Ok(engine)
     }
 
+    /// An engine that shows the runs in `store` as they were written last, also while another process works on them. It
+    /// starts none and changes none.
+    ///
+    /// # Errors
+    /// As [`Engine::durable`].
+    pub fn reader(config: Config, ports: Ports, store: Arc<dyn Store>) -> Result<Self, EngineError> {
+        let mut journal = Journal::new(store)?;
+        journal.is_reader = true;
+        Self::build(config, ports, Some(journal))
+    }
+
     fn build(config: Config, ports: Ports, journal: Option<Journal>) -> Result<Self, EngineError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if config.threads == 0 { cores } else { config.threads };
@@ -190,6 +207,9 @@ impl Engine {
         let inner = &self.inner;
         if inner.is_stopping.load(Ordering::SeqCst) {
             return Err(EngineError::ShuttingDown);
+        }
+        if inner.journal.as_ref().is_some_and(|journal| journal.is_reader) {
+            return Err(EngineError::ReadOnly);
         }
         let StartRequest { run_id, plan, input, config, until, document, attach } = request;
         let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;

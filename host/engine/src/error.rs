@@ -77,6 +77,9 @@ pub enum EngineError {
     /// The journal cannot be written at the moment.
     #[error("the journal cannot be written at the moment: {0}")]
     Journal(String),
+    /// The journal was opened to be looked at.
+    #[error("the journal was opened for reading only")]
+    ReadOnly,
     /// What the journal keeps of a run is damaged.
     #[error("run `{run}` cannot be read: {why}")]
     Damaged {

@@ -11,10 +11,14 @@ use crate::{Error, PluginChanges, places};
 use jackfield_core::ports::{Call, Secrets};
 use jackfield_engine::{self as engine, RunListener};
 use jackfield_loader::{Registry, RegistryConfig, WorkerProgram};
+use jackfield_store_sqlite::{Durability, Options, SqliteStore};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The journal, in the directory for data.
+pub const JOURNAL_FILE: &str = "journal.db";
 
 /// Where runs live.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +28,8 @@ pub struct Engine(EngineKind);
 enum EngineKind {
     #[default]
     Memory,
+    Sqlite(Option<PathBuf>, Durability),
+    Reader,
 }
 
 impl Engine {
@@ -31,6 +37,35 @@ impl Engine {
     #[must_use]
     pub fn memory() -> Self {
         Self(EngineKind::Memory)
+    }
+
+    /// In an SQLite file: runs go on when a host is built on the same file again, whatever became of the one before. The
+    /// file is made if it is not there; one host at a time owns it.
+    #[must_use]
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self(EngineKind::Sqlite(Some(path.into()), Durability::Full))
+    }
+
+    /// The same in `journal.db` in the host's directory for data.
+    #[must_use]
+    pub fn durable() -> Self {
+        Self(EngineKind::Sqlite(None, Durability::Full))
+    }
+
+    /// The same journal, to be looked at while another process may own it: runs are shown as they were written last, none
+    /// is started or changed.
+    #[must_use]
+    pub fn reader() -> Self {
+        Self(EngineKind::Reader)
+    }
+
+    /// Runs survive the end of the process in any way, and a loss of power but for its last moments. Writing is cheaper.
+    #[must_use]
+    pub fn fast(self) -> Self {
+        match self.0 {
+            EngineKind::Memory | EngineKind::Reader => self,
+            EngineKind::Sqlite(path, _) => Self(EngineKind::Sqlite(path, Durability::Fast)),
+        }
     }
 }
 
@@ -198,9 +233,7 @@ impl HostBuilder {
             clock: Arc::new(SystemClock),
             listener: self.listener.take().unwrap_or_else(|| Arc::new(TracingListener)),
         };
-        let engine = match self.engine.0 {
-            EngineKind::Memory => engine::Engine::new(self.limits(), ports)?,
-        };
+        let engine = self.start_engine(ports)?;
         let values = Arc::new(values(&self.config.config));
         let watcher = match self.watches_plugins || self.config.loader.watch {
             true => Some(Watcher::start(registry.clone(), self.plugin_hearer.take())?),
@@ -209,12 +242,39 @@ impl HostBuilder {
         Ok(Host::assemble(Parts { engine, methods, registry, values, watcher }))
     }
 
+    fn start_engine(&self, ports: engine::Ports) -> Result<engine::Engine, Error> {
+        let (path, durability) = match &self.engine.0 {
+            EngineKind::Memory => return Ok(engine::Engine::new(self.limits(), ports)?),
+            EngineKind::Reader => {
+                let path = self.data_place()?.join(JOURNAL_FILE);
+                let store = SqliteStore::open_reader(&path).map_err(engine::EngineError::from)?;
+                return Ok(engine::Engine::reader(self.limits(), ports, Arc::new(store))?);
+            }
+            EngineKind::Sqlite(path, durability) => (path, durability),
+        };
+        let path = match path {
+            Some(path) => path.clone(),
+            None => self.data_place()?.join(JOURNAL_FILE),
+        };
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).map_err(|source| Error::io("create", dir, source))?;
+        }
+        let mut options = Options::default();
+        options.durability = *durability;
+        let store = SqliteStore::open(&path, options).map_err(engine::EngineError::from)?;
+        Ok(engine::Engine::durable(self.limits(), ports, Arc::new(store))?)
+    }
+
+    fn data_place(&self) -> Result<PathBuf, Error> {
+        let data_dir = self.data_dir.clone().or_else(|| self.config.data_dir.clone());
+        data_dir.or_else(places::user_data_dir).ok_or_else(|| {
+            Error::setup("there is no home directory to keep data in; name a directory for data")
+        })
+    }
+
     /// Directories are looked into; files that are named one by one must be usable.
     fn open_registry(&self) -> Result<Registry, Error> {
-        let data_dir = self.data_dir.clone().or_else(|| self.config.data_dir.clone());
-        let data_dir = data_dir.or_else(places::user_data_dir).ok_or_else(|| {
-            Error::setup("there is no home directory to keep data in; name a directory for data")
-        })?;
+        let data_dir = self.data_place()?;
         let mut registry_config = RegistryConfig::new(data_dir);
         self.config.loader.apply(&mut registry_config);
         let base_dir = self.config.base_dir.as_deref().filter(|_| !self.ignores_lock);

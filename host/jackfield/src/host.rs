@@ -12,10 +12,11 @@ use crate::watch::Watcher;
 use crate::{Error, PluginChanges, PluginProblem, Workflow};
 use jackfield_core::catalog::Plugin;
 use jackfield_core::failure::{Failure, kind};
+use jackfield_core::journal::{Page, RunQuery};
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::Methods;
 use jackfield_core::run::CancelMode;
-use jackfield_engine::{Engine, RunFilter, RunSummary, StartRequest};
+use jackfield_engine::{Document, Engine, JournalStats, RunFilter, RunSummary, StartRequest};
 use jackfield_loader::manifest::Manifest;
 use jackfield_loader::{PluginVersion, Registry};
 use semver::{Version, VersionReq};
@@ -156,23 +157,53 @@ impl Host {
         input: impl Into<Payload>,
         options: RunOptions,
     ) -> Result<Run, Error> {
+        let document = self.inner.engine.is_durable().then(|| workflow.document());
+        self.start_as(workflow, input.into(), options, document)
+    }
+
+    fn start_as(
+        &self,
+        workflow: &Workflow,
+        input: Payload,
+        options: RunOptions,
+        document: Option<Document>,
+    ) -> Result<Run, Error> {
         let request = StartRequest {
             run_id: options.run_id,
             plan: workflow.shared_plan(),
-            input: input.into(),
+            input,
             config: self.inner.values.clone(),
             until: options.until,
+            document,
+            attach: options.attach,
         };
         Ok(Run::new(self.inner.engine.start(request)?))
     }
 
-    /// The run of this id, if the host knows it.
-    #[must_use]
-    pub fn get(&self, run_id: &str) -> Option<Run> {
-        self.inner.engine.get(run_id).map(Run::new)
+    /// The run of this id. One that is in no memory any more is read from the journal.
+    ///
+    /// # Errors
+    /// If there is none; if it cannot be read.
+    pub fn get(&self, run_id: &str) -> Result<Run, Error> {
+        Ok(Run::new(self.inner.engine.get(run_id)?))
     }
 
-    /// The runs that fit `filter`.
+    /// A page of the runs that `query` asks for, newest first, at most 1,000: of all that are kept, not only those in
+    /// memory.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn query(&self, query: &RunQuery) -> Result<Page, Error> {
+        Ok(self.inner.engine.query(query)?)
+    }
+
+    /// Counters of the journal; `None` if runs live in memory.
+    #[must_use]
+    pub fn journal_stats(&self) -> Option<JournalStats> {
+        self.inner.engine.journal_stats()
+    }
+
+    /// The runs in memory that fit `filter`.
     #[must_use]
     pub fn list(&self, filter: &RunFilter) -> Vec<RunSummary> {
         self.inner.engine.list(filter)
@@ -195,6 +226,14 @@ impl Host {
     #[must_use]
     pub fn wait_all(&self, timeout: Duration) -> bool {
         self.inner.engine.wait_all(timeout)
+    }
+
+    /// Forgets a run that has ended for good, in the journal too.
+    ///
+    /// # Errors
+    /// If there is no such run, or it goes on.
+    pub fn delete(&self, run_id: &str) -> Result<(), Error> {
+        Ok(self.inner.engine.delete(run_id)?)
     }
 
     /// Forgets a run that has ended.
@@ -241,6 +280,7 @@ impl Host {
     /// again to have newer ones, and expect its next run to be refused if one of them is gone.
     pub fn rescan(&self) -> PluginChanges {
         let changes = self.inner.registry.rescan();
+        self.inner.engine.plugins_changed();
         PluginChanges::new(changes, self.plugin_problems())
     }
 
@@ -274,7 +314,7 @@ impl Host {
         // the parameters travel as input, so that nothing in them is taken for a template
         let step = Step::call("call", plugin, method).params("${input}").no_timeout();
         let workflow = self.define(&Workflow::new("call").step(step))?;
-        self.start(&workflow, parameters)
+        self.start_as(&workflow, parameters.into(), RunOptions::default(), None)
     }
 
     /// Makes a call of an `inline` method ready, to be made on the caller's own thread as often as it likes, or in its worker if

@@ -31,6 +31,7 @@ mod definition;
 mod error;
 pub mod graph;
 mod host;
+mod journal;
 mod listener;
 pub mod places;
 mod plugins;
@@ -46,12 +47,13 @@ mod watch;
 mod workflow;
 
 pub use app::{AppMethod, MethodError};
-pub use builder::{Engine, HostBuilder};
+pub use builder::{Engine, HostBuilder, JOURNAL_FILE};
 pub use code::{Body, Catch, Compensate, Retry, Step, WorkflowBuilder};
 pub use config::Config;
 pub use definition::{DOCUMENT_BYTES_MAX, Dialect, dialect_of, format, read, sketch};
 pub use error::{Error, Invalid};
 pub use host::Host;
+pub use journal::Journal;
 pub use listener::TracingListener;
 pub use prepared::PreparedCall;
 pub use problem::{PluginChanges, PluginProblem};
@@ -64,6 +66,7 @@ pub use futures_core::Stream;
 pub use jackfield_core::catalog::{Method, MethodKind, Plugin};
 pub use jackfield_core::diagnostic;
 pub use jackfield_core::failure::Failure;
+pub use jackfield_core::journal::{Listing, Page, RunNo, RunQuery, Standing};
 pub use jackfield_core::model::{self, Backoff, Isolation, LogLevel, Mode, Rollback, Tolerance, TriggerRule};
 pub use jackfield_core::payload::Payload;
 pub use jackfield_core::plan;
@@ -73,7 +76,7 @@ pub use jackfield_core::run::{
     Stopping,
 };
 pub use jackfield_core::time::Timestamp;
-pub use jackfield_engine::{RunFilter, RunListener, RunSummary};
+pub use jackfield_engine::{EngineError, JournalStats, RunFilter, RunListener, RunSummary};
 pub use jackfield_loader::{
     AllowRule, Direction, Downgrade, InstalledPlugin, KeyId, Lock, LockedPlugin, PluginVersion, TrustedKey,
     Update, Verdict, Verification, manifest,

@@ -17,6 +17,9 @@ pub struct RunOptions {
     pub run_id: Option<String>,
     /// Stop after this step of the document has settled; what is left is cancelled.
     pub until: Option<String>,
+    /// If a run of this id exists that was started with the same workflow and input, that one is meant; any other is
+    /// refused. In memory every id that is taken is refused.
+    pub attach: bool,
 }
 
 impl RunOptions {
@@ -24,6 +27,13 @@ impl RunOptions {
     #[must_use]
     pub fn id(run_id: impl Into<String>) -> Self {
         Self { run_id: Some(run_id.into()), ..Self::default() }
+    }
+
+    /// If the id is taken by a run of the same workflow with the same input, that one is meant.
+    #[must_use]
+    pub fn attach(mut self) -> Self {
+        self.attach = true;
+        self
     }
 
     /// Stop after `step` has settled.

@@ -5,9 +5,9 @@ use crate::diagnostic::Diagnostic;
 use crate::graph::Graph;
 use crate::model::{self, Dialect};
 use crate::plan::{Plan, SharedPlan};
-use jackfield_engine::Registered;
+use jackfield_engine::{Document, Registered};
 use semver::Version;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A checked workflow: the document and the plan that was made of it. Cheap to clone. It keeps the versions of
 /// plugins it was checked with.
@@ -21,6 +21,7 @@ struct Inner {
     source: Box<str>,
     plan: SharedPlan,
     warnings: Vec<Diagnostic>,
+    document: OnceLock<Document>,
 }
 
 impl Workflow {
@@ -34,7 +35,7 @@ impl Workflow {
     }
 
     pub(crate) fn checked(source: Box<str>, plan: SharedPlan, warnings: Vec<Diagnostic>) -> Self {
-        Self { inner: Arc::new(Inner { source, plan, warnings }) }
+        Self { inner: Arc::new(Inner { source, plan, warnings, document: OnceLock::new() }) }
     }
 
     pub(crate) fn registered(known: Registered) -> Self {
@@ -51,6 +52,11 @@ impl Workflow {
     #[must_use]
     pub fn version(&self) -> &Version {
         &self.inner.plan.version
+    }
+
+    /// Its document, for a journal.
+    pub(crate) fn document(&self) -> Document {
+        self.inner.document.get_or_init(|| Document::new(&*self.inner.source)).clone()
     }
 
     /// Its name; the id if the document gives none.

@@ -163,7 +163,7 @@ fn a_run_is_cancelled_by_its_id_and_an_unknown_one_is_an_error() {
     assert_eq!(run.wait(Some(Duration::from_secs(10))).unwrap().status, RunStatus::Cancelled);
     assert_eq!(host.cancel("r2", CancelMode::Kill, "x").unwrap_err().to_string(), "no run `r2`");
     host.forget("r1").unwrap();
-    assert!(host.get("r1").is_none());
+    assert!(host.get("r1").is_err());
 }
 
 #[test]

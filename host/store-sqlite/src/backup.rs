@@ -53,7 +53,8 @@ impl crate::SqliteStore {
             let before = len(self.path());
             conn.execute(
                 "DELETE FROM documents WHERE hash NOT IN (SELECT document FROM starts)
-                    AND hash NOT IN (SELECT document FROM workflows)",
+                    AND hash NOT IN (SELECT document FROM workflows)
+                    AND lower(hex(hash)) NOT IN (SELECT ifnull(start ->> '$.methods', '') FROM starts)",
                 [],
             )?;
             conn.execute_batch("VACUUM")?;

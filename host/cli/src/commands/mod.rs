@@ -1,6 +1,7 @@
 //! One module for each command.
 
 mod bench;
+mod db;
 mod explain;
 mod fmt;
 mod graph;
@@ -10,6 +11,7 @@ mod plugin_new;
 mod plugin_store;
 mod plugin_trust;
 mod run;
+mod runs;
 mod schema;
 mod validate;
 
@@ -29,6 +31,8 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         Command::Schema => schema::run(printer),
         Command::Graph(args) => graph::run(&args, printer),
         Command::Fmt(args) => fmt::run(&args, printer),
+        Command::Runs(command) => runs::run(command, settings()?, printer),
+        Command::Db(command) => db::run(command, &settings()?, printer),
         Command::Bench(args) => bench::run(&args, settings()?, printer),
         Command::Plugin(command) => plugin::run(command, settings()?, printer),
         Command::Worker => {

@@ -4,24 +4,20 @@ use crate::args::RunArgs;
 use crate::exit::Exit;
 use crate::input::run_input;
 use crate::interrupt::Interrupt;
-use crate::live::{Shown, Voices, follow};
+use crate::live::{Shown, Voices, follow, follow_while};
 use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::show::{diagnostics, failure};
-use anyhow::{Result, bail};
-use jackfield::{Host, Run, RunOptions, RunStatus, Workflow};
+use anyhow::Result;
+use jackfield::{Engine, Host, Run, RunOptions, RunStatus, Workflow};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub(crate) fn run(args: RunArgs, settings: Settings, printer: &Printer) -> Result<Exit> {
-    if args.durable {
-        bail!(
-            "--durable needs the durable engine, which is not in this version; without it the run is kept in memory"
-        );
-    }
     let input = run_input(args.input.as_deref(), &args.set)?;
     let voices = Voices::new(printer, !settings.logs_methods());
-    let host = settings.host(Some(Arc::new(voices.clone())))?;
+    let engine = if args.durable && !args.dry_run { Engine::durable() } else { Engine::memory() };
+    let host = settings.host_on(Some(Arc::new(voices.clone())), engine)?;
     let workflow = host.load(&args.file)?;
     for warning in workflow.warnings() {
         let file = args.file.display().to_string();
@@ -33,6 +29,11 @@ pub(crate) fn run(args: RunArgs, settings: Settings, printer: &Printer) -> Resul
     if args.dry_run {
         return dry_run(&workflow, printer);
     }
+    if args.durable {
+        let run = host.start_with(&workflow, input, options(&args).attach())?;
+        printer.note(&format!("run {} is kept in the journal", run.id()));
+        return follow_to_end(&host, &run, args.steps_max, &voices, printer);
+    }
     let interrupt = Interrupt::watch(printer)?;
     let run = host.start_with(&workflow, input, options(&args))?;
     interrupt.attach(&run);
@@ -40,6 +41,30 @@ pub(crate) fn run(args: RunArgs, settings: Settings, printer: &Printer) -> Resul
     let exit = finish(&run, args.steps_max, &voices, printer);
     leave(&host, &interrupt);
     if interrupt.happened() { exit.map(|_| Exit::Interrupted) } else { exit }
+}
+
+/// Shows a run that is kept until it has ended, and what it came to. A signal puts it away, to go on another time.
+pub(super) fn follow_to_end(
+    host: &Host,
+    run: &Run,
+    steps_max: usize,
+    voices: &Voices,
+    printer: &Printer,
+) -> Result<Exit> {
+    let interrupt = Interrupt::watch(printer)?;
+    let (putting_away, id, noted) = (host.clone(), run.id().to_owned(), printer.clone());
+    interrupt.on_signal(move || {
+        noted.note(&format!("putting run {id} away; `jackfield runs wait {id}` goes on with it"));
+        putting_away.shutdown();
+    });
+    let is_over = follow_while(run, Shown::Everything, voices, printer, || !interrupt.happened());
+    if !is_over {
+        host.shutdown();
+        return Ok(Exit::Interrupted);
+    }
+    let exit = finish(run, steps_max, voices, printer);
+    host.shutdown();
+    exit
 }
 
 fn options(args: &RunArgs) -> RunOptions {

@@ -6,7 +6,7 @@ use jackfield::{Event, EventKind, Failure, LogLevel};
 use std::time::Duration;
 
 /// The line for a record; `None` if it says nothing new.
-pub(super) fn line(record: &Event, printer: &Printer) -> Option<String> {
+pub(crate) fn line(record: &Event, printer: &Printer) -> Option<String> {
     let (tone, word) = words(record)?;
     let is_retried = record.event == EventKind::AttemptFailed;
     let attempt = if is_retried { format!("attempt {} ", record.attempt) } else { String::new() };

@@ -5,6 +5,7 @@ mod bars;
 mod lines;
 mod voices;
 
+pub(crate) use lines::line;
 pub(crate) use voices::Voices;
 
 use crate::printer::Printer;
@@ -26,11 +27,26 @@ pub(crate) enum Shown {
 
 /// Shows the run until it has ended.
 pub(crate) fn follow(run: &Run, shown: Shown, voices: &Voices, printer: &Printer) {
+    follow_while(run, shown, voices, printer, || true);
+}
+
+/// Shows the run until it has ended or `wants_more` says no. Whether it has ended.
+pub(crate) fn follow_while(
+    run: &Run,
+    shown: Shown,
+    voices: &Voices,
+    printer: &Printer,
+    wants_more: impl Fn() -> bool,
+) -> bool {
     if printer.is_quiet() {
-        // without a limit, the wait ends with the run
-        let _ = run.wait(None);
-        return;
+        while run.wait(Some(TICK)).is_none() {
+            if !wants_more() {
+                return false;
+            }
+        }
+        return true;
     }
+    let mut has_ended = true;
     let mut bars = printer.is_live().then(|| Bars::new(printer));
     let mut next_seq = 0;
     loop {
@@ -47,6 +63,10 @@ pub(crate) fn follow(run: &Run, shown: Shown, voices: &Voices, printer: &Printer
         if ended && records.is_empty() {
             break;
         }
+        if !wants_more() {
+            has_ended = false;
+            break;
+        }
         if let Some(bars) = &mut bars {
             bars.update(&run.report(0), voices);
         }
@@ -54,4 +74,5 @@ pub(crate) fn follow(run: &Run, shown: Shown, voices: &Voices, printer: &Printer
     if let Some(bars) = bars {
         bars.clear();
     }
+    has_ended
 }

@@ -71,20 +71,22 @@ impl Inner {
         let Restored { state, mut open, tail } =
             replay(stored, &start, plan.clone(), self.config.history, &blob).map_err(damaged)?;
         let is_over = state.status().is_terminal();
-        let bound = if is_over { Ok(Box::from([])) } else { self.bind_methods(&plan) };
+        let is_shown_only = is_over || journal.is_reader;
+        let bound = if is_shown_only { Ok(Box::from([])) } else { self.bind_methods(&plan) };
         let mut log = RunLog::restored(stored.row.no, start.at, stored.batches, &state);
         log.set_tail(stored.chunked, tail);
         let records = state.history().len();
         let mut shared = Shared::new(state);
         shared.logged = records;
         shared.is_over = is_over;
+        shared.is_evicted = journal.is_reader;
         shared.log = Some(Box::new(log));
         let run = Arc::new(RunCell::new(stored.row.run_id.clone(), plan, shared));
         if let Ok(methods) = &bound {
             run.bind(methods.clone());
         }
         self.enter_restored(&run, stored.row.no.0, is_over);
-        if is_over {
+        if is_shown_only {
             return Ok(run);
         }
         let timers = std::mem::take(&mut open.timers);

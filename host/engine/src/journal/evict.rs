@@ -58,6 +58,9 @@ impl Inner {
     /// The engine ends: no durable run takes another step, those under way get a grace, and everything is written.
     pub(crate) fn put_all_away(self: &Arc<Self>) {
         let Some(journal) = &self.journal else { return };
+        if journal.is_reader {
+            return self.runs.lock().close_all();
+        }
         self.is_frozen.store(true, Ordering::SeqCst);
         let runs: Vec<_> =
             self.runs.lock().in_order().into_iter().filter(|run| run.shared.lock().log.is_some()).collect();

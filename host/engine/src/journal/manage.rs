@@ -4,7 +4,7 @@ use super::JournalStats;
 use crate::engine::{Engine, summary};
 use crate::error::EngineError;
 use crate::run::RunCell;
-use jackfield_core::journal::{Listing, Page, RunNo, RunQuery, Standing};
+use jackfield_core::journal::{Change, Listing, Page, RunNo, RunQuery, Standing};
 use jackfield_core::run::RunStatus;
 use std::sync::Arc;
 
@@ -67,6 +67,24 @@ impl Engine {
             }
         }
         Ok(page)
+    }
+
+    /// Forgets a run that has ended, in memory and in the journal, for good.
+    ///
+    /// # Errors
+    /// [`EngineError::RunNotFound`], or [`EngineError::RunOpen`] if it has not ended.
+    pub fn delete(&self, run_id: &str) -> Result<(), EngineError> {
+        let run = self.get(run_id)?;
+        self.forget(run_id)?;
+        let no = run.run.shared.lock().log.as_ref().map(|log| log.no);
+        if let (Some(journal), Some(no)) = (&self.inner.journal, no) {
+            if journal.is_reader {
+                return Err(EngineError::ReadOnly);
+            }
+            let position = journal.submit(&mut vec![Change::Delete(no)], None);
+            journal.wait(position);
+        }
+        Ok(())
     }
 
     /// Where a run stands that is in memory.

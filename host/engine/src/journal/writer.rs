@@ -46,6 +46,8 @@ pub(crate) struct Journal {
     /// When sleeping runs are looked after next.
     pub(super) wake: Mutex<Option<(Timestamp, Ticket)>>,
     pub(super) keeper: Keeper,
+    /// Nothing may be written.
+    pub(crate) is_reader: bool,
     /// Runs that wait for a plugin.
     pub(super) blocked: Mutex<Vec<Weak<RunCell>>>,
 }
@@ -98,6 +100,7 @@ impl Journal {
             loading: Mutex::default(),
             wake: Mutex::default(),
             keeper: Keeper::default(),
+            is_reader: false,
             blocked: Mutex::default(),
         })
     }
