@@ -83,12 +83,23 @@ impl Settings {
         self.build(listener, |builder| builder.engine(engine))
     }
 
+    /// A new directory in that for data, removed when it is dropped.
+    pub(crate) fn scratch_dir(&self, name: &str) -> Result<tempfile::TempDir> {
+        let dir = self.data_place()?;
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create `{}`", dir.display()))?;
+        let made = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(&dir);
+        made.with_context(|| format!("cannot create a directory in `{}`", dir.display()))
+    }
+
+    fn data_place(&self) -> Result<PathBuf> {
+        let dir = self.data_dir.clone().or_else(|| self.config.data_dir.clone());
+        dir.or_else(places::user_data_dir)
+            .context("there is no home directory to keep data in; name one with --data-dir")
+    }
+
     /// The journal of the data directory, which has to be there.
     pub(crate) fn journal(&self) -> Result<PathBuf> {
-        let dir = self.data_dir.clone().or_else(|| self.config.data_dir.clone());
-        let dir = dir
-            .or_else(places::user_data_dir)
-            .context("there is no home directory to keep data in; name one with --data-dir")?;
+        let dir = self.data_place()?;
         let path = dir.join(JOURNAL_FILE);
         if !path.is_file() {
             bail!(

@@ -144,6 +144,8 @@ impl From<History> for jackfield::History {
 pub(crate) enum BenchEngine {
     /// In memory
     Memory,
+    /// On a journal in SQLite that survives a loss of power, in a directory of its own that is removed afterwards
+    Sqlite,
 }
 
 fn body(text: &str) -> Result<Duration, String> {

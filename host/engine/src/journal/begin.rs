@@ -64,7 +64,10 @@ impl Inner {
         }
         let mut shared = run.shared.lock();
         let started_at = shared.state.started_at();
-        let no = journal.next_run();
+        // numbers come to the store in order
+        let mut last_run = journal.last_run.lock();
+        last_run.0 += 1;
+        let no = *last_run;
         let start = StoredStart::new(&run.plan, shared.state.start_values(), started_at, pinned.id);
         changes.push(Change::Begin(Box::new(StoredRow {
             no,
@@ -79,6 +82,7 @@ impl Inner {
         let state = &shared.state;
         log.changes(state, started_at, &mut changes);
         let position = journal.submit(&mut changes, Some((run, &mut log.listed)));
+        drop(last_run);
         log.mark(position, state.history().len(), state.status().is_terminal());
         shared.log = Some(log);
         position

@@ -35,7 +35,8 @@ pub(crate) struct Journal {
     progress: Mutex<()>,
     /// Signalled after every transaction.
     written: Condvar,
-    last_run: AtomicU64,
+    /// The number that was given last.
+    pub(super) last_run: Mutex<RunNo>,
     stats: Mutex<JournalStats>,
     /// Documents that are in the store for sure.
     pub(super) documents: Mutex<HashSet<BlobId>>,
@@ -93,7 +94,7 @@ impl Journal {
             durable: AtomicU64::new(0),
             progress: Mutex::new(()),
             written: Condvar::new(),
-            last_run: AtomicU64::new(last.0),
+            last_run: Mutex::new(last),
             stats: Mutex::default(),
             documents: Mutex::default(),
             plans: Mutex::default(),
@@ -103,11 +104,6 @@ impl Journal {
             is_reader: false,
             blocked: Mutex::default(),
         })
-    }
-
-    /// A number for a new run.
-    pub(crate) fn next_run(&self) -> RunNo {
-        RunNo(self.last_run.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     pub(crate) fn stats(&self) -> JournalStats {

@@ -294,3 +294,21 @@ fn shutting_down_puts_runs_away_and_they_go_on_with_the_next_engine() {
     assert_eq!(second.kit.attempts("s").len(), 0, "it ended within the grace, and that was written");
     assert_eq!(second.engine.get(&ids[0]).unwrap().status(), RunStatus::Waiting);
 }
+
+#[test]
+fn runs_that_start_at_once_are_all_kept() {
+    let store = Arc::new(MemoryStore::default());
+    let lab = Lab::durable(Config::default(), &store);
+    let document = r#"{"id":"w","steps":[{"id":"a",@value,"parameters":{"value":1}}]}"#;
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let run = lab.start(document, "null");
+                    assert_eq!(run.wait(Some(PATIENCE)), Some(RunStatus::Completed));
+                }
+            });
+        }
+    });
+    assert_eq!(lab.engine.query(&RunQuery { limit: 1_000, ..RunQuery::default() }).unwrap().runs.len(), 800);
+}

@@ -68,6 +68,7 @@ impl Content {
                     reason: None,
                     custom_status: None,
                 };
+                assert!(self.runs.last_key_value().is_none_or(|(last, _)| *last < row.no.0), "out of order");
                 let is_new = self.runs.values().all(|kept| kept.row.run_id != row.run_id);
                 assert!(is_new, "run `{}` begins twice", row.run_id);
                 let kept = Kept { row: (**row).clone(), standing, chunks: Vec::new(), hot: Vec::new() };

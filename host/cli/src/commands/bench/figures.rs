@@ -18,6 +18,8 @@ pub(crate) struct Figures {
     /// Of what the nominal length of the bodies allows.
     pub(crate) efficiency_of_ideal: Option<Spread>,
     pub(crate) metg_us: Option<f64>,
+    /// Bytes that the process had written to disks, per step.
+    pub(crate) written_per_step: Option<Spread>,
     /// The 50th and the 99th percentile.
     pub(crate) latency_us: Option<(Spread, Spread)>,
     pub(crate) calls: Vec<CallCost>,
@@ -54,6 +56,8 @@ pub(crate) struct Object {
     steps_per_s: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_per_step: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_per_step: Option<f64>,
     efficiency: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metg_us: Option<f64>,
@@ -94,6 +98,7 @@ impl Figures {
             ns_per_step: rounded(ns_per_step, 1),
             steps_per_s: rounded(per_second(ns_per_step), 0),
             bytes_per_step: self.bytes_per_step.map(|bytes| rounded(bytes, 0)),
+            written_per_step: self.written_per_step.map(|it| median(it, 0)),
             efficiency: self.efficiency.map(|it| median(it, 3)),
             metg_us: self.metg_us.map(|us| rounded(us, 2)),
             latency_us: self
@@ -126,6 +131,7 @@ impl Figures {
         }
         row("of bare spin loops", self.efficiency, 3);
         row("of the ideal", self.efficiency_of_ideal, 3);
+        row("bytes written a step", self.written_per_step, 0);
         row("run p50, us", self.latency_us.map(|it| it.0), 1);
         row("run p99, us", self.latency_us.map(|it| it.1), 1);
         let mut single = |label: &str, figure: Option<f64>, digits| {

@@ -73,6 +73,7 @@ fn refuse_meaningless(args: &BenchArgs) -> Result<()> {
         ("--concurrency", args.concurrency.is_some(), has_runs),
         ("--threads", args.threads.is_some(), has_runs),
         ("--history none", args.history == History::None, has_runs),
+        ("--engine sqlite", args.engine == BenchEngine::Sqlite, has_runs),
     ];
     match given.into_iter().find(|(_, is_given, has_meaning)| *is_given && !has_meaning) {
         Some((option, ..)) => {

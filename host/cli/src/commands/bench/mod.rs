@@ -16,13 +16,14 @@ mod spin;
 mod spread;
 mod together;
 mod verify;
+mod written;
 
-use crate::args::{BenchArgs, BenchIsolation, Shape};
+use crate::args::{BenchArgs, BenchEngine, BenchIsolation, Shape};
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::settings::Settings;
 use anyhow::{Result, anyhow, bail};
-use jackfield::{Error, Isolation};
+use jackfield::{Engine, Error, Isolation, JOURNAL_FILE};
 use job::Job;
 
 /// The plugin whose methods are called.
@@ -39,7 +40,13 @@ pub(crate) fn run(args: &BenchArgs, mut settings: Settings, printer: &Printer) -
             BenchIsolation::Worker => Isolation::Worker,
         },
     );
-    let host = settings.host(None)?;
+    let dir = match job.engine {
+        BenchEngine::Memory => None,
+        BenchEngine::Sqlite => Some(settings.scratch_dir("bench")?),
+    };
+    let engine =
+        dir.as_ref().map_or_else(Engine::memory, |dir| Engine::sqlite(dir.path().join(JOURNAL_FILE)));
+    let host = settings.host_on(None, engine)?;
     if host.plugin(PLUGIN)?.is_empty() {
         bail!(
             "`bench` calls the plugin `{PLUGIN}`, which was not found; name its directory with `--plugin-path`"

@@ -6,8 +6,8 @@ use super::job::Job;
 use super::load::{Load, Pass};
 use super::spread::{Spread, percentile};
 use super::verify::Expected;
-use super::{memory, metg, spin};
-use crate::args::Shape;
+use super::{memory, metg, spin, written};
+use crate::args::{BenchEngine, Shape};
 use crate::printer::Printer;
 use anyhow::Result;
 use jackfield::Host;
@@ -53,6 +53,10 @@ pub(crate) fn measure(host: &Host, job: &Job, printer: &Printer) -> Result<Figur
         efficiency: spread(|it| it.efficiency),
         efficiency_of_ideal: spread(|it| it.efficiency_of_ideal),
         metg_us: metg,
+        written_per_step: match job.engine {
+            BenchEngine::Memory => None,
+            BenchEngine::Sqlite => spread(|it| it.written_per_step),
+        },
         latency_us: p50_p99,
         calls: Vec::new(),
     })
@@ -64,6 +68,7 @@ struct Repeat {
     efficiency: Option<f64>,
     efficiency_of_ideal: Option<f64>,
     latency: Latency,
+    written_per_step: Option<f64>,
 }
 
 fn repeat(load: &Load<'_>, expected: &Expected<'_>, job: &Job) -> Result<Repeat> {
@@ -74,7 +79,9 @@ fn repeat(load: &Load<'_>, expected: &Expected<'_>, job: &Job) -> Result<Repeat>
     };
     // right before and right behind the runs, so that both meet the machine in the same mood
     let before = bare()?;
+    let unwritten = written::bytes();
     let pass = load.go()?;
+    let written = unwritten.zip(written::bytes()).map(|(before, behind)| behind - before);
     let bare_ns = before.zip(bare()?).map(|(before, behind)| f64::midpoint(before, behind));
     let elapsed_ns = nanos(pass.elapsed);
     let mut latencies: Vec<f64> = pass.latencies.iter().map(|it| nanos(*it) / 1_000.0).collect();
@@ -85,6 +92,7 @@ fn repeat(load: &Load<'_>, expected: &Expected<'_>, job: &Job) -> Result<Repeat>
         ns_per_step: elapsed_ns / job.steps_in_all() as f64,
         efficiency: bare_ns.map(|bare_ns| job.ideal_ns(bare_ns) / elapsed_ns),
         efficiency_of_ideal: bare_ns.map(|_| job.ideal_ns(nanos(body)) / elapsed_ns),
+        written_per_step: written.map(|bytes| bytes as f64 / job.steps_in_all() as f64),
         latency: Latency { p50: percentile(&latencies, 50), p99: percentile(&latencies, 99) },
     })
 }
