@@ -33,6 +33,17 @@ pub enum EngineError {
     /// The run has not ended.
     #[error("run `{0}` has not ended")]
     RunOpen(String),
+    /// The run has ended.
+    #[error("run `{id}` has ended and is {status}")]
+    RunEnded {
+        /// Its id.
+        id: String,
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// The run is being cancelled or has failed, and what is left to do is clean-up.
+    #[error("run `{0}` is being stopped, and its clean-up cannot be paused; wait for its end")]
+    RunStopping(String),
     /// The input does not fit the document's schema.
     #[error("the input does not fit the workflow's input_schema: {}", join(.0))]
     Input(Vec<InputFault>),

@@ -5,6 +5,7 @@
 //! ones answer by completion. One thread keeps all timers and watches over bodies that do not return.
 
 mod config;
+mod control;
 mod crew;
 mod engine;
 mod error;
@@ -15,6 +16,7 @@ mod listener;
 #[cfg(test)]
 #[cfg(loom)]
 mod model;
+mod pause;
 mod perform;
 mod pool;
 mod run;

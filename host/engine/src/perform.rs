@@ -27,7 +27,7 @@ pub(crate) struct Afterwards {
     cancelled: Vec<CallKey>,
     /// Calls under way that have been told to stop.
     told: Vec<(Arc<Call>, Arc<dyn Method>)>,
-    is_inline_ready: bool,
+    pub(crate) is_inline_ready: bool,
     is_blocking_ready: bool,
     has_ended: bool,
 }
@@ -90,7 +90,7 @@ impl Inner {
     }
 
     /// Whether the run is to be put in the queue for another inline thread.
-    fn offer(&self, shared: &mut Shared) -> bool {
+    pub(crate) fn offer(&self, shared: &mut Shared) -> bool {
         let Shared { crew, inline, is_over, .. } = shared;
         !*is_over && crew.is_help_wanted(inline, &self.inline_lane)
     }
@@ -124,7 +124,7 @@ impl Inner {
     }
 
     /// Applies facts and tells those who watch.
-    fn apply_all(
+    pub(crate) fn apply_all(
         self: &Arc<Self>,
         run: &Arc<RunCell>,
         shared: &mut Shared,
@@ -140,7 +140,10 @@ impl Inner {
             facts.drain(..).for_each(|fact| shared.state.apply(now, fact, &mut commands));
         }));
         match applied {
-            Ok(()) => self.carry_out(run, shared, &mut commands, now, after),
+            Ok(()) => {
+                self.carry_out(run, shared, &mut commands, now, after);
+                shared.follow_pause(run);
+            }
             Err(panic) => {
                 commands.clear();
                 shared.break_down(&panic_text(&*panic));

@@ -186,6 +186,22 @@ impl Host {
         Ok(self.inner.engine.cancel(run_id, mode, reason)?)
     }
 
+    /// Lets no more steps of a run start until it is resumed, see [`Run::pause`].
+    ///
+    /// # Errors
+    /// If there is no such run, it has ended, or it is being stopped.
+    pub fn pause(&self, run_id: &str, reason: &str) -> Result<(), Error> {
+        Ok(self.inner.engine.pause(run_id, reason)?)
+    }
+
+    /// Lets a paused run go on.
+    ///
+    /// # Errors
+    /// If there is no such run, or it has ended.
+    pub fn resume(&self, run_id: &str) -> Result<(), Error> {
+        Ok(self.inner.engine.resume(run_id)?)
+    }
+
     /// Asks every run to end gracefully; how many were asked.
     pub fn cancel_all(&self, reason: &str) -> usize {
         self.inner.engine.cancel_all(reason)

@@ -75,6 +75,23 @@ impl Run {
         self.handle.cancel(mode, reason);
     }
 
+    /// Lets no more steps start until the run is resumed; those under way end as they would. Limits on them and on the
+    /// run count on; timers that come due meanwhile fire when the run goes on. Twice is the same as once.
+    ///
+    /// # Errors
+    /// If the run has ended, or is being stopped.
+    pub fn pause(&self, reason: &str) -> Result<(), Error> {
+        Ok(self.handle.pause(reason)?)
+    }
+
+    /// Lets a paused run go on. Nothing happens if it is not paused.
+    ///
+    /// # Errors
+    /// If the run has ended.
+    pub fn resume(&self) -> Result<(), Error> {
+        Ok(self.handle.resume()?)
+    }
+
     /// Waits for the end without blocking the thread.
     pub async fn outcome(&self) -> Outcome {
         self.handle.ended().await;

@@ -13,6 +13,7 @@ mod event;
 mod foreach;
 mod gate;
 mod identity;
+mod pause;
 mod plain;
 mod record;
 mod report;
@@ -89,6 +90,7 @@ impl RunState {
     pub fn status(&self) -> RunStatus {
         match (&self.data.ending, self.data.phase) {
             (Some(ending), Phase::Done) => ending.status(),
+            (None, _) if self.data.pause.is_some() => RunStatus::Paused,
             (None, _) if self.data.in_flight == 0 && self.data.waiting > 0 => RunStatus::Waiting,
             _ => RunStatus::Running,
         }

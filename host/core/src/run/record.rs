@@ -66,6 +66,13 @@ pub enum Fact {
         /// Why, for people.
         reason: Arc<str>,
     },
+    /// Somebody wants no more steps to start for now.
+    Pause {
+        /// Why, for people.
+        reason: Arc<str>,
+    },
+    /// A paused run is to go on.
+    Resume,
 }
 
 /// What is to be done outside.
@@ -276,6 +283,10 @@ pub enum RecordKind {
     Log,
     /// The custom status of the run changed; detail: the status.
     StatusSet,
+    /// No more steps start; detail: why.
+    RunPaused,
+    /// Steps start again.
+    RunResumed,
     /// Somebody asked to cancel; detail: reason.
     CancelRequested,
     /// Running steps are being stopped and clean-up begins.

@@ -1,6 +1,7 @@
 //! What a run knows: instances of scopes, a node for every step in them, and what is armed, timed and in flight.
 
 use super::ending::{Ending, Phase};
+use super::pause::Pause;
 use super::record::{CallKey, InstanceIx, Record, TimerId};
 use super::status::StepStatus;
 use super::undo::{Armed, Undo};
@@ -71,6 +72,8 @@ pub(crate) struct Data {
     pub(crate) steps_completed: u64,
     /// Some body limits the calls inside it.
     pub(crate) has_gates: bool,
+    /// The run is paused, and what waits for it to go on.
+    pub(crate) pause: Option<Box<Pause>>,
     pub(crate) work: VecDeque<Work>,
 }
 
@@ -304,13 +307,14 @@ impl Data {
             steps_settled: 0,
             steps_completed: 0,
             has_gates: false,
+            pause: None,
             work: VecDeque::new(),
         }
     }
 
-    /// Whether nobody limits calls or waits for a certain step.
+    /// Whether nobody limits calls, waits for a certain step or has paused the run.
     pub(crate) fn is_plain_run(&self) -> bool {
-        !self.has_gates && self.start.until.is_none()
+        !self.has_gates && self.start.until.is_none() && self.pause.is_none()
     }
 
     pub(crate) fn instance(&self, ix: InstanceIx) -> Option<&Instance> {

@@ -10,6 +10,7 @@ mod lab;
 mod limits;
 mod modes;
 mod observing;
+mod pausing;
 mod race;
 mod random;
 mod reference;
