@@ -31,7 +31,7 @@ fn each_field_of_the_schema_has_a_row_and_each_row_a_field() {
     assert!(without_field.is_empty(), "rows for fields that are not in the schema: {without_field:#?}");
 }
 
-const FILES: [&str; 6] = ["document", "step", "retry", "call", "structured", "refused"];
+const FILES: [&str; 7] = ["document", "step", "retry", "call", "structured", "outward", "refused"];
 
 #[test]
 fn fields_of_the_document_change_what_happens() {
@@ -56,6 +56,11 @@ fn fields_of_calls_change_what_happens() {
 #[test]
 fn fields_of_the_other_types_change_what_happens() {
     check("structured");
+}
+
+#[test]
+fn fields_of_types_that_reach_other_runs_change_what_happens() {
+    check("outward");
 }
 
 #[test]

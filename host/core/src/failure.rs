@@ -27,6 +27,12 @@ pub mod kind {
     pub const FOREACH_TOO_MANY_FAILURES: &str = "foreach.too_many_failures";
     /// A `repeat` reached `max_iterations` without meeting its condition.
     pub const REPEAT_TOO_MANY_ITERATIONS: &str = "repeat.too_many_iterations";
+    /// There is no run of the id that something is sent to.
+    pub const RUN_NOT_FOUND: &str = "run.not_found";
+    /// The run that something is sent to has ended.
+    pub const RUN_ENDED: &str = "run.ended";
+    /// The run that something is sent to holds as many unread events and messages as it may.
+    pub const RUN_INBOX_FULL: &str = "run.inbox_full";
     /// A defect of Jackfield.
     pub const INTERNAL: &str = "internal";
 }

@@ -28,6 +28,9 @@ pub struct Config {
     pub finished_runs_max: usize,
     /// Runs that have not ended at most; 1,000,000 by default.
     pub open_runs_max: usize,
+    /// Events and messages that one run holds before its steps have taken them at most; 10,000 by default. Whoever sends
+    /// more is refused.
+    pub unread_max: u32,
     /// What runs keep of what has happened in them; everything by default.
     pub history: History,
 }
@@ -43,6 +46,7 @@ impl Default for Config {
             shutdown_grace: Duration::from_secs(10),
             finished_runs_max: 10_000,
             open_runs_max: 1_000_000,
+            unread_max: 10_000,
             history: History::Full,
         }
     }

@@ -58,7 +58,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::RunNotFound`], and those of [`RunHandle::pause`].
     pub fn pause(&self, run_id: &str, reason: &str) -> Result<(), EngineError> {
-        self.known(run_id)?.pause(reason)
+        known(self, run_id)?.pause(reason)
     }
 
     /// As [`RunHandle::resume`], by the id of the run.
@@ -66,10 +66,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError::RunNotFound`], [`EngineError::RunEnded`]
     pub fn resume(&self, run_id: &str) -> Result<(), EngineError> {
-        self.known(run_id)?.resume()
+        known(self, run_id)?.resume()
     }
+}
 
-    fn known(&self, run_id: &str) -> Result<RunHandle, EngineError> {
-        self.get(run_id).ok_or_else(|| EngineError::RunNotFound(run_id.to_owned()))
-    }
+/// The run of this id.
+pub(crate) fn known(engine: &Engine, run_id: &str) -> Result<RunHandle, EngineError> {
+    engine.get(run_id).ok_or_else(|| EngineError::RunNotFound(run_id.to_owned()))
 }

@@ -1,6 +1,7 @@
 //! The engine: starts runs, knows them by id, and ends its threads in order.
 
 use crate::config::{Config, Ports, StartRequest};
+use crate::errands::Errands;
 use crate::error::{EngineError, InputFault};
 use crate::handle::RunHandle;
 use crate::inline::{Slot, timed_out};
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) async_calls: Mutex<AsyncCalls>,
     pub(crate) slots: Mutex<Vec<Arc<Slot>>>,
     pub(crate) timers: Timers,
+    pub(crate) errands: Errands,
     pub(crate) watch: Mutex<Watch>,
     pub(crate) watch_wake: Condvar,
     pub(crate) no_session: Arc<str>,
@@ -127,6 +129,7 @@ impl Engine {
             async_calls: Mutex::default(),
             slots: Mutex::default(),
             timers: Timers::default(),
+            errands: Errands::default(),
             watch: Mutex::default(),
             watch_wake: Condvar::new(),
             no_session: "".into(),
@@ -142,6 +145,7 @@ impl Engine {
         }
         engine.inner.spawn("jackfield-timers", Inner::timer_thread)?;
         engine.inner.spawn("jackfield-watchdog", Inner::watchdog)?;
+        engine.inner.spawn("jackfield-errands", Inner::errand_thread)?;
         Ok(engine)
     }
 
@@ -200,8 +204,7 @@ impl Engine {
     /// The run called `run_id`, if it is known.
     #[must_use]
     pub fn get(&self, run_id: &str) -> Option<RunHandle> {
-        let run = self.inner.runs.lock().all.get(run_id)?.1.clone();
-        Some(RunHandle { inner: self.inner.clone(), run })
+        Some(RunHandle { inner: self.inner.clone(), run: self.inner.cell(run_id)? })
     }
 
     /// The runs that `filter` lets through, in the order of their starts.
@@ -282,6 +285,7 @@ impl Engine {
         inner.inline_lane.stop();
         inner.blocking_lane.stop();
         inner.timers.stop();
+        inner.errands.stop();
         inner.watch.lock().is_stopped = true;
         inner.watch_wake.notify_all();
         let joins = std::mem::take(&mut *inner.joins.lock());
@@ -318,6 +322,18 @@ impl Inner {
             })
         };
         plan.methods.iter().map(bind).collect()
+    }
+
+    /// The run of this id, if it is known.
+    pub(crate) fn cell(&self, run_id: &str) -> Option<Arc<RunCell>> {
+        Some(self.runs.lock().all.get(run_id)?.1.clone())
+    }
+
+    /// Runs that have not ended, in the order of their starts.
+    pub(crate) fn open_runs(&self) -> Vec<Arc<RunCell>> {
+        let mut runs = self.runs.lock().in_order();
+        runs.retain(|run| !run.shared.lock().is_over);
+        runs
     }
 
     fn enter_run(&self, run: &Arc<RunCell>) -> Result<(), EngineError> {

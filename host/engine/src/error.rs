@@ -44,6 +44,20 @@ pub enum EngineError {
     /// The run is being cancelled or has failed, and what is left to do is clean-up.
     #[error("run `{0}` is being stopped, and its clean-up cannot be paused; wait for its end")]
     RunStopping(String),
+    /// The run holds as many events and messages as it may.
+    #[error(
+        "run `{id}` holds {limit} events and messages that no step has taken, which is the limit; let it take some, or \
+         raise `unread_max`"
+    )]
+    InboxFull {
+        /// Its id.
+        id: String,
+        /// The limit.
+        limit: u32,
+    },
+    /// A name of an event or a queue that cannot be used.
+    #[error("the name `{0}` of an event or a queue must have 1 to 256 bytes")]
+    BadName(String),
     /// The input does not fit the document's schema.
     #[error("the input does not fit the workflow's input_schema: {}", join(.0))]
     Input(Vec<InputFault>),

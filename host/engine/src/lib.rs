@@ -8,6 +8,7 @@ mod config;
 mod control;
 mod crew;
 mod engine;
+mod errands;
 mod error;
 mod handle;
 mod inline;
@@ -20,6 +21,7 @@ mod pause;
 mod perform;
 mod pool;
 mod run;
+mod signals;
 mod spans;
 mod sync;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::crew::CHEAP_NS;
 use crate::engine::Inner;
+use crate::errands::Errand;
 use crate::run::{LaneKind, RunCell, Running, Shared};
 use crate::timers::Due;
 use jackfield_core::catalog::MethodKind;
@@ -199,6 +200,7 @@ impl Inner {
                     shared.ready(lane).calls.push_back(call);
                 }
                 Command::CancelCall(key) => self.cancel_call(run, shared, key, after),
+                Command::Emit(emit) => self.errands.push(run, Errand::Emit(emit)),
                 Command::StartTimer { id, at } => {
                     let due = later(at.since(now));
                     let ticket = self.timers.set(due, Due::Run(Arc::downgrade(run), id));

@@ -202,6 +202,22 @@ impl Host {
         Ok(self.inner.engine.resume(run_id)?)
     }
 
+    /// Sends an event to a run, see [`Run::signal`].
+    ///
+    /// # Errors
+    /// If there is no such run, and as [`Run::signal`].
+    pub fn signal(&self, run_id: &str, event: &str, data: impl Into<Payload>) -> Result<(), Error> {
+        Ok(self.inner.engine.signal(run_id, event, data.into())?)
+    }
+
+    /// Puts a message into a queue of a run, see [`Run::send`].
+    ///
+    /// # Errors
+    /// If there is no such run, and as [`Run::signal`].
+    pub fn send(&self, run_id: &str, queue: &str, message: impl Into<Payload>) -> Result<(), Error> {
+        Ok(self.inner.engine.send(run_id, queue, message.into())?)
+    }
+
     /// Asks every run to end gracefully; how many were asked.
     pub fn cancel_all(&self, reason: &str) -> usize {
         self.inner.engine.cancel_all(reason)

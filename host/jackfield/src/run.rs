@@ -92,6 +92,24 @@ impl Run {
         Ok(self.handle.resume()?)
     }
 
+    /// Sends an event to the run. It is kept until a `wait_for_event` step takes it, also one that comes later. Returns
+    /// when it is recorded.
+    ///
+    /// # Errors
+    /// If the run has ended, holds too many that no step has taken, or the name is empty or longer than 256 bytes.
+    pub fn signal(&self, event: &str, data: impl Into<Payload>) -> Result<(), Error> {
+        Ok(self.handle.signal(event, data.into())?)
+    }
+
+    /// Puts a message into a queue of the run. It is kept until a `receive` step takes it, first in, first out. Returns
+    /// when it is recorded.
+    ///
+    /// # Errors
+    /// As [`Run::signal`].
+    pub fn send(&self, queue: &str, message: impl Into<Payload>) -> Result<(), Error> {
+        Ok(self.handle.send(queue, message.into())?)
+    }
+
     /// Waits for the end without blocking the thread.
     pub async fn outcome(&self) -> Outcome {
         self.handle.ended().await;

@@ -52,6 +52,8 @@ fn words(record: &Event) -> Option<(Tone, &'static str)> {
         EventKind::StepCompensated => (Tone::Warning, "compensated"),
         EventKind::CompensationFailed => (Tone::Bad, "compensation failed"),
         EventKind::Log => level_word(record.level.unwrap_or(LogLevel::Info)),
+        EventKind::EventReceived => (Tone::Dim, "received an event"),
+        EventKind::MessageReceived => (Tone::Dim, "received a message"),
         EventKind::RunPaused => (Tone::Warning, "paused"),
         EventKind::RunResumed => (Tone::Dim, "resumed"),
         EventKind::CancelRequested => (Tone::Warning, "cancelling"),

@@ -4,9 +4,11 @@
 //! Successors and declared dependencies are CSR arrays over that table. Nothing here is changed by a run.
 
 mod input;
+mod outward;
 mod plain;
 
 pub use input::InputSchema;
+pub use outward::{Channel, Emit, Receive, WaitForEvent};
 pub use plain::Plain;
 pub(crate) use plain::limit_ns;
 
@@ -16,6 +18,7 @@ use crate::expr::{Expression, Template};
 use crate::model::Isolation;
 pub use crate::model::{Backoff, LogLevel, Mode, Rollback, Tolerance, TriggerRule};
 use semver::Version;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +95,8 @@ pub struct Plan {
     pub cleanup_timeout: Duration,
     /// Attempts of call steps at a time; `None` = the host's limit.
     pub max_concurrency: Option<u32>,
+    /// Events and queues that some step waits for.
+    pub listens: BTreeSet<(Channel, Arc<str>)>,
 }
 
 impl Plan {
@@ -321,6 +326,12 @@ pub enum Action {
     Fail(Box<Fail>),
     /// Ends the run as completed with this output.
     Return(Box<Template>),
+    /// Waits for an event.
+    WaitForEvent(Box<WaitForEvent>),
+    /// Takes messages.
+    Receive(Box<Receive>),
+    /// Sends an event or a message.
+    Emit(Box<Emit>),
 }
 
 /// `switch`.
@@ -471,6 +482,8 @@ pub enum Ref {
     LocalItem,
     /// The index in `while` of a foreach.
     LocalIndex,
+    /// `event` in the filter of a `wait_for_event`: `{name, data}`.
+    LocalEvent,
     /// The error bound by a catch scope, or `error` of `on_failure`.
     Error(ScopeIx),
     /// The item of a foreach body.

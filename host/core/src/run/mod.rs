@@ -7,14 +7,17 @@
 mod attempt;
 mod body;
 mod contest;
+mod emit;
 mod ending;
 mod environment;
 mod event;
 mod foreach;
 mod gate;
 mod identity;
+mod inbox;
 mod pause;
 mod plain;
+mod receive;
 mod record;
 mod report;
 mod retry;
@@ -30,8 +33,8 @@ mod tests;
 
 pub use event::{Event, EventKind};
 pub use record::{
-    CallCommand, CallKey, CancelMode, Command, Detail, Fact, Input, InputEnv, Inputs, InstanceIx, LogLine,
-    Record, RecordKind, TimerId,
+    CallCommand, CallKey, CancelMode, Command, Detail, EmitCommand, Fact, Input, InputEnv, Inputs,
+    InstanceIx, LogLine, Record, RecordKind, TimerId,
 };
 pub use report::{RunReport, StepReport, Stopping};
 pub use state::{History, Start};
@@ -103,6 +106,12 @@ impl RunState {
             (Some(ending::Ending::Completed(output)), Phase::Done) => Some(output),
             _ => None,
         }
+    }
+
+    /// Events and messages that were sent to it and that no step has taken yet.
+    #[must_use]
+    pub fn unread(&self) -> u32 {
+        self.data.inbox.unread()
     }
 
     /// Everything that happened, oldest first.

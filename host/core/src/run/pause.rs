@@ -49,6 +49,7 @@ impl Turn<'_> {
             let gates = (0..instances).map(InstanceIx);
             gates.for_each(|ix| self.fill_gate(ix));
         }
+        self.offer_unread();
         pause.due.into_iter().for_each(|timer| self.timer(timer));
     }
 

@@ -6,7 +6,7 @@
 use crate::expr::{Env, Operand, RefIx};
 use crate::failure::Failure;
 use crate::payload::Payload;
-use crate::plan::{MethodIx, Plain, Plan, StepIx, limit_ns};
+use crate::plan::{Channel, MethodIx, Plain, Plan, StepIx, limit_ns};
 use crate::ports::LogLevel;
 use crate::time::{Nanos, Timestamp};
 use smallvec::SmallVec;
@@ -73,6 +73,16 @@ pub enum Fact {
     },
     /// A paused run is to go on.
     Resume,
+    /// An event or a message was sent to the run. It is kept until a step takes it, so whoever reports it sees to it
+    /// that they do not become too many, see [`super::RunState::unread`].
+    Sent {
+        /// Which of the two.
+        channel: Channel,
+        /// Name of the event or the queue.
+        name: Arc<str>,
+        /// What goes with it.
+        data: Payload,
+    },
 }
 
 /// What is to be done outside.
@@ -82,6 +92,9 @@ pub enum Command {
     Call(CallCommand),
     /// Stop an attempt; its outcome is still to be reported, at the latest after the grace.
     CancelCall(CallKey),
+    /// Send something to other runs and report what came of it as the outcome of the attempt: null, or a failure if it
+    /// could not be delivered. It is made once an attempt, and asked for again if a restart came between.
+    Emit(Box<EmitCommand>),
     /// Report when it is time.
     StartTimer {
         /// Its name.
@@ -93,6 +106,21 @@ pub enum Command {
     CancelTimer(TimerId),
     /// The run has ended: nothing more will be asked for.
     Finish,
+}
+
+/// Something to send to other runs.
+#[derive(Debug)]
+pub struct EmitCommand {
+    /// Which attempt.
+    pub key: CallKey,
+    /// An event or a message.
+    pub channel: Channel,
+    /// Name of the event or the queue.
+    pub name: Arc<str>,
+    /// The run that it goes to; `None` = every open run whose plan waits for it.
+    pub to: Option<Arc<str>>,
+    /// What goes with it.
+    pub data: Payload,
 }
 
 /// A call to make. Small, because it is moved from hand to hand.
@@ -283,6 +311,10 @@ pub enum RecordKind {
     Log,
     /// The custom status of the run changed; detail: the status.
     StatusSet,
+    /// An event was sent to the run; detail: its name and its data.
+    EventReceived,
+    /// A message was sent to the run; detail: its queue and its data.
+    MessageReceived,
     /// No more steps start; detail: why.
     RunPaused,
     /// Steps start again.

@@ -1,6 +1,7 @@
 //! What a run knows: instances of scopes, a node for every step in them, and what is armed, timed and in flight.
 
 use super::ending::{Ending, Phase};
+use super::inbox::{Inbox, Ticket};
 use super::pause::Pause;
 use super::record::{CallKey, InstanceIx, Record, TimerId};
 use super::status::StepStatus;
@@ -74,6 +75,7 @@ pub(crate) struct Data {
     pub(crate) has_gates: bool,
     /// The run is paused, and what waits for it to go on.
     pub(crate) pause: Option<Box<Pause>>,
+    pub(crate) inbox: Inbox,
     pub(crate) work: VecDeque<Work>,
 }
 
@@ -222,6 +224,8 @@ pub(crate) struct NodeMore {
     pub(crate) limit_timer: Option<TimerId>,
     /// Timer that the step waits for: a wait, a retry, the next iteration.
     pub(crate) pause_timer: Option<TimerId>,
+    /// The step waits for what is sent to the run.
+    pub(crate) ticket: Option<Ticket>,
     pub(crate) children: SmallVec<[InstanceIx; 1]>,
     /// The attempt ends with this failure as soon as all children have gone.
     pub(crate) abort: Option<Box<Failure>>,
@@ -308,6 +312,7 @@ impl Data {
             steps_completed: 0,
             has_gates: false,
             pause: None,
+            inbox: Inbox::default(),
             work: VecDeque::new(),
         }
     }
@@ -379,7 +384,9 @@ impl Data {
     }
 
     pub(crate) fn record(&mut self, record: Record) {
-        let is_wanted = record.step.is_none() || record.kind == super::record::RecordKind::Log;
+        use super::record::RecordKind::{EventReceived, Log, MessageReceived};
+        let is_sent = matches!(record.kind, EventReceived | MessageReceived);
+        let is_wanted = (record.step.is_none() && !is_sent) || record.kind == Log;
         if is_wanted || self.keeps_steps() {
             self.history.push(record);
         }

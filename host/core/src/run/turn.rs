@@ -56,6 +56,7 @@ impl Turn<'_> {
             }
             Fact::Pause { reason } => self.pause_run(&reason),
             Fact::Resume => self.resume_run(),
+            Fact::Sent { channel, name, data } => self.deliver((channel, name), data),
         }
         self.settle_work();
     }

@@ -160,7 +160,42 @@ impl Step {
         self.with("level", word)
     }
 
-    /// A log: fields of the line; a template.
+    /// Waits for an event that is sent to the run.
+    pub fn wait_for_event(id: &str, event: &str) -> Self {
+        Self::of_type(id, "wait_for_event").with("event", event)
+    }
+
+    /// A wait for an event: takes only one for which this holds; an expression over `event.data`.
+    pub fn filter(self, condition: &str) -> Self {
+        self.with("filter", condition)
+    }
+
+    /// Takes a message from a queue of the run.
+    pub fn receive(id: &str, queue: &str) -> Self {
+        Self::of_type(id, "receive").with("queue", queue)
+    }
+
+    /// A receive: so many at most; above 1 the output is an array of what is there, at least one.
+    pub fn max_messages(self, limit: u32) -> Self {
+        self.with("max_messages", limit)
+    }
+
+    /// Sends an event, to every open run that waits for it unless [`Step::to`] names one.
+    pub fn emit_event(id: &str, event: &str) -> Self {
+        Self::of_type(id, "emit").with("event", event)
+    }
+
+    /// Puts a message into a queue, of every open run that receives from it unless [`Step::to`] names one.
+    pub fn emit_message(id: &str, queue: &str) -> Self {
+        Self::of_type(id, "emit").with("queue", queue)
+    }
+
+    /// An emit: the id of the run that it goes to; a template.
+    pub fn to(self, run_id: &str) -> Self {
+        self.with("to", run_id)
+    }
+
+    /// A log: fields of the line. An emit: what is sent. A template.
     pub fn data(self, data: impl Into<Value>) -> Self {
         self.with("data", data)
     }
