@@ -114,6 +114,12 @@ impl RunState {
         self.data.inbox.unread()
     }
 
+    /// The status that its steps have set, if any.
+    #[must_use]
+    pub fn custom_status(&self) -> Option<&Payload> {
+        self.data.custom_status.as_ref()
+    }
+
     /// Everything that happened, oldest first.
     #[must_use]
     pub fn history(&self) -> &[Record] {

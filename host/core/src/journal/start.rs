@@ -1,0 +1,113 @@
+//! What a run was started with, as a store keeps it: one JSON object, so that later versions can add to it.
+
+use super::{BlobId, Damage, RULES};
+use crate::payload::Payload;
+use crate::plan::Plan;
+use crate::run::{History, Start};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a run was started with.
+#[derive(Clone, Debug, Serialize)]
+pub struct StoredStart {
+    /// By which rules its facts are applied.
+    pub rules: u32,
+    /// When it began, in nanoseconds since the epoch.
+    pub at: Timestamp,
+    /// Its input, checked.
+    pub input: Payload,
+    /// Values for `config.<key>`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<Box<str>, Payload>,
+    /// Source of everything that must look random.
+    pub seed: u64,
+    /// Bodies of a foreach at a time where the document says 0.
+    pub host_concurrency: u32,
+    /// Step after which it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// The document that names the methods which its plan was made with, see [`super::Pinned`].
+    pub methods: BlobId,
+}
+
+/// The same, with values as they stand in the text.
+#[derive(Deserialize)]
+struct Raw<'a> {
+    rules: u32,
+    at: Timestamp,
+    #[serde(borrow)]
+    input: &'a serde_json::value::RawValue,
+    #[serde(borrow, default)]
+    config: BTreeMap<Box<str>, &'a serde_json::value::RawValue>,
+    seed: u64,
+    host_concurrency: u32,
+    until: Option<String>,
+    methods: BlobId,
+}
+
+impl StoredStart {
+    /// What `start` at `at` is, for the journal.
+    #[must_use]
+    pub fn new(plan: &Plan, start: &Start, at: Timestamp, methods: BlobId) -> Self {
+        Self {
+            rules: RULES,
+            at,
+            input: start.input.clone(),
+            config: (*start.config).clone(),
+            seed: start.seed,
+            host_concurrency: start.host_concurrency,
+            until: start.until.map(|step| plan.step(step).id.to_string()),
+            methods,
+        }
+    }
+
+    /// Reads it back.
+    ///
+    /// # Errors
+    /// [`Damage::Start`] if the text is no such object, [`Damage::Rules`] if it was written by other rules.
+    pub fn parse(text: &str) -> Result<Self, Damage> {
+        #[derive(Deserialize)]
+        struct Rules {
+            rules: u32,
+        }
+        let wrong = |error: serde_json::Error| Damage::Start(error.to_string());
+        let Rules { rules } = serde_json::from_str(text).map_err(wrong)?;
+        if rules != RULES {
+            return Err(Damage::Rules(rules));
+        }
+        let raw: Raw<'_> = serde_json::from_str(text).map_err(wrong)?;
+        let config = raw.config.into_iter().map(|(key, value)| (key, Payload::trusted(value.get())));
+        Ok(Self {
+            rules: raw.rules,
+            at: raw.at,
+            input: Payload::trusted(raw.input.get()),
+            config: config.collect(),
+            seed: raw.seed,
+            host_concurrency: raw.host_concurrency,
+            until: raw.until,
+            methods: raw.methods,
+        })
+    }
+
+    /// The start itself, for a run that follows `plan`.
+    ///
+    /// # Errors
+    /// [`Damage::Start`] if the plan lacks the step that the run is to end after.
+    pub fn start(&self, run_id: Arc<str>, plan: &Plan, history: History) -> Result<Start, Damage> {
+        let find = |id: &String| {
+            plan.find(id)
+                .ok_or_else(|| Damage::Start(format!("the workflow has no step `{id}` to stop after")))
+        };
+        Ok(Start {
+            run_id,
+            input: self.input.clone(),
+            config: Arc::new(self.config.clone()),
+            seed: self.seed,
+            host_concurrency: self.host_concurrency,
+            until: self.until.as_ref().map(find).transpose()?,
+            history,
+        })
+    }
+}

@@ -1,0 +1,292 @@
+//! What the engine needs of a store.
+
+use super::{BlobId, RunNo};
+use crate::payload::Payload;
+use crate::run::RunStatus;
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// One thing to be written.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A new run.
+    Begin(Box<StoredRow>),
+    /// A text that runs or workflows refer to; known ones are left as they are.
+    Document {
+        /// Its hash.
+        id: BlobId,
+        /// The text.
+        text: Arc<str>,
+    },
+    /// A long value that facts of `run` refer to.
+    Blob {
+        /// Which run.
+        run: RunNo,
+        /// Its hash.
+        id: BlobId,
+        /// The value.
+        value: Payload,
+    },
+    /// Batches of facts of a run that goes on.
+    Facts {
+        /// Which run.
+        run: RunNo,
+        /// Number of the first batch, counted from the start of the run.
+        first: u64,
+        /// The batches.
+        bytes: Box<[u8]>,
+    },
+    /// Batches of facts once more, all together, for good: what [`Change::Facts`] wrote of them is not needed any more.
+    Chunk {
+        /// Which run.
+        run: RunNo,
+        /// Number of the first batch.
+        first: u64,
+        /// Number behind the last one.
+        end: u64,
+        /// The batches.
+        bytes: Box<[u8]>,
+    },
+    /// Where a run stands.
+    Standing {
+        /// Which run.
+        run: RunNo,
+        /// Where.
+        standing: Box<Standing>,
+    },
+    /// A run is forgotten with everything that belongs to it.
+    Delete(RunNo),
+    /// A workflow is made known.
+    Workflow(Box<StoredWorkflow>),
+    /// A version of a workflow, or all of them, is not known any more.
+    Unregister {
+        /// Workflow id.
+        id: String,
+        /// Version; all if absent.
+        version: Option<String>,
+    },
+}
+
+/// A run as it began.
+#[derive(Clone, Debug)]
+pub struct StoredRow {
+    /// Its number.
+    pub no: RunNo,
+    /// Its id.
+    pub run_id: Arc<str>,
+    /// Workflow id.
+    pub workflow: String,
+    /// Workflow version.
+    pub version: String,
+    /// The document that its plan is made from.
+    pub document: BlobId,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// What it was started with, see [`super::StoredStart`].
+    pub start: String,
+}
+
+/// Where a run stands, for lists and for finding out when it is to be looked at again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Status.
+    pub status: RunStatus,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// When its next timer is due, if it waits and nothing of it is in memory.
+    pub due_at: Option<Timestamp>,
+    /// What is wrong, for people: the failure of a failed run, or what it waits for.
+    pub reason: Option<String>,
+    /// Custom status as JSON text.
+    pub custom_status: Option<String>,
+}
+
+/// A registered workflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredWorkflow {
+    /// Workflow id.
+    pub id: String,
+    /// Version.
+    pub version: String,
+    /// Its document.
+    pub document: BlobId,
+    /// When it was registered.
+    pub registered_at: Timestamp,
+}
+
+/// A run as it is found in a store.
+#[derive(Clone, Debug)]
+pub struct StoredRun {
+    /// How it began.
+    pub row: StoredRow,
+    /// Where it was last said to stand.
+    pub standing: Standing,
+    /// All batches of facts in order, in one or more pieces.
+    pub pieces: Vec<Box<[u8]>>,
+    /// How many batches the pieces hold.
+    pub batches: u64,
+    /// How many of them stand in chunks.
+    pub chunked: u64,
+}
+
+/// Which runs to list; newest first.
+#[derive(Clone, Debug, Default)]
+pub struct RunQuery {
+    /// Only those that stand in one of these; all if empty.
+    pub statuses: Vec<RunStatus>,
+    /// Only those of this workflow.
+    pub workflow: Option<String>,
+    /// Only those that began at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only those whose id, workflow, reason or custom status contains this text.
+    pub text: Option<String>,
+    /// Only those before this one in the list.
+    pub before: Option<RunNo>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A line in a list of runs.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// Its number.
+    pub no: RunNo,
+    /// Its id.
+    pub run_id: String,
+    /// Workflow id.
+    pub workflow: String,
+    /// Workflow version.
+    pub version: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Where it stands.
+    pub standing: Standing,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The lines.
+    pub runs: Vec<Listing>,
+    /// Where the next page begins, if there may be one.
+    pub next: Option<RunNo>,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process owns it.
+    #[error("the journal {path} is in use by process {pid}; stop that process, or talk to it")]
+    InUse {
+        /// Its file.
+        path: String,
+        /// Whose.
+        pid: u32,
+    },
+    /// There is no room left; worth trying again.
+    #[error("there is no room left for the journal {0}; free some space, it goes on by itself")]
+    Full(String),
+    /// The file is damaged.
+    #[error(
+        "the journal {path} is damaged: {why}; `jackfield db check` tells more, `jackfield db backup` saves what can be read"
+    )]
+    Damaged {
+        /// Its file.
+        path: String,
+        /// What was found.
+        why: String,
+    },
+    /// It was written by a later version.
+    #[error(
+        "the journal {path} has format {found}, this version of Jackfield reads up to {known}; use a newer one"
+    )]
+    TooNew {
+        /// Its file.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The newest format known here.
+        known: u32,
+    },
+    /// Anything else.
+    #[error("the journal {path} cannot be used: {why}")]
+    Other {
+        /// Its file.
+        path: String,
+        /// What was said.
+        why: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the same may succeed later without anybody changing the store.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Full(_))
+    }
+}
+
+/// Keeps runs. Writing is done by one thread at a time, reading by any.
+pub trait Store: Send + Sync {
+    /// Writes all changes in this order, or none; they are durable when this returns.
+    ///
+    /// # Errors
+    /// If they could not be written; the store is as before.
+    fn write(&self, changes: &[Change]) -> Result<(), StoreError>;
+
+    /// The highest number that a run ever had; 0 if there was none.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn last_run(&self) -> Result<RunNo, StoreError>;
+
+    /// Every run that has not ended and did not stand still when it was last written: what has to go on at once.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn unfinished(&self) -> Result<Vec<StoredRun>, StoreError>;
+
+    /// The run of this id.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn load(&self, run_id: &str) -> Result<Option<StoredRun>, StoreError>;
+
+    /// The line of this run, without its facts.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn find(&self, run_id: &str) -> Result<Option<Listing>, StoreError>;
+
+    /// A page of a list.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn list(&self, query: &RunQuery) -> Result<Page, StoreError>;
+
+    /// Ids of runs out of memory whose timers are due at `until` or earlier, earliest first, at most `limit`; and when the
+    /// next one behind them is.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn due(&self, until: Timestamp, limit: usize) -> Result<(Vec<String>, Option<Timestamp>), StoreError>;
+
+    /// A document.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn document(&self, id: BlobId) -> Result<Option<Arc<str>>, StoreError>;
+
+    /// A long value.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn blob(&self, id: BlobId) -> Result<Option<Payload>, StoreError>;
+
+    /// All registered workflows.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn workflows(&self) -> Result<Vec<StoredWorkflow>, StoreError>;
+}

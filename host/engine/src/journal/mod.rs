@@ -1,0 +1,35 @@
+//! Durable runs: what happens in them is written down before anything that depends on it is done.
+//!
+//! A run's facts go to the journal in the order in which they were applied, under the run's lock. One thread writes
+//! everything that is pending in one transaction, then lets go on what waited for it: calls that are not `pure`, starts
+//! that want to be acknowledged, ends that want to be told. What arrives meanwhile is the next transaction.
+
+mod activate;
+mod evict;
+mod log;
+mod replay;
+mod writer;
+
+pub use self::writer::JournalStats;
+pub(crate) use self::{log::RunLog, writer::Journal};
+
+use jackfield_core::journal::BlobId;
+use std::sync::Arc;
+
+/// The document that a plan was made from. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its hash.
+    pub id: BlobId,
+    /// Its text.
+    pub text: Arc<str>,
+}
+
+impl Document {
+    /// This text.
+    #[must_use]
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
+        Self { id: BlobId::of(text.as_bytes()), text }
+    }
+}

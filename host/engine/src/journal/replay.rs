@@ -1,0 +1,120 @@
+//! A run's state, made again from what was written down.
+
+use jackfield_core::failure::{Failure, kind};
+use jackfield_core::journal::{Batches, BlobId, Damage, StoredRun, StoredStart};
+use jackfield_core::payload::Payload;
+use jackfield_core::plan::SharedPlan;
+use jackfield_core::run::{CallCommand, CallKey, Command, Fact, History, RunState, TimerId};
+use jackfield_core::time::{Nanos, Timestamp};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// A run as it was, and what it had asked for and not got.
+pub(crate) struct Restored {
+    pub(crate) state: RunState,
+    pub(crate) open: Outstanding,
+    /// The bytes of all batches that stand in no chunk.
+    pub(crate) tail: Vec<u8>,
+}
+
+/// What a run has asked for and not got.
+#[derive(Default)]
+pub(crate) struct Outstanding {
+    calls: HashMap<CallKey, (u64, CallCommand)>,
+    asked: u64,
+    cancelled: HashSet<CallKey>,
+    pub(crate) timers: BTreeMap<TimerId, Timestamp>,
+}
+
+impl Outstanding {
+    fn answered(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Outcome { key, .. } => {
+                self.calls.remove(key);
+                self.cancelled.remove(key);
+            }
+            Fact::Timer(id) => {
+                self.timers.remove(id);
+            }
+            Fact::Cancel { .. } => {}
+        }
+    }
+
+    fn note(&mut self, commands: &mut Vec<Command>) {
+        for command in commands.drain(..) {
+            match command {
+                Command::Call(call) => {
+                    self.asked += 1;
+                    self.calls.insert(call.key, (self.asked, call));
+                }
+                Command::CancelCall(key) => {
+                    self.cancelled.insert(key);
+                }
+                Command::StartTimer { id, at } => {
+                    self.timers.insert(id, at);
+                }
+                Command::CancelTimer(id) => {
+                    self.timers.remove(&id);
+                }
+                Command::Finish => {
+                    self.timers.clear();
+                    self.calls.clear();
+                    self.cancelled.clear();
+                }
+            }
+        }
+    }
+
+    /// Calls that are to be made again, in the order in which they were asked for.
+    pub(crate) fn calls(&mut self) -> Vec<CallCommand> {
+        let mut calls: Vec<_> = std::mem::take(&mut self.calls).into_values().collect();
+        calls.retain(|(_, call)| !self.cancelled.contains(&call.key));
+        calls.sort_by_key(|(nth, _)| *nth);
+        calls.into_iter().map(|(_, call)| call).collect()
+    }
+
+    /// What became of the calls that had been told to stop when the host ended.
+    pub(crate) fn stopped(&mut self) -> Vec<Fact> {
+        let mut keys: Vec<_> = std::mem::take(&mut self.cancelled).into_iter().collect();
+        keys.sort_by_key(|key| (key.instance, key.step, key.attempt));
+        let failure = || Failure::new(kind::CANCELLED, "cancelled; the host ended before it stopped");
+        let fact =
+            |key| Fact::Outcome { key, duration: Nanos::ZERO, outcome: Err(Box::new(failure())) };
+        keys.into_iter().map(fact).collect()
+    }
+}
+
+/// Applies everything that is stored of a run.
+pub(crate) fn replay(
+    stored: &StoredRun,
+    start: &StoredStart,
+    plan: SharedPlan,
+    history: History,
+    blob: &dyn Fn(BlobId) -> Option<Payload>,
+) -> Result<Restored, Damage> {
+    let begin = start.start(stored.row.run_id.clone(), &plan, history)?;
+    let mut commands = Vec::new();
+    let mut open = Outstanding::default();
+    let mut state = RunState::start(plan, begin, start.at, &mut commands);
+    open.note(&mut commands);
+    let mut nth = 0;
+    let mut tail = Vec::new();
+    for piece in &stored.pieces {
+        if nth >= stored.chunked {
+            tail.extend_from_slice(piece);
+        }
+        for batch in Batches::new(piece, start.at, blob) {
+            let batch = batch?;
+            nth += 1;
+            for fact in batch.facts {
+                open.answered(&fact);
+                state.apply(batch.at, fact, &mut commands);
+                open.note(&mut commands);
+            }
+        }
+    }
+    if nth != stored.batches {
+        let why = format!("{nth} batches instead of {}", stored.batches);
+        return Err(Damage::Unreadable { at: 0, why });
+    }
+    Ok(Restored { state, open, tail })
+}

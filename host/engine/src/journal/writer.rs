@@ -1,0 +1,221 @@
+//! The thread that writes, and what waits for it.
+
+use crate::engine::Inner;
+use crate::run::RunCell;
+use jackfield_core::journal::{BlobId, Change, RunNo, Store, StoreError};
+use parking_lot::{Condvar, Mutex};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long the thread looks for more before it sleeps: waking it costs more than a step.
+const SPIN_MAX: Duration = Duration::from_micros(50);
+/// Between two tries to write what could not be written.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// The way from runs to the store.
+pub(crate) struct Journal {
+    pub(crate) store: Arc<dyn Store>,
+    pending: Mutex<Pending>,
+    /// Signalled when there is something to write.
+    more: Condvar,
+    /// There is something to write; to be looked at without the lock.
+    has_more: AtomicBool,
+    /// Submissions up to this one are durable.
+    durable: AtomicU64,
+    progress: Mutex<()>,
+    /// Signalled after every transaction.
+    written: Condvar,
+    last_run: AtomicU64,
+    stats: Mutex<JournalStats>,
+    /// Documents that are in the store for sure.
+    pub(super) documents: Mutex<HashSet<BlobId>>,
+}
+
+#[derive(Default)]
+struct Pending {
+    changes: Vec<Change>,
+    /// Runs that something of waits.
+    runs: Vec<Arc<RunCell>>,
+    /// The last submission.
+    position: u64,
+    /// Number of the transaction that will carry what is pending.
+    transaction: u64,
+    is_asleep: bool,
+    is_stopped: bool,
+}
+
+/// Counters of a journal.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct JournalStats {
+    /// Transactions written.
+    pub transactions: u64,
+    /// Changes written.
+    pub changes: u64,
+    /// Tries that failed.
+    pub errors: u64,
+    /// Why the last try failed; nothing if it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Journal {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        let last = store.last_run()?;
+        Ok(Self {
+            store,
+            pending: Mutex::new(Pending { transaction: 1, ..Pending::default() }),
+            more: Condvar::new(),
+            has_more: AtomicBool::new(false),
+            durable: AtomicU64::new(0),
+            progress: Mutex::new(()),
+            written: Condvar::new(),
+            last_run: AtomicU64::new(last.0),
+            stats: Mutex::default(),
+            documents: Mutex::default(),
+        })
+    }
+
+    /// A number for a new run.
+    pub(crate) fn next_run(&self) -> RunNo {
+        RunNo(self.last_run.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    pub(crate) fn stats(&self) -> JournalStats {
+        self.stats.lock().clone()
+    }
+
+    /// Hands changes in; returns the position at which they will be durable. `listed` is the transaction that will look
+    /// after `run` already.
+    pub(crate) fn submit(
+        &self,
+        changes: &mut Vec<Change>,
+        run: Option<(&Arc<RunCell>, &mut u64)>,
+    ) -> u64 {
+        let mut pending = self.pending.lock();
+        pending.changes.append(changes);
+        pending.position += 1;
+        if let Some((run, listed)) = run
+            && *listed != pending.transaction
+        {
+            *listed = pending.transaction;
+            pending.runs.push(run.clone());
+        }
+        let position = pending.position;
+        let must_wake = std::mem::take(&mut pending.is_asleep);
+        drop(pending);
+        self.has_more.store(true, Ordering::Release);
+        if must_wake {
+            self.more.notify_one();
+        }
+        position
+    }
+
+    /// Whether the submission at `position` is durable.
+    pub(crate) fn is_durable(&self, position: u64) -> bool {
+        self.durable.load(Ordering::Acquire) >= position
+    }
+
+    /// Blocks until the submission at `position` is durable.
+    pub(crate) fn wait(&self, position: u64) {
+        let begin = Instant::now();
+        while !self.is_durable(position) && begin.elapsed() < SPIN_MAX {
+            std::hint::spin_loop();
+        }
+        let mut progress = self.progress.lock();
+        while !self.is_durable(position) {
+            self.written.wait(&mut progress);
+        }
+    }
+
+    /// Blocks until everything handed in so far is durable, at most `patience`. Whether it is.
+    pub(crate) fn flush(&self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        let position = self.pending.lock().position;
+        let mut progress = self.progress.lock();
+        while !self.is_durable(position) {
+            if self.written.wait_until(&mut progress, until).timed_out() {
+                return self.is_durable(position);
+            }
+        }
+        true
+    }
+
+    /// Ends the thread once everything has been written.
+    pub(crate) fn stop(&self) {
+        self.pending.lock().is_stopped = true;
+        self.more.notify_all();
+    }
+
+    /// Waits for something to write.
+    fn next(&self) -> Option<(Vec<Change>, Vec<Arc<RunCell>>, u64)> {
+        let begin = Instant::now();
+        while !self.has_more.load(Ordering::Acquire) && begin.elapsed() < SPIN_MAX {
+            std::hint::spin_loop();
+        }
+        let mut pending = self.pending.lock();
+        while pending.changes.is_empty() && pending.runs.is_empty() {
+            if pending.is_stopped {
+                return None;
+            }
+            pending.is_asleep = true;
+            self.more.wait(&mut pending);
+        }
+        pending.is_asleep = false;
+        pending.transaction += 1;
+        self.has_more.store(false, Ordering::Release);
+        let (changes, runs) = (std::mem::take(&mut pending.changes), std::mem::take(&mut pending.runs));
+        Some((changes, runs, pending.position))
+    }
+
+    /// Writes until it succeeds. False if the engine ends before.
+    fn write(&self, changes: &[Change]) -> bool {
+        loop {
+            let result = if changes.is_empty() { Ok(()) } else { self.store.write(changes) };
+            let mut stats = self.stats.lock();
+            match result {
+                Ok(()) => {
+                    stats.transactions += 1;
+                    stats.changes += changes.len() as u64;
+                    if stats.error.take().is_some() {
+                        tracing::info!("the journal can be written again; runs go on");
+                    }
+                    return true;
+                }
+                Err(error) => {
+                    stats.errors += 1;
+                    let text = error.to_string();
+                    if stats.error.as_ref() != Some(&text) {
+                        tracing::error!("runs wait: {text}");
+                        stats.error = Some(text);
+                    }
+                }
+            }
+            drop(stats);
+            let mut pending = self.pending.lock();
+            if pending.is_stopped {
+                return false;
+            }
+            self.more.wait_for(&mut pending, RETRY_AFTER);
+        }
+    }
+}
+
+impl Inner {
+    /// Body of the thread that writes.
+    pub(crate) fn journal_thread(self: Arc<Self>) {
+        let Some(journal) = &self.journal else { return };
+        while let Some((changes, runs, position)) = journal.next() {
+            if !journal.write(&changes) {
+                return;
+            }
+            journal.durable.store(position, Ordering::Release);
+            drop(journal.progress.lock());
+            journal.written.notify_all();
+            for run in &runs {
+                self.release(run, position);
+            }
+        }
+    }
+}
