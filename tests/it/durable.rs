@@ -1,6 +1,7 @@
 //! What runs do whichever engine performs them. The numbers in `docs/durable-cases.md` say which case of the list of
 //! behaviours a test stands for.
 
+mod children;
 mod messages;
 
 use jackfield::{Engine, HostBuilder, Run, StepStatus, Value};

@@ -8,7 +8,7 @@ mod names;
 mod row;
 mod view;
 
-use jackfield::{HostBuilder, MethodError, Value};
+use jackfield::{HostBuilder, MethodError, Value, json};
 use jackfield_tests::{Bench, workspace};
 use row::Row;
 use std::collections::BTreeSet;
@@ -75,6 +75,18 @@ fn with_app(builder: HostBuilder) -> HostBuilder {
     app.method("app", "2.0.0", "which", which("two")).method("app", "2.0.0", "echo", which("app"))
 }
 
+/// Workflows for steps that run one: one answers with what it is, one waits for a message.
+fn register(bench: &Bench) {
+    let output =
+        json!({ "input": "${input}", "version": "${workflow.version}", "run_id": "${workflow.run_id}" });
+    let set = json!([{ "id": "s", "type": "set", "variables": { "x": 1 } }]);
+    let tell = |version| json!({ "id": "tell", "version": version, "steps": set, "output": output });
+    let hold = json!({ "id": "hold", "steps": [{ "id": "r", "type": "receive", "queue": "q" }] });
+    for document in [tell("1.0.0"), tell("2.0.0"), hold] {
+        bench.host().register(&bench.check(document)).expect("it is new");
+    }
+}
+
 fn rows(file: &str) -> Vec<Row> {
     let path = workspace::root().join(format!("tests/fixtures/fields/{file}.json"));
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -86,6 +98,7 @@ fn check(file: &str) {
     let rows = rows(file);
     // a run of the same id on each side has the same random numbers
     let benches = ["before", "after"].map(|_| Bench::with(&["echo", "fault"], with_app));
+    benches.iter().for_each(register);
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let part = |thread: usize| {
             let (rows, benches) = (&rows, &benches);

@@ -31,6 +31,8 @@ pub struct Config {
     /// Events and messages that one run holds before its steps have taken them at most; 10,000 by default. Whoever sends
     /// more is refused.
     pub unread_max: u32,
+    /// How deep runs may start runs by steps of type `workflow`; 32 by default.
+    pub nesting_max: u32,
     /// What runs keep of what has happened in them; everything by default.
     pub history: History,
 }
@@ -47,6 +49,7 @@ impl Default for Config {
             finished_runs_max: 10_000,
             open_runs_max: 1_000_000,
             unread_max: 10_000,
+            nesting_max: 32,
             history: History::Full,
         }
     }

@@ -14,7 +14,7 @@ use crate::timers::{Due, Timers};
 use crate::workflows::WorkflowRegistry;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::ports::CallListener;
-use jackfield_core::run::{CancelMode, Fact, RunState, RunStatus, Start};
+use jackfield_core::run::{CancelMode, Fact, Parent, RunState, RunStatus, Start};
 use jackfield_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
@@ -29,7 +29,7 @@ const SPIN_MAX: Duration = Duration::from_micros(50);
 /// A workflow engine in memory. Cheap to clone; [`Engine::shutdown`] ends it for all clones.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
@@ -50,7 +50,7 @@ pub(crate) struct Inner {
     pub(crate) no_session: Arc<str>,
     runs: Mutex<Runs>,
     run_ended: Condvar,
-    workflows: WorkflowRegistry,
+    pub(crate) workflows: WorkflowRegistry,
     is_stopping: AtomicBool,
     joins: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -154,51 +154,7 @@ impl Engine {
     /// # Errors
     /// If the input does not fit, the id is taken, a method cannot be had, or the engine takes no more runs.
     pub fn start(&self, request: StartRequest) -> Result<RunHandle, EngineError> {
-        let inner = &self.inner;
-        if inner.is_stopping.load(Ordering::SeqCst) {
-            return Err(EngineError::ShuttingDown);
-        }
-        let StartRequest { run_id, plan, input, config, until } = request;
-        let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;
-        let input = plan.accept_input(input).map_err(|faults| {
-            EngineError::Input(
-                faults.into_iter().map(|(pointer, message)| InputFault { pointer, message }).collect(),
-            )
-        })?;
-        let methods = inner.bind_methods(&plan)?;
-        let kinds = methods.iter().map(|method| method.kind()).collect();
-        let fresh = uuid::Uuid::now_v7();
-        let id: Arc<str> = run_id.map_or_else(|| fresh.to_string().into(), Into::into);
-        check_id(&id)?;
-        let (high, low) = fresh.as_u64_pair();
-        let start = Start {
-            run_id: id.clone(),
-            input,
-            config,
-            seed: high ^ low,
-            host_concurrency: inner.config.foreach_concurrency,
-            until,
-            history: inner.config.history,
-        };
-        let mut commands = Vec::new();
-        let state = RunState::start(plan.clone(), start, inner.ports.clock.now(), &mut commands);
-        let span = crate::spans::run(&id, &plan.id, &plan.version.to_string());
-        let run = Arc::new(RunCell {
-            id: id.clone(),
-            plan,
-            methods,
-            kinds,
-            shared: Mutex::new(Shared::new(state)),
-            ended: Condvar::new(),
-            changed: Condvar::new(),
-            changed_async: tokio::sync::Notify::new(),
-            watchers: AtomicUsize::new(0),
-            cancel_epoch: Default::default(),
-            span,
-        });
-        inner.enter_run(&run)?;
-        inner.launch(&run, commands);
-        Ok(RunHandle { inner: inner.clone(), run })
+        self.inner.start_run(request, None)
     }
 
     /// The run called `run_id`, if it is known.
@@ -308,6 +264,60 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Inner {
+    /// Starts a run, perhaps for a step of another one.
+    pub(crate) fn start_run(
+        self: &Arc<Self>,
+        request: StartRequest,
+        parent: Option<Parent>,
+    ) -> Result<RunHandle, EngineError> {
+        if self.is_stopping.load(Ordering::SeqCst) {
+            return Err(EngineError::ShuttingDown);
+        }
+        let StartRequest { run_id, plan, input, config, until } = request;
+        let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;
+        let input = plan.accept_input(input).map_err(|faults| {
+            EngineError::Input(
+                faults.into_iter().map(|(pointer, message)| InputFault { pointer, message }).collect(),
+            )
+        })?;
+        self.check_children(&plan)?;
+        let methods = self.bind_methods(&plan)?;
+        let kinds = methods.iter().map(|method| method.kind()).collect();
+        let fresh = uuid::Uuid::now_v7();
+        let id: Arc<str> = run_id.map_or_else(|| fresh.to_string().into(), Into::into);
+        check_id(&id)?;
+        let (high, low) = fresh.as_u64_pair();
+        let start = Start {
+            run_id: id.clone(),
+            input,
+            config,
+            seed: high ^ low,
+            host_concurrency: self.config.foreach_concurrency,
+            until,
+            history: self.config.history,
+            parent,
+        };
+        let mut commands = Vec::new();
+        let state = RunState::start(plan.clone(), start, self.ports.clock.now(), &mut commands);
+        let span = crate::spans::run(&id, &plan.id, &plan.version.to_string());
+        let run = Arc::new(RunCell {
+            id: id.clone(),
+            plan,
+            methods,
+            kinds,
+            shared: Mutex::new(Shared::new(state)),
+            ended: Condvar::new(),
+            changed: Condvar::new(),
+            changed_async: tokio::sync::Notify::new(),
+            watchers: AtomicUsize::new(0),
+            cancel_epoch: Default::default(),
+            span,
+        });
+        self.enter_run(&run)?;
+        self.launch(&run, commands);
+        Ok(RunHandle { inner: self.clone(), run })
+    }
+
     fn bind_methods(
         &self,
         plan: &jackfield_core::plan::Plan,
@@ -363,6 +373,7 @@ impl Inner {
         run.ended.notify_all();
         run.changed.notify_all();
         run.changed_async.notify_waiters();
+        self.tell_parent(run);
         let mut runs = self.runs.lock();
         runs.open -= 1;
         runs.finished.push_back(run.id.clone());

@@ -7,7 +7,8 @@ use crate::perform::panic_text;
 use crate::run::RunCell;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::payload::Payload;
-use jackfield_core::run::{CallKey, EmitCommand, Fact};
+use jackfield_core::ports::Outcome;
+use jackfield_core::run::{CallKey, CancelMode, ChildCommand, EmitCommand, Fact};
 use jackfield_core::time::Nanos;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -18,15 +19,12 @@ use std::sync::Arc;
 pub(crate) enum Errand {
     /// Send something to other runs.
     Emit(Box<EmitCommand>),
-}
-
-impl Errand {
-    /// The attempt that it is for.
-    fn key(&self) -> CallKey {
-        match self {
-            Self::Emit(emit) => emit.key,
-        }
-    }
+    /// Start a run for a step.
+    StartChild(Box<ChildCommand>),
+    /// Ask a run that this one started to end.
+    CancelChild(Arc<str>, CancelMode),
+    /// A run that a step waits for has ended.
+    ChildEnded(CallKey, Box<(Nanos, Outcome)>),
 }
 
 #[derive(Default)]
@@ -37,7 +35,7 @@ pub(crate) struct Errands {
 
 #[derive(Default)]
 struct State {
-    // One entry at most for each step under way, so the limits on runs and bodies limit it, too.
+    // Two entries at most for each step under way, so the limits on runs and bodies limit it, too.
     queue: VecDeque<(Arc<RunCell>, Errand)>,
     is_stopped: bool,
 }
@@ -71,20 +69,40 @@ impl Inner {
     /// Body of the thread that runs errands.
     pub(crate) fn errand_thread(self: Arc<Self>) {
         while let Some((run, errand)) = self.errands.next() {
-            let key = errand.key();
-            let done = catch_unwind(AssertUnwindSafe(|| self.do_errand(errand)));
-            let outcome = done.unwrap_or_else(|panic| {
-                let message = format!("a defect of Jackfield: {}", panic_text(&*panic));
-                Err(Box::new(Failure { retryable: false, ..Failure::new(kind::INTERNAL, message) }))
-            });
-            self.exchange(&run, &mut vec![Fact::Outcome { key, duration: Nanos::ZERO, outcome }]);
+            match errand {
+                Errand::Emit(emit) => {
+                    let sent = || self.emit(&emit).map(Some).map_err(|error| failure(&error));
+                    self.report_done(&run, emit.key, sent);
+                }
+                Errand::StartChild(child) => {
+                    let started = || self.start_child(&run, &child).map_err(|error| failure(&error));
+                    self.report_done(&run, child.key, started);
+                }
+                Errand::CancelChild(run_id, mode) => self.cancel_child(&run, &run_id, mode),
+                Errand::ChildEnded(key, ended) => self.report_after(&run, key, ended.0, ended.1),
+            }
         }
     }
 
-    fn do_errand(self: &Arc<Self>, errand: Errand) -> Result<Payload, Box<Failure>> {
-        match errand {
-            Errand::Emit(emit) => self.emit(&emit).map_err(|error| Box::new(failure(&error))),
+    /// Does what an attempt asked for and reports what it came to, unless that is not known yet.
+    fn report_done(
+        self: &Arc<Self>,
+        run: &Arc<RunCell>,
+        key: CallKey,
+        errand: impl FnOnce() -> Result<Option<Payload>, Failure>,
+    ) {
+        let done = catch_unwind(AssertUnwindSafe(errand)).unwrap_or_else(|panic| {
+            let message = format!("a defect of Jackfield: {}", panic_text(&*panic));
+            Err(Failure { retryable: false, ..Failure::new(kind::INTERNAL, message) })
+        });
+        if let Some(outcome) = done.transpose() {
+            self.report_after(run, key, Nanos::ZERO, outcome);
         }
+    }
+
+    fn report_after(self: &Arc<Self>, run: &Arc<RunCell>, key: CallKey, duration: Nanos, outcome: Outcome) {
+        let outcome = outcome.map_err(Box::new);
+        self.exchange(run, &mut vec![Fact::Outcome { key, duration, outcome }]);
     }
 }
 
@@ -94,7 +112,16 @@ pub(crate) fn failure(error: &EngineError) -> Failure {
         EngineError::RunNotFound(_) => (kind::RUN_NOT_FOUND, true),
         EngineError::RunEnded { .. } => (kind::RUN_ENDED, false),
         EngineError::InboxFull { .. } => (kind::RUN_INBOX_FULL, true),
-        EngineError::BadName(_) => (kind::VALIDATION, false),
+        EngineError::BadName(_) | EngineError::BadRunId(_) | EngineError::Input(_) => {
+            (kind::VALIDATION, false)
+        }
+        EngineError::RunExists { .. } => (kind::RUN_EXISTS, false),
+        EngineError::WorkflowNotFound(_) | EngineError::NoWorkflowVersion { .. } => {
+            (kind::WORKFLOW_NOT_FOUND, true)
+        }
+        EngineError::TooDeep { .. } => (kind::WORKFLOW_TOO_DEEP, false),
+        EngineError::Method { .. } => (kind::PLUGIN_UNAVAILABLE, true),
+        EngineError::TooManyRuns(_) | EngineError::ShuttingDown => (kind::RUN_REFUSED, true),
         _ => (kind::INTERNAL, false),
     };
     Failure { retryable, ..Failure::new(kind, error.to_string()) }

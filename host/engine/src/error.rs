@@ -85,6 +85,22 @@ pub enum EngineError {
     /// No such workflow.
     #[error("no workflow `{0}` is registered")]
     WorkflowNotFound(String),
+    /// No version of the workflow is in the range.
+    #[error("no version of workflow `{id}` that satisfies `{range}` is registered")]
+    NoWorkflowVersion {
+        /// Workflow id.
+        id: String,
+        /// The range.
+        range: String,
+    },
+    /// A run started a run that started a run, and so on.
+    #[error(
+        "runs have started each other {limit} deep, which is the limit; a workflow that runs itself needs a way out"
+    )]
+    TooDeep {
+        /// The limit.
+        limit: u32,
+    },
     /// Another document stands under this id and version.
     #[error(
         "workflow `{id}` version {version} is registered with another document; give the new one a new version"

@@ -4,6 +4,7 @@
 //! polls. `inline` methods run on the engine's own threads in chunks, `blocking` ones on a bounded pool, `async`
 //! ones answer by completion. One thread keeps all timers and watches over bodies that do not return.
 
+mod children;
 mod config;
 mod control;
 mod crew;

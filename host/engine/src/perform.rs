@@ -201,6 +201,10 @@ impl Inner {
                 }
                 Command::CancelCall(key) => self.cancel_call(run, shared, key, after),
                 Command::Emit(emit) => self.errands.push(run, Errand::Emit(emit)),
+                Command::StartChild(child) => self.errands.push(run, Errand::StartChild(child)),
+                Command::CancelChild { run_id, mode } => {
+                    self.errands.push(run, Errand::CancelChild(run_id, mode));
+                }
                 Command::StartTimer { id, at } => {
                     let due = later(at.since(now));
                     let ticket = self.timers.set(due, Due::Run(Arc::downgrade(run), id));

@@ -113,9 +113,8 @@ impl Pinned {
                 output: Payload::null(),
             });
         }
-        let plugin = |((name, version), methods)| {
-            Arc::new(Plugin { name, version, description: "".into(), methods })
-        };
+        let plugin =
+            |((name, version), methods)| Arc::new(Plugin { name, version, description: "".into(), methods });
         Catalog::new(plugins.into_iter().map(plugin).collect())
     }
 }

@@ -1,7 +1,9 @@
+//! Facts and starts on their way through the journal, and back.
+
 use super::*;
 use crate::failure::Failure;
 use crate::plan::{Channel, StepIx};
-use crate::run::{CallKey, CancelMode, Fact, InstanceIx, TimerId};
+use crate::run::{CallKey, CancelMode, Fact, InstanceIx, Parent, TimerId};
 use crate::time::{Nanos, Timestamp};
 use std::collections::HashMap;
 
@@ -137,6 +139,7 @@ fn the_start_comes_back_and_other_rules_are_refused() {
         seed: u64::MAX,
         host_concurrency: 9,
         until: Some("last".into()),
+        parent: Some(Parent { run_id: "above".into(), key: key(1), is_detached: true, depth: 2 }),
         methods: BlobId::of(b"methods"),
     };
     let text = serde_json::to_string(&start).unwrap();

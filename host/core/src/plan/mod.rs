@@ -8,7 +8,7 @@ mod outward;
 mod plain;
 
 pub use input::InputSchema;
-pub use outward::{Channel, Emit, Receive, WaitForEvent};
+pub use outward::{Channel, ChildRun, Emit, OnParentClose, Receive, WaitForEvent};
 pub use plain::Plain;
 pub(crate) use plain::limit_ns;
 
@@ -17,14 +17,14 @@ pub use crate::expr::RefIx;
 use crate::expr::{Expression, Template};
 use crate::model::Isolation;
 pub use crate::model::{Backoff, LogLevel, Mode, Rollback, Tolerance, TriggerRule};
-use semver::Version;
+use semver::{Version, VersionReq};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Index of a step in [`Plan::steps`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct StepIx(pub u32);
 
 /// Index of a scope in [`Plan::scopes`]; 0 is the document's own body.
@@ -97,6 +97,8 @@ pub struct Plan {
     pub max_concurrency: Option<u32>,
     /// Events and queues that some step waits for.
     pub listens: BTreeSet<(Channel, Arc<str>)>,
+    /// Workflows that steps run, each with its range of versions.
+    pub children: Vec<(Arc<str>, Option<VersionReq>)>,
 }
 
 impl Plan {
@@ -332,6 +334,8 @@ pub enum Action {
     Receive(Box<Receive>),
     /// Sends an event or a message.
     Emit(Box<Emit>),
+    /// Runs another workflow.
+    Workflow(Box<ChildRun>),
 }
 
 /// `switch`.

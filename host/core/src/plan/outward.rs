@@ -1,7 +1,8 @@
 //! Steps that have to do with other runs: waiting for what they send, and sending.
 
 use crate::expr::{Expression, Template};
-pub use crate::model::Channel;
+pub use crate::model::{Channel, OnParentClose};
+use semver::VersionReq;
 use std::sync::Arc;
 
 /// `wait_for_event`.
@@ -33,4 +34,21 @@ pub struct Emit {
     pub to: Option<Template>,
     /// What goes with it.
     pub data: Option<Template>,
+}
+
+/// `workflow`.
+#[derive(Debug)]
+pub struct ChildRun {
+    /// Id of the workflow.
+    pub workflow: Arc<str>,
+    /// Range of its versions; `None` = the newest.
+    pub version: Option<VersionReq>,
+    /// Yields the id of the run; `None` = a new one.
+    pub run_id: Option<Template>,
+    /// Its input.
+    pub input: Option<Template>,
+    /// The step completes as soon as the run has started.
+    pub is_detached: bool,
+    /// What becomes of it when this run ends first.
+    pub close: OnParentClose,
 }

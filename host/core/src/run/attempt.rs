@@ -34,6 +34,7 @@ impl Turn<'_> {
             Action::WaitFor(_) | Action::WaitUntil(_) => self.start_wait(at, step),
             Action::WaitForEvent(_) | Action::Receive(_) => self.start_listening(at, step),
             Action::Emit(emit) => self.emit(at, step, emit),
+            Action::Workflow(child) => self.start_child(at, step, child),
             Action::Group(_)
             | Action::Switch(_)
             | Action::Foreach(_)
@@ -133,7 +134,10 @@ impl Turn<'_> {
             Ok(result) if is_call && plan.step(step).extras.is_none() => {
                 self.complete_step(at, step, result, duration)
             }
-            Ok(result) => self.complete_attempt(at, step, result, duration),
+            Ok(result) => {
+                self.child_detached(at, step);
+                self.complete_attempt(at, step, result, duration);
+            }
             Err(failure) => self.fail_attempt(at, step, *failure, duration),
         }
         self.start_held_back(at);
@@ -359,7 +363,7 @@ impl Turn<'_> {
         if self.has_children(at, step) {
             self.abort_attempt(at, step, failure);
         } else {
-            self.leave_operation(at, step);
+            self.give_up_operation(at, step);
             self.fail_attempt(at, step, failure, elapsed);
         }
     }

@@ -6,7 +6,7 @@ use super::turn::Turn;
 use crate::expr::Template;
 use crate::failure::{Failure, kind};
 use crate::payload::Payload;
-use crate::plan::{Emit, StepIx};
+use crate::plan::{Action, Emit, StepIx};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,16 +66,23 @@ impl Turn<'_> {
         Some(key)
     }
 
-    /// Does not wait for the outcome of an attempt any more. False if there was nothing to wait for.
-    pub(crate) fn leave_operation(&mut self, at: InstanceIx, step: StepIx) -> bool {
-        let Some(node) = self.data.node_mut(self.plan, at, step) else { return false };
+    /// The attempt of a step that is no call is over before its outcome is known.
+    pub(crate) fn give_up_operation(&mut self, at: InstanceIx, step: StepIx) {
+        match &self.plan.step(step).action {
+            Action::Workflow(child) => self.stop_child(at, step, child, true),
+            _ => self.leave_operation(at, step),
+        }
+    }
+
+    /// Does not wait for the outcome of an attempt any more.
+    pub(crate) fn leave_operation(&mut self, at: InstanceIx, step: StepIx) {
+        let Some(node) = self.data.node_mut(self.plan, at, step) else { return };
         if !std::mem::take(&mut node.is_in_flight) {
-            return false;
+            return;
         }
         if let Some(instance) = self.data.instance_mut(at) {
             instance.active -= 1;
         }
         self.data.in_flight -= 1;
-        true
     }
 }

@@ -185,6 +185,7 @@ impl Turn<'_> {
             self.note_run(RecordKind::CleanupAbandoned, Detail::Text(Arc::new(text.into())));
         }
         self.data.pause = None;
+        self.data.is_killed = true;
         self.data.ending.get_or_insert(Ending::Cancelled(reason));
         self.stop_everything();
         self.finish();
@@ -216,6 +217,7 @@ impl Turn<'_> {
         self.data.instances.clear();
         self.data.work.clear();
         self.data.waiting = 0;
+        self.stop_followers();
         self.commands.push(Command::Finish);
     }
 }

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod body;
+mod child;
 mod contest;
 mod emit;
 mod ending;
@@ -31,10 +32,11 @@ mod undo;
 #[cfg(test)]
 mod tests;
 
+pub use child::{Parent, child_failure};
 pub use event::{Event, EventKind};
 pub use record::{
-    CallCommand, CallKey, CancelMode, Command, Detail, EmitCommand, Fact, Input, InputEnv, Inputs,
-    InstanceIx, LogLine, Record, RecordKind, TimerId,
+    CallCommand, CallKey, CancelMode, ChildCommand, Command, Detail, EmitCommand, Fact, Input, InputEnv,
+    Inputs, InstanceIx, LogLine, Record, RecordKind, TimerId,
 };
 pub use report::{RunReport, StepReport, Stopping};
 pub use state::{History, Start};

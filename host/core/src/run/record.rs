@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An instance of a scope in a run. Never reused within a run; 0 is the document's own body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct InstanceIx(pub u32);
 
 /// One attempt of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct CallKey {
     /// Where.
     pub instance: InstanceIx,
@@ -95,6 +95,17 @@ pub enum Command {
     /// Send something to other runs and report what came of it as the outcome of the attempt: null, or a failure if it
     /// could not be delivered. It is made once an attempt, and asked for again if a restart came between.
     Emit(Box<EmitCommand>),
+    /// Start another run and report what came of it as the outcome of the attempt: its output or what it failed with,
+    /// once it has ended; `{run_id}` at once if it is detached; a failure if it cannot be started. If a restart came
+    /// between, and a run of this id with this one as parent is there already, it is that run.
+    StartChild(Box<ChildCommand>),
+    /// Ask a run that this one started to end, if it has not.
+    CancelChild {
+        /// Its id.
+        run_id: Arc<str>,
+        /// How.
+        mode: CancelMode,
+    },
     /// Report when it is time.
     StartTimer {
         /// Its name.
@@ -121,6 +132,23 @@ pub struct EmitCommand {
     pub to: Option<Arc<str>>,
     /// What goes with it.
     pub data: Payload,
+}
+
+/// A run to start.
+#[derive(Debug)]
+pub struct ChildCommand {
+    /// Which attempt.
+    pub key: CallKey,
+    /// Its id.
+    pub run_id: Arc<str>,
+    /// Id of the workflow.
+    pub workflow: Arc<str>,
+    /// Range of its versions; `None` = the newest.
+    pub version: Option<semver::VersionReq>,
+    /// Its input.
+    pub input: Payload,
+    /// Nobody waits for its end.
+    pub is_detached: bool,
 }
 
 /// A call to make. Small, because it is moved from hand to hand.

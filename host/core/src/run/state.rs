@@ -1,5 +1,6 @@
 //! What a run knows: instances of scopes, a node for every step in them, and what is armed, timed and in flight.
 
+use super::child::Parent;
 use super::ending::{Ending, Phase};
 use super::inbox::{Inbox, Ticket};
 use super::pause::Pause;
@@ -32,6 +33,8 @@ pub struct Start {
     pub until: Option<StepIx>,
     /// What is kept of what has happened.
     pub history: History,
+    /// What it was started by, if a step of another run did.
+    pub parent: Option<Parent>,
 }
 
 /// What a run keeps of what has happened in it.
@@ -76,6 +79,10 @@ pub(crate) struct Data {
     /// The run is paused, and what waits for it to go on.
     pub(crate) pause: Option<Box<Pause>>,
     pub(crate) inbox: Inbox,
+    /// Detached runs that end with this one.
+    pub(crate) followers: Vec<Arc<str>>,
+    /// It ends at once, without clean-up, and so do those that it started.
+    pub(crate) is_killed: bool,
     pub(crate) work: VecDeque<Work>,
 }
 
@@ -226,6 +233,8 @@ pub(crate) struct NodeMore {
     pub(crate) pause_timer: Option<TimerId>,
     /// The step waits for what is sent to the run.
     pub(crate) ticket: Option<Ticket>,
+    /// The run that the present attempt has started.
+    pub(crate) child: Option<Arc<str>>,
     pub(crate) children: SmallVec<[InstanceIx; 1]>,
     /// The attempt ends with this failure as soon as all children have gone.
     pub(crate) abort: Option<Box<Failure>>,
@@ -313,6 +322,8 @@ impl Data {
             has_gates: false,
             pause: None,
             inbox: Inbox::default(),
+            followers: Vec::new(),
+            is_killed: false,
             work: VecDeque::new(),
         }
     }

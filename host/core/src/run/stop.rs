@@ -61,12 +61,14 @@ impl Turn<'_> {
         timers.into_iter().for_each(|timer| self.stop_timer(timer));
         self.stop_listening(step, ticket);
         self.note((at, step), RecordKind::StepCancelled, elapsed, Detail::None);
-        let is_call = matches!(plan.step(step).action, Action::Call(_));
-        if is_in_flight && !is_call {
-            self.leave_operation(at, step);
-        } else if is_in_flight {
-            let key = CallKey { instance: at, step, attempt, is_undo: false };
-            self.commands.push(Command::CancelCall(key));
+        match &plan.step(step).action {
+            _ if !is_in_flight => {}
+            Action::Call(_) => {
+                let key = CallKey { instance: at, step, attempt, is_undo: false };
+                self.commands.push(Command::CancelCall(key));
+            }
+            Action::Workflow(child) => self.stop_child(at, step, child, false),
+            _ => self.leave_operation(at, step),
         }
         for child in children {
             self.stop_steps(child, StopReason::Cancelled);

@@ -195,6 +195,41 @@ impl Step {
         self.with("to", run_id)
     }
 
+    /// Runs the newest registered version of another workflow.
+    pub fn workflow(id: &str, workflow: &str) -> Self {
+        Self::of_type(id, "workflow").with("workflow", workflow)
+    }
+
+    /// A workflow: the range of its versions.
+    pub fn workflow_version(self, range: &str) -> Self {
+        self.with("version", range)
+    }
+
+    /// A workflow: the id of the run; a template.
+    pub fn run_id(self, run_id: &str) -> Self {
+        self.with("run_id", run_id)
+    }
+
+    /// A workflow: its input; a template.
+    pub fn input(self, input: impl Into<Value>) -> Self {
+        self.with("input", input)
+    }
+
+    /// A workflow: the step completes as soon as the run has started.
+    pub fn detached(self) -> Self {
+        self.with("detached", true)
+    }
+
+    /// A workflow: the run goes on when the one that started it ends first.
+    pub fn abandon_on_close(self) -> Self {
+        self.with("on_parent_close", "abandon")
+    }
+
+    /// A workflow: the run is cancelled when the one that started it ends first.
+    pub fn cancel_on_close(self) -> Self {
+        self.with("on_parent_close", "cancel")
+    }
+
     /// A log: fields of the line. An emit: what is sent. A template.
     pub fn data(self, data: impl Into<Value>) -> Self {
         self.with("data", data)

@@ -155,6 +155,11 @@ fn steps_that_reach_other_runs_have_their_fields() {
         step(Step::emit_event("e", "paid").to("${input.run}").data(json!({ "ok": true }))),
         json!({ "id": "e", "type": "emit", "event": "paid", "to": "${input.run}", "data": { "ok": true } })
     );
+    let child = || Step::workflow("c", "other").workflow_version("^2").run_id("r").input(json!({ "a": 1 }));
+    let fields = json!({ "id": "c", "type": "workflow", "workflow": "other", "version": "^2", "run_id": "r", "input": { "a": 1 },
+        "detached": true, "on_parent_close": "abandon" });
+    assert_eq!(step(child().detached().abandon_on_close()), fields);
+    assert_eq!(step(child().cancel_on_close())["on_parent_close"], "cancel");
     assert_eq!(
         step(Step::emit_message("m", "inbox")),
         json!({ "id": "m", "type": "emit", "queue": "inbox" })
