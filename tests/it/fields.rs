@@ -8,7 +8,7 @@ mod names;
 mod row;
 mod view;
 
-use jackfield::{HostBuilder, MethodError, Value};
+use jackfield::{HostBuilder, MethodError, Value, json};
 use jackfield_tests::{Bench, workspace};
 use row::Row;
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ fn each_field_of_the_schema_has_a_row_and_each_row_a_field() {
     assert!(without_field.is_empty(), "rows for fields that are not in the schema: {without_field:#?}");
 }
 
-const FILES: [&str; 6] = ["document", "step", "retry", "call", "structured", "refused"];
+const FILES: [&str; 7] = ["document", "step", "retry", "call", "structured", "outward", "refused"];
 
 #[test]
 fn fields_of_the_document_change_what_happens() {
@@ -59,6 +59,11 @@ fn fields_of_the_other_types_change_what_happens() {
 }
 
 #[test]
+fn fields_of_types_that_reach_other_runs_change_what_happens() {
+    check("outward");
+}
+
+#[test]
 fn fields_that_are_not_performed_or_have_no_meaning_are_refused() {
     check("refused");
 }
@@ -68,6 +73,18 @@ fn with_app(builder: HostBuilder) -> HostBuilder {
     let which = |answer: &'static str| move |_: Value| Ok::<_, MethodError>(answer);
     let app = builder.method("app", "1.0.0", "which", which("one"));
     app.method("app", "2.0.0", "which", which("two")).method("app", "2.0.0", "echo", which("app"))
+}
+
+/// Workflows for steps that run one: one answers with what it is, one waits for a message.
+fn register(bench: &Bench) {
+    let output =
+        json!({ "input": "${input}", "version": "${workflow.version}", "run_id": "${workflow.run_id}" });
+    let set = json!([{ "id": "s", "type": "set", "variables": { "x": 1 } }]);
+    let tell = |version| json!({ "id": "tell", "version": version, "steps": set, "output": output });
+    let hold = json!({ "id": "hold", "steps": [{ "id": "r", "type": "receive", "queue": "q" }] });
+    for document in [tell("1.0.0"), tell("2.0.0"), hold] {
+        bench.host().register(&bench.check(document)).expect("it is new");
+    }
 }
 
 fn rows(file: &str) -> Vec<Row> {
@@ -81,6 +98,7 @@ fn check(file: &str) {
     let rows = rows(file);
     // a run of the same id on each side has the same random numbers
     let benches = ["before", "after"].map(|_| Bench::with(&["echo", "fault"], with_app));
+    benches.iter().for_each(register);
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let part = |thread: usize| {
             let (rows, benches) = (&rows, &benches);

@@ -175,6 +175,7 @@ fn run(plan: &Arc<Plan>) -> RunState {
         host_concurrency: 1,
         until: None,
         history: History::Full,
+        parent: None,
     };
     let (mut commands, mut ready) = (Vec::new(), Vec::new());
     let mut state = RunState::start(plan.clone(), start, Timestamp(0), &mut commands);

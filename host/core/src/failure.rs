@@ -27,6 +27,20 @@ pub mod kind {
     pub const FOREACH_TOO_MANY_FAILURES: &str = "foreach.too_many_failures";
     /// A `repeat` reached `max_iterations` without meeting its condition.
     pub const REPEAT_TOO_MANY_ITERATIONS: &str = "repeat.too_many_iterations";
+    /// There is no run of the id that something is sent to.
+    pub const RUN_NOT_FOUND: &str = "run.not_found";
+    /// The run that something is sent to has ended.
+    pub const RUN_ENDED: &str = "run.ended";
+    /// The run that something is sent to holds as many unread events and messages as it may.
+    pub const RUN_INBOX_FULL: &str = "run.inbox_full";
+    /// The id of a run that a step starts is taken.
+    pub const RUN_EXISTS: &str = "run.exists";
+    /// The engine takes no more runs.
+    pub const RUN_REFUSED: &str = "run.refused";
+    /// No version of a workflow that a step runs is registered, or none within its range.
+    pub const WORKFLOW_NOT_FOUND: &str = "workflow.not_found";
+    /// Runs have started runs to the depth that is allowed.
+    pub const WORKFLOW_TOO_DEEP: &str = "workflow.too_deep";
     /// A defect of Jackfield.
     pub const INTERNAL: &str = "internal";
 }

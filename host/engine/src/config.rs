@@ -29,6 +29,11 @@ pub struct Config {
     pub finished_runs_max: usize,
     /// Runs that have not ended at most; 1,000,000 by default.
     pub open_runs_max: usize,
+    /// Events and messages that one run holds before its steps have taken them at most; 10,000 by default. Whoever sends
+    /// more is refused.
+    pub unread_max: u32,
+    /// How deep runs may start runs by steps of type `workflow`; 32 by default.
+    pub nesting_max: u32,
     /// What runs keep of what has happened in them; everything by default.
     pub history: History,
     /// How long a durable run waits in memory before it is put away until something happens; 5 s by default.
@@ -46,6 +51,8 @@ impl Default for Config {
             shutdown_grace: Duration::from_secs(10),
             finished_runs_max: 10_000,
             open_runs_max: 1_000_000,
+            unread_max: 10_000,
+            nesting_max: 32,
             history: History::Full,
             evict_after: Duration::from_secs(5),
         }

@@ -1,6 +1,7 @@
 //! The engine: starts runs, knows them by id, and ends its threads in order.
 
 use crate::config::{Config, Ports, StartRequest};
+use crate::errands::Errands;
 use crate::error::{EngineError, InputFault};
 use crate::handle::RunHandle;
 use crate::inline::{Slot, timed_out};
@@ -15,7 +16,7 @@ use crate::workflows::WorkflowRegistry;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::journal::Store;
 use jackfield_core::ports::CallListener;
-use jackfield_core::run::{CancelMode, Fact, RunState, RunStatus, Start};
+use jackfield_core::run::{CancelMode, Fact, Parent, RunState, RunStatus, Start};
 use jackfield_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) async_calls: Mutex<AsyncCalls>,
     pub(crate) slots: Mutex<Vec<Arc<Slot>>>,
     pub(crate) timers: Timers,
+    pub(crate) errands: Errands,
     pub(crate) watch: Mutex<Watch>,
     pub(crate) watch_wake: Condvar,
     pub(crate) no_session: Arc<str>,
@@ -54,7 +56,7 @@ pub(crate) struct Inner {
     /// The engine ends: durable runs take no more steps.
     pub(crate) is_frozen: AtomicBool,
     run_ended: Condvar,
-    workflows: WorkflowRegistry,
+    pub(crate) workflows: WorkflowRegistry,
     is_stopping: AtomicBool,
     joins: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -179,6 +181,7 @@ impl Engine {
             async_calls: Mutex::default(),
             slots: Mutex::default(),
             timers: Timers::default(),
+            errands: Errands::default(),
             watch: Mutex::default(),
             watch_wake: Condvar::new(),
             no_session: "".into(),
@@ -196,6 +199,7 @@ impl Engine {
         }
         engine.inner.spawn("jackfield-timers", Inner::timer_thread)?;
         engine.inner.spawn("jackfield-watchdog", Inner::watchdog)?;
+        engine.inner.spawn("jackfield-errands", Inner::errand_thread)?;
         Ok(engine)
     }
 
@@ -204,52 +208,7 @@ impl Engine {
     /// # Errors
     /// If the input does not fit, the id is taken, a method cannot be had, or the engine takes no more runs.
     pub fn start(&self, request: StartRequest) -> Result<RunHandle, EngineError> {
-        let inner = &self.inner;
-        if inner.is_stopping.load(Ordering::SeqCst) {
-            return Err(EngineError::ShuttingDown);
-        }
-        if inner.journal.as_ref().is_some_and(|journal| journal.is_reader) {
-            return Err(EngineError::ReadOnly);
-        }
-        let StartRequest { run_id, plan, input, config, until, document, attach } = request;
-        let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;
-        let input = plan.accept_input(input).map_err(|faults| {
-            EngineError::Input(
-                faults.into_iter().map(|(pointer, message)| InputFault { pointer, message }).collect(),
-            )
-        })?;
-        let methods = inner.bind_methods(&plan)?;
-        let is_chosen = run_id.is_some();
-        let fresh = uuid::Uuid::now_v7();
-        let id: Arc<str> = run_id.map_or_else(|| fresh.to_string().into(), Into::into);
-        check_id(&id)?;
-        let (high, low) = fresh.as_u64_pair();
-        let start = Start {
-            run_id: id.clone(),
-            input,
-            config,
-            seed: high ^ low,
-            host_concurrency: inner.config.foreach_concurrency,
-            until,
-            history: inner.config.history,
-        };
-        let durable = inner.journal.as_ref().zip(document);
-        if let (true, Some((journal, document))) = (is_chosen, &durable)
-            && let Some(known) = inner.known_start(journal, document, &start, attach)?
-        {
-            return Ok(RunHandle { inner: inner.clone(), run: known });
-        }
-        let mut commands = Vec::new();
-        let state = RunState::start(plan.clone(), start, inner.ports.clock.now(), &mut commands);
-        let run = Arc::new(RunCell::new(id, plan, Shared::new(state)));
-        run.bind(methods);
-        inner.enter_run(&run)?;
-        let position = durable.map(|(journal, document)| inner.begin_log(journal, &run, &document));
-        inner.launch(&run, commands);
-        if let Some((journal, position)) = inner.journal.as_ref().zip(position) {
-            journal.wait(position);
-        }
-        Ok(RunHandle { inner: inner.clone(), run })
+        self.inner.start_run(request, None)
     }
 
     /// The run called `run_id`, also one that has to be read from the journal.
@@ -340,6 +299,7 @@ impl Engine {
         inner.inline_lane.stop();
         inner.blocking_lane.stop();
         inner.timers.stop();
+        inner.errands.stop();
         inner.watch.lock().is_stopped = true;
         inner.watch_wake.notify_all();
         let joins = std::mem::take(&mut *inner.joins.lock());
@@ -362,6 +322,61 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Inner {
+    /// Starts a run, perhaps for a step of another one.
+    pub(crate) fn start_run(
+        self: &Arc<Self>,
+        request: StartRequest,
+        parent: Option<Parent>,
+    ) -> Result<RunHandle, EngineError> {
+        if self.is_stopping.load(Ordering::SeqCst) {
+            return Err(EngineError::ShuttingDown);
+        }
+        if self.journal.as_ref().is_some_and(|journal| journal.is_reader) {
+            return Err(EngineError::ReadOnly);
+        }
+        let StartRequest { run_id, plan, input, config, until, document, attach } = request;
+        let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;
+        let input = plan.accept_input(input).map_err(|faults| {
+            EngineError::Input(
+                faults.into_iter().map(|(pointer, message)| InputFault { pointer, message }).collect(),
+            )
+        })?;
+        self.check_children(&plan)?;
+        let methods = self.bind_methods(&plan)?;
+        let is_chosen = run_id.is_some();
+        let fresh = uuid::Uuid::now_v7();
+        let id: Arc<str> = run_id.map_or_else(|| fresh.to_string().into(), Into::into);
+        check_id(&id)?;
+        let (high, low) = fresh.as_u64_pair();
+        let start = Start {
+            run_id: id.clone(),
+            input,
+            config,
+            seed: high ^ low,
+            host_concurrency: self.config.foreach_concurrency,
+            until,
+            history: self.config.history,
+            parent,
+        };
+        let durable = self.journal.as_ref().zip(document);
+        if let (true, Some((journal, document))) = (is_chosen, &durable)
+            && let Some(known) = self.known_start(journal, document, &start, attach)?
+        {
+            return Ok(RunHandle { inner: self.clone(), run: known });
+        }
+        let mut commands = Vec::new();
+        let state = RunState::start(plan.clone(), start, self.ports.clock.now(), &mut commands);
+        let run = Arc::new(RunCell::new(id, plan, Shared::new(state)));
+        run.bind(methods);
+        self.enter_run(&run)?;
+        let position = durable.map(|(journal, document)| self.begin_log(journal, &run, &document));
+        self.launch(&run, commands);
+        if let Some((journal, position)) = self.journal.as_ref().zip(position) {
+            journal.wait(position);
+        }
+        Ok(RunHandle { inner: self.clone(), run })
+    }
+
     pub(crate) fn bind_methods(
         &self,
         plan: &jackfield_core::plan::Plan,
@@ -405,6 +420,13 @@ impl Inner {
         }
     }
 
+    /// Runs in memory that have not ended, in the order of their starts.
+    pub(crate) fn open_runs(&self) -> Vec<Arc<RunCell>> {
+        let mut runs = self.runs.lock().in_order();
+        runs.retain(|run| !run.shared.lock().is_over);
+        runs
+    }
+
     fn enter_run(&self, run: &Arc<RunCell>) -> Result<(), EngineError> {
         let mut runs = self.runs.lock();
         // Asked under the lock under which a shutdown waits for open runs: it sees this one, or this one is refused.
@@ -427,11 +449,12 @@ impl Inner {
     }
 
     /// A run has ended: it stays readable until newer ones push it out.
-    pub(crate) fn run_ended(&self, run: &Arc<RunCell>) {
+    pub(crate) fn run_ended(self: &Arc<Self>, run: &Arc<RunCell>) {
         run.methods().iter().for_each(|method| method.released());
         run.ended.notify_all();
         run.changed.notify_all();
         run.changed_async.notify_waiters();
+        self.tell_parent(run);
         let mut runs = self.runs.lock();
         runs.open -= 1;
         runs.finished.push_back(run.id.clone());

@@ -34,6 +34,31 @@ pub enum EngineError {
     /// The run has not ended.
     #[error("run `{0}` has not ended")]
     RunOpen(String),
+    /// The run has ended.
+    #[error("run `{id}` has ended and is {status}")]
+    RunEnded {
+        /// Its id.
+        id: String,
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// The run is being cancelled or has failed, and what is left to do is clean-up.
+    #[error("run `{0}` is being stopped, and its clean-up cannot be paused; wait for its end")]
+    RunStopping(String),
+    /// The run holds as many events and messages as it may.
+    #[error(
+        "run `{id}` holds {limit} events and messages that no step has taken, which is the limit; let it take some, or \
+         raise `unread_max`"
+    )]
+    InboxFull {
+        /// Its id.
+        id: String,
+        /// The limit.
+        limit: u32,
+    },
+    /// A name of an event or a queue that cannot be used.
+    #[error("the name `{0}` of an event or a queue must have 1 to 256 bytes")]
+    BadName(String),
     /// The input does not fit the document's schema.
     #[error("the input does not fit the workflow's input_schema: {}", join(.0))]
     Input(Vec<InputFault>),
@@ -61,6 +86,22 @@ pub enum EngineError {
     /// No such workflow.
     #[error("no workflow `{0}` is registered")]
     WorkflowNotFound(String),
+    /// No version of the workflow is in the range.
+    #[error("no version of workflow `{id}` that satisfies `{range}` is registered")]
+    NoWorkflowVersion {
+        /// Workflow id.
+        id: String,
+        /// The range.
+        range: String,
+    },
+    /// A run started a run that started a run, and so on.
+    #[error(
+        "runs have started each other {limit} deep, which is the limit; a workflow that runs itself needs a way out"
+    )]
+    TooDeep {
+        /// The limit.
+        limit: u32,
+    },
     /// Another document stands under this id and version.
     #[error(
         "workflow `{id}` version {version} is registered with another document; give the new one a new version"

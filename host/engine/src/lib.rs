@@ -5,9 +5,12 @@
 //! ones answer by completion. One thread keeps all timers and watches over bodies that do not return. With a store, runs
 //! are durable: see `journal`.
 
+mod children;
 mod config;
+mod control;
 mod crew;
 mod engine;
+mod errands;
 mod error;
 mod handle;
 mod inline;
@@ -17,9 +20,11 @@ mod listener;
 #[cfg(test)]
 #[cfg(loom)]
 mod model;
+mod pause;
 mod perform;
 mod pool;
 mod run;
+mod signals;
 mod spans;
 mod sync;
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use crate::crew::CHEAP_NS;
 use crate::engine::Inner;
+use crate::errands::Errand;
+use crate::journal::Held;
 use crate::run::{LaneKind, RunCell, Running, Shared};
 use crate::timers::Due;
 use jackfield_core::failure::{Failure, kind};
@@ -125,7 +127,7 @@ impl Inner {
     }
 
     /// Applies facts and tells those who watch.
-    fn apply_all(
+    pub(crate) fn apply_all(
         self: &Arc<Self>,
         run: &Arc<RunCell>,
         shared: &mut Shared,
@@ -147,6 +149,7 @@ impl Inner {
             Ok(()) => {
                 self.write_down(run, shared, now);
                 self.carry_out(run, shared, &mut commands, now, after);
+                shared.follow_pause(run);
             }
             Err(panic) => {
                 commands.clear();
@@ -201,12 +204,17 @@ impl Inner {
                     let lane = run.lane(call.method);
                     match &mut shared.log {
                         Some(log) if self.must_wait(run, log, call.method, shared.blocked.is_some()) => {
-                            log.held.push_back((log.position, call));
+                            log.hold(Held::Call(call));
                         }
                         _ => shared.ready(lane).calls.push_back(call),
                     }
                 }
                 Command::CancelCall(key) => self.cancel_call(run, shared, key, after),
+                Command::Emit(emit) => self.run_errand(run, shared, Errand::Emit(emit)),
+                Command::StartChild(child) => self.run_errand(run, shared, Errand::StartChild(child)),
+                Command::CancelChild { run_id, mode } => {
+                    self.run_errand(run, shared, Errand::CancelChild(run_id, mode));
+                }
                 Command::StartTimer { id, at } => {
                     let due = later(at.since(now));
                     let ticket = self.timers.set(due, Due::Run(Arc::downgrade(run), id));

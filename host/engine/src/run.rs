@@ -2,6 +2,7 @@
 
 use crate::crew::{Crew, Ready};
 use crate::journal::RunLog;
+use crate::pause::Parked;
 use crate::timers::Ticket;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
@@ -90,6 +91,8 @@ pub(crate) struct Shared {
     pub(crate) state: RunState,
     pub(crate) inline: Ready<CallCommand>,
     pub(crate) blocking: Ready<CallCommand>,
+    /// Calls that wait for a paused run to go on.
+    pub(crate) parked: Parked,
     pub(crate) crew: Crew,
     pub(crate) running: HashMap<CallKey, Running>,
     /// Cancelled before they began: skipped when they are taken.
@@ -129,6 +132,7 @@ impl Shared {
             state,
             inline: Ready::default(),
             blocking: Ready::default(),
+            parked: Parked::default(),
             crew: Crew::default(),
             running: HashMap::new(),
             dropped: HashSet::new(),
@@ -163,6 +167,7 @@ impl Shared {
 
     /// Takes up to `max` calls that still want to be made.
     pub(crate) fn take(&mut self, lane: LaneKind, max: usize, into: &mut VecDeque<CallCommand>) {
+        self.park();
         if into.is_empty() && self.dropped.is_empty() && self.ready(lane).calls.len() <= max {
             return std::mem::swap(&mut self.ready(lane).calls, into);
         }
@@ -190,6 +195,7 @@ impl Shared {
         self.broken = Some(Failure { retryable: false, ..Failure::new(kind::INTERNAL, message) });
         self.inline.calls.clear();
         self.blocking.calls.clear();
+        self.parked = Parked::default();
         self.is_over = true;
     }
 }

@@ -117,6 +117,10 @@ pub struct EngineConfig {
     pub finished_runs_max: Option<usize>,
     /// Runs that have not ended, at most.
     pub open_runs_max: Option<usize>,
+    /// Events and messages that one run holds before its steps have taken them at most; 10,000 if absent.
+    pub unread_max: Option<u32>,
+    /// How deep runs may start runs by steps of type `workflow`; 32 if absent.
+    pub nesting_max: Option<u32>,
     /// What runs keep of what has happened in them.
     pub history: Option<History>,
 }
@@ -346,6 +350,8 @@ impl EngineConfig {
         set(&mut config.shutdown_grace, self.shutdown_grace);
         set(&mut config.finished_runs_max, self.finished_runs_max);
         set(&mut config.open_runs_max, self.open_runs_max);
+        set(&mut config.unread_max, self.unread_max);
+        set(&mut config.nesting_max, self.nesting_max);
         set(&mut config.history, self.history);
     }
 }
@@ -413,6 +419,8 @@ mod tests {
             shutdown_grace = "8s"
             finished_runs_max = 9
             open_runs_max = 10
+            unread_max = 11
+            nesting_max = 12
             history = "none"
             [loader]
             file_bytes_max = 11
@@ -442,6 +450,7 @@ mod tests {
         config.engine.apply(&mut limits);
         assert_eq!((limits.threads, limits.blocking_threads_max, limits.async_calls_max), (3, 4, 5));
         assert_eq!((limits.foreach_concurrency, limits.finished_runs_max, limits.open_runs_max), (6, 9, 10));
+        assert_eq!((limits.unread_max, limits.nesting_max), (11, 12));
         assert_eq!(limits.history, History::None);
         assert_eq!((limits.cancel_grace.as_secs(), limits.shutdown_grace.as_secs()), (7, 8));
         let mut limits = RegistryConfig::new("d");

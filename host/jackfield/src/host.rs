@@ -217,6 +217,38 @@ impl Host {
         Ok(self.inner.engine.cancel(run_id, mode, reason)?)
     }
 
+    /// Lets no more steps of a run start until it is resumed, see [`Run::pause`].
+    ///
+    /// # Errors
+    /// If there is no such run, it has ended, or it is being stopped.
+    pub fn pause(&self, run_id: &str, reason: &str) -> Result<(), Error> {
+        Ok(self.inner.engine.pause(run_id, reason)?)
+    }
+
+    /// Lets a paused run go on.
+    ///
+    /// # Errors
+    /// If there is no such run, or it has ended.
+    pub fn resume(&self, run_id: &str) -> Result<(), Error> {
+        Ok(self.inner.engine.resume(run_id)?)
+    }
+
+    /// Sends an event to a run, see [`Run::signal`].
+    ///
+    /// # Errors
+    /// If there is no such run, and as [`Run::signal`].
+    pub fn signal(&self, run_id: &str, event: &str, data: impl Into<Payload>) -> Result<(), Error> {
+        Ok(self.inner.engine.signal(run_id, event, data.into())?)
+    }
+
+    /// Puts a message into a queue of a run, see [`Run::send`].
+    ///
+    /// # Errors
+    /// If there is no such run, and as [`Run::signal`].
+    pub fn send(&self, run_id: &str, queue: &str, message: impl Into<Payload>) -> Result<(), Error> {
+        Ok(self.inner.engine.send(run_id, queue, message.into())?)
+    }
+
     /// Asks every run to end gracefully; how many were asked.
     pub fn cancel_all(&self, reason: &str) -> usize {
         self.inner.engine.cancel_all(reason)

@@ -85,6 +85,41 @@ impl Run {
         self.handle.cancel(mode, reason);
     }
 
+    /// Lets no more steps start until the run is resumed; those under way end as they would. Limits on them and on the
+    /// run count on; timers that come due meanwhile fire when the run goes on. Twice is the same as once.
+    ///
+    /// # Errors
+    /// If the run has ended, or is being stopped.
+    pub fn pause(&self, reason: &str) -> Result<(), Error> {
+        Ok(self.handle.pause(reason)?)
+    }
+
+    /// Lets a paused run go on. Nothing happens if it is not paused.
+    ///
+    /// # Errors
+    /// If the run has ended.
+    pub fn resume(&self) -> Result<(), Error> {
+        Ok(self.handle.resume()?)
+    }
+
+    /// Sends an event to the run. It is kept until a `wait_for_event` step takes it, also one that comes later. Returns
+    /// when it is recorded.
+    ///
+    /// # Errors
+    /// If the run has ended, holds too many that no step has taken, or the name is empty or longer than 256 bytes.
+    pub fn signal(&self, event: &str, data: impl Into<Payload>) -> Result<(), Error> {
+        Ok(self.handle.signal(event, data.into())?)
+    }
+
+    /// Puts a message into a queue of the run. It is kept until a `receive` step takes it, first in, first out. Returns
+    /// when it is recorded.
+    ///
+    /// # Errors
+    /// As [`Run::signal`].
+    pub fn send(&self, queue: &str, message: impl Into<Payload>) -> Result<(), Error> {
+        Ok(self.handle.send(queue, message.into())?)
+    }
+
     /// Waits for the end without blocking the thread.
     pub async fn outcome(&self) -> Outcome {
         self.handle.ended().await;

@@ -358,17 +358,22 @@ impl<'a> Machine<'a> {
     fn uuid(&mut self) -> Value<'a> {
         let bytes = self.env.uuid(self.uuids);
         self.uuids += 1;
-        let mut text = String::with_capacity(36);
-        for (ix, byte) in bytes.iter().enumerate() {
-            if matches!(ix, 4 | 6 | 8 | 10) {
-                text.push('-');
-            }
-            for digit in [byte >> 4, byte & 15] {
-                text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-            }
-        }
-        Value::text(text)
+        Value::text(uuid_text(bytes))
     }
+}
+
+/// The usual text of a UUID.
+pub(crate) fn uuid_text(bytes: [u8; 16]) -> String {
+    let mut text = String::with_capacity(36);
+    for (ix, byte) in bytes.iter().enumerate() {
+        if matches!(ix, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+    text
 }
 
 fn too_many_iterations() -> EvalError {

@@ -41,6 +41,7 @@ mod write;
 
 pub use expression::{Expression, ITEMS_MAX};
 pub use fault::{EvalError, Fault, FaultKind};
+pub(crate) use machine::uuid_text;
 pub use machine::{BUILT_BYTES_MAX, ITERATIONS_MAX};
 pub use parse::{DEPTH_MAX, SOURCE_LEN_MAX};
 pub use template::{Hole, HoleKind, Template};

@@ -4,7 +4,7 @@
 use super::{BlobId, Blobs, Damage, INLINE_LEN_MAX};
 use crate::failure::Failure;
 use crate::payload::Payload;
-use crate::plan::StepIx;
+use crate::plan::{Channel, StepIx};
 use crate::run::{CallKey, CancelMode, Fact, InstanceIx, TimerId};
 use crate::time::{Nanos, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,14 @@ enum Stored<'a> {
     Cancel {
         is_kill: bool,
         reason: &'a str,
+    },
+    Pause(&'a str),
+    Resume,
+    Sent {
+        channel: Channel,
+        name: &'a str,
+        #[serde(borrow)]
+        data: Text<'a>,
     },
 }
 
@@ -104,6 +112,11 @@ pub fn encode_batch(
             },
             Fact::Timer(id) => Stored::Timer(id.0),
             Fact::Cancel { mode, reason } => Stored::Cancel { is_kill: *mode == CancelMode::Kill, reason },
+            Fact::Pause { reason } => Stored::Pause(reason),
+            Fact::Resume => Stored::Resume,
+            Fact::Sent { channel, name, data } => {
+                Stored::Sent { channel: *channel, name, data: text(data, blobs) }
+            }
         };
         push(&stored, into);
     }
@@ -187,6 +200,11 @@ impl<'a> Batches<'a> {
                 mode: if is_kill { CancelMode::Kill } else { CancelMode::Graceful },
                 reason: reason.into(),
             },
+            Stored::Pause(reason) => Fact::Pause { reason: reason.into() },
+            Stored::Resume => Fact::Resume,
+            Stored::Sent { channel, name, data } => {
+                Fact::Sent { channel, name: name.into(), data: self.payload(data)? }
+            }
         })
     }
 

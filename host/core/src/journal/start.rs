@@ -3,7 +3,7 @@
 use super::{BlobId, Damage, RULES};
 use crate::payload::Payload;
 use crate::plan::Plan;
-use crate::run::{History, Start};
+use crate::run::{History, Parent, Start};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +28,9 @@ pub struct StoredStart {
     /// Step after which it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// What it was started by, if a step of another run did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
     /// The document that names the methods which its plan was made with, see [`super::Pinned`].
     pub methods: BlobId,
 }
@@ -44,6 +47,7 @@ struct Raw<'a> {
     seed: u64,
     host_concurrency: u32,
     until: Option<String>,
+    parent: Option<Parent>,
     methods: BlobId,
 }
 
@@ -59,6 +63,7 @@ impl StoredStart {
             seed: start.seed,
             host_concurrency: start.host_concurrency,
             until: start.until.map(|step| plan.step(step).id.to_string()),
+            parent: start.parent.clone(),
             methods,
         }
     }
@@ -87,6 +92,7 @@ impl StoredStart {
             seed: raw.seed,
             host_concurrency: raw.host_concurrency,
             until: raw.until,
+            parent: raw.parent,
             methods: raw.methods,
         })
     }
@@ -108,6 +114,7 @@ impl StoredStart {
             host_concurrency: self.host_concurrency,
             until: self.until.as_ref().map(find).transpose()?,
             history,
+            parent: self.parent.clone(),
         })
     }
 }

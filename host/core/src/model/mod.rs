@@ -22,8 +22,8 @@ pub use parse::{Dialect, Parsed, SOURCE_MAX, parse};
 pub use schema::schema;
 pub use serialize::to_json;
 pub use step::{
-    Action, CallFields, Case, Catch, Compensate, Delivery, Foreach, Isolation, Items, LaterKind, LogLevel,
-    RateLimit, Repeat, Step, Tolerance, TriggerRule, Wait,
+    Action, CallFields, Case, Catch, Channel, ChildRun, Compensate, Delivery, Emit, Foreach, Isolation,
+    Items, LogLevel, OnParentClose, RateLimit, Repeat, Step, Tolerance, TriggerRule, Wait,
 };
 pub use workflow::{Backoff, Body, Concurrency, Defaults, Retry, RetryField, Rollback, Schedule, Workflow};
 

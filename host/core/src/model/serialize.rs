@@ -4,9 +4,9 @@ use super::fields::DOCUMENT;
 use super::layout::{Node, arrange, print, quoted};
 use super::parse::TRIGGER_RULES;
 use super::{
-    Action, At, Backoff, Body, CallFields, Catch, Compensate, Defaults, Delivery, Foreach, Isolation, Items,
-    Json, LaterKind, LogLevel, Mode, RateLimit, Repeat, Retry, RetryField, Rollback, Step, Tolerance,
-    TriggerRule, Wait, Workflow, duration,
+    Action, At, Backoff, Body, CallFields, Catch, Channel, Compensate, Defaults, Delivery, Foreach,
+    Isolation, Items, Json, LogLevel, Mode, OnParentClose, RateLimit, Repeat, Retry, RetryField, Rollback,
+    Step, Tolerance, TriggerRule, Wait, Workflow, duration,
 };
 use indexmap::IndexMap;
 use std::borrow::Cow;
@@ -373,23 +373,54 @@ fn small_action<'a>(object: &mut Members<'a>, action: &'a Action) {
             object.text("type", Some("return"));
             object.json("value", value.as_ref());
         }
-        Action::Later { kind, fields } => {
-            object.text("type", Some(later_name(kind.value)));
-            for (name, value) in fields {
-                object.put(&name.value, json(value));
-            }
-        }
-        _ => {}
+        _ => outward_action(object, action),
     }
 }
 
-fn later_name(kind: LaterKind) -> &'static str {
-    match kind {
-        LaterKind::WaitForEvent => "wait_for_event",
-        LaterKind::Receive => "receive",
-        LaterKind::Emit => "emit",
-        LaterKind::Workflow => "workflow",
-        LaterKind::ContinueAsNew => "continue_as_new",
+/// Steps that have to do with other runs.
+fn outward_action<'a>(object: &mut Members<'a>, action: &'a Action) {
+    match action {
+        Action::WaitForEvent { event, filter } => {
+            object.text("type", Some("wait_for_event"));
+            object.text("event", Some(&event.value));
+            object.text_at("filter", filter.as_ref());
+        }
+        Action::Receive { queue, max_messages } => {
+            object.text("type", Some("receive"));
+            object.text("queue", Some(&queue.value));
+            object.number("max_messages", max_messages.as_ref().map(|count| count.value));
+        }
+        Action::Emit(emit) => {
+            object.text("type", Some("emit"));
+            let channel = match emit.channel {
+                Channel::Event => "event",
+                Channel::Queue => "queue",
+            };
+            object.text(channel, Some(&emit.name.value));
+            object.json("to", emit.to.as_ref());
+            object.json("data", emit.data.as_ref());
+        }
+        Action::Workflow(child) => {
+            object.text("type", Some("workflow"));
+            object.text("workflow", Some(&child.workflow.value));
+            let version = child.version.as_ref().map(|range| range.value.to_string());
+            object.text("version", version.as_deref());
+            object.json("run_id", child.run_id.as_ref());
+            object.json("input", child.input.as_ref());
+            object.number("detached", child.detached.as_ref().map(|detached| detached.value));
+            let close = child.on_parent_close.map(|close| match close {
+                OnParentClose::Cancel => "cancel",
+                OnParentClose::Abandon => "abandon",
+            });
+            object.text("on_parent_close", close);
+        }
+        Action::ContinueAsNew { input, version } => {
+            object.text("type", Some("continue_as_new"));
+            object.json("input", input.as_ref());
+            let version = version.as_ref().map(|range| range.value.to_string());
+            object.text("version", version.as_deref());
+        }
+        _ => {}
     }
 }
 

@@ -222,28 +222,81 @@ pub enum Action {
         /// Output of the run; null if absent.
         value: Option<Json>,
     },
-    /// A type that a later engine performs; its fields as written, all of them known to the format.
-    Later {
-        /// Which type.
-        kind: At<LaterKind>,
-        /// Name and value.
-        fields: Vec<(At<Box<str>>, Json)>,
+    /// Waits for an event.
+    WaitForEvent {
+        /// Its name.
+        event: At<Box<str>>,
+        /// Condition over `event`.
+        filter: Option<At<Box<str>>>,
+    },
+    /// Takes messages from a queue of the run.
+    Receive {
+        /// Its name.
+        queue: At<Box<str>>,
+        /// So many at most; 1 if absent, above 1 the output is an array.
+        max_messages: Option<At<u32>>,
+    },
+    /// Sends an event or a message.
+    Emit(Box<Emit>),
+    /// Runs another workflow.
+    Workflow(Box<ChildRun>),
+    /// Goes on as the next generation of the run.
+    ContinueAsNew {
+        /// Its input; null if absent.
+        input: Option<Json>,
+        /// Range of versions of the workflow; the same version if absent.
+        version: Option<At<VersionReq>>,
     },
 }
 
-/// Types of format 1 that need the durable engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LaterKind {
-    /// `wait_for_event`
-    WaitForEvent,
-    /// `receive`
-    Receive,
-    /// `emit`
-    Emit,
-    /// `workflow`
-    Workflow,
-    /// `continue_as_new`
-    ContinueAsNew,
+/// `emit`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emit {
+    /// What is sent: an event or a message.
+    pub channel: Channel,
+    /// Name of the event or the queue.
+    pub name: At<Box<str>>,
+    /// Id of the run that it goes to; if absent, every open run that waits for it.
+    pub to: Option<Json>,
+    /// What goes with it; null if absent.
+    pub data: Option<Json>,
+}
+
+/// What can be sent to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// Events, which `wait_for_event` takes.
+    Event,
+    /// Messages in a queue, which `receive` takes.
+    Queue,
+}
+
+/// `workflow`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChildRun {
+    /// Id of the workflow.
+    pub workflow: At<Box<str>>,
+    /// Range of its versions; the newest if absent.
+    pub version: Option<At<VersionReq>>,
+    /// Id of the run; a new one if absent.
+    pub run_id: Option<Json>,
+    /// Its input; null if absent.
+    pub input: Option<Json>,
+    /// Whether the step completes as soon as the run has started.
+    pub detached: Option<At<bool>>,
+    /// What becomes of it when this run ends first; absent: cancelled, or abandoned if it is detached.
+    pub on_parent_close: Option<OnParentClose>,
+}
+
+/// `on_parent_close`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnParentClose {
+    /// It is cancelled.
+    Cancel,
+    /// It goes on.
+    Abandon,
 }
 
 /// `level` of a log step.

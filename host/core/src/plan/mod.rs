@@ -4,9 +4,11 @@
 //! Successors and declared dependencies are CSR arrays over that table. Nothing here is changed by a run.
 
 mod input;
+mod outward;
 mod plain;
 
 pub use input::InputSchema;
+pub use outward::{Channel, ChildRun, Emit, OnParentClose, Receive, WaitForEvent};
 pub use plain::Plain;
 pub(crate) use plain::limit_ns;
 
@@ -15,13 +17,14 @@ pub use crate::expr::RefIx;
 use crate::expr::{Expression, Template};
 use crate::model::Isolation;
 pub use crate::model::{Backoff, LogLevel, Mode, Rollback, Tolerance, TriggerRule};
-use semver::Version;
+use semver::{Version, VersionReq};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Index of a step in [`Plan::steps`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct StepIx(pub u32);
 
 /// Index of a scope in [`Plan::scopes`]; 0 is the document's own body.
@@ -92,6 +95,10 @@ pub struct Plan {
     pub cleanup_timeout: Duration,
     /// Attempts of call steps at a time; `None` = the host's limit.
     pub max_concurrency: Option<u32>,
+    /// Events and queues that some step waits for.
+    pub listens: BTreeSet<(Channel, Arc<str>)>,
+    /// Workflows that steps run, each with its range of versions.
+    pub children: Vec<(Arc<str>, Option<VersionReq>)>,
 }
 
 impl Plan {
@@ -321,6 +328,14 @@ pub enum Action {
     Fail(Box<Fail>),
     /// Ends the run as completed with this output.
     Return(Box<Template>),
+    /// Waits for an event.
+    WaitForEvent(Box<WaitForEvent>),
+    /// Takes messages.
+    Receive(Box<Receive>),
+    /// Sends an event or a message.
+    Emit(Box<Emit>),
+    /// Runs another workflow.
+    Workflow(Box<ChildRun>),
 }
 
 /// `switch`.
@@ -471,6 +486,8 @@ pub enum Ref {
     LocalItem,
     /// The index in `while` of a foreach.
     LocalIndex,
+    /// `event` in the filter of a `wait_for_event`: `{name, data}`.
+    LocalEvent,
     /// The error bound by a catch scope, or `error` of `on_failure`.
     Error(ScopeIx),
     /// The item of a foreach body.

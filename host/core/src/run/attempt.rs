@@ -32,6 +32,9 @@ impl Turn<'_> {
             Action::Fail(fail) => self.fail_on_purpose(at, step, fail),
             Action::Return(value) => self.return_value(at, step, value),
             Action::WaitFor(_) | Action::WaitUntil(_) => self.start_wait(at, step),
+            Action::WaitForEvent(_) | Action::Receive(_) => self.start_listening(at, step),
+            Action::Emit(emit) => self.emit(at, step, emit),
+            Action::Workflow(child) => self.start_child(at, step, child),
             Action::Group(_)
             | Action::Switch(_)
             | Action::Foreach(_)
@@ -117,7 +120,10 @@ impl Turn<'_> {
         instance.active -= 1;
         let is_drained = instance.open == 0 && instance.active == 0;
         self.data.in_flight -= 1;
-        self.leave_gates(at);
+        let is_call = matches!(plan.step(step).action, Action::Call(_));
+        if is_call {
+            self.leave_gates(at);
+        }
         match outcome {
             // It had been stopped; only its end was waited for.
             _ if !is_current => {
@@ -125,8 +131,13 @@ impl Turn<'_> {
                     self.data.work.push_back(super::state::Work::Ended(at));
                 }
             }
-            Ok(result) if plan.step(step).extras.is_none() => self.complete_step(at, step, result, duration),
-            Ok(result) => self.complete_attempt(at, step, result, duration),
+            Ok(result) if is_call && plan.step(step).extras.is_none() => {
+                self.complete_step(at, step, result, duration)
+            }
+            Ok(result) => {
+                self.child_detached(at, step);
+                self.complete_attempt(at, step, result, duration);
+            }
             Err(failure) => self.fail_attempt(at, step, *failure, duration),
         }
         self.start_held_back(at);
@@ -310,10 +321,12 @@ impl Turn<'_> {
             return None;
         }
         node.phase = NodePhase::Running;
-        let timer = node.more().pause_timer.take();
         let elapsed = node.elapsed(now);
+        let more = node.more();
+        let (timer, ticket) = (more.pause_timer.take(), more.ticket.take());
         self.data.waiting -= 1;
         self.stop_timer(timer);
+        self.stop_listening(step, ticket);
         Some(elapsed)
     }
 
@@ -350,6 +363,7 @@ impl Turn<'_> {
         if self.has_children(at, step) {
             self.abort_attempt(at, step, failure);
         } else {
+            self.give_up_operation(at, step);
             self.fail_attempt(at, step, failure, elapsed);
         }
     }

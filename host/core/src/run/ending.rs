@@ -91,6 +91,7 @@ impl Turn<'_> {
         }
         let timer = self.data.run_timer.take();
         self.stop_timer(timer);
+        self.data.pause = None;
         self.data.ending = Some(ending);
         self.data.phase = Phase::Draining;
         if self.data.instance(InstanceIx(0)).is_some_and(|root| root.open > 0) {
@@ -183,6 +184,8 @@ impl Turn<'_> {
             let text = "clean-up was given up because the run was killed";
             self.note_run(RecordKind::CleanupAbandoned, Detail::Text(Arc::new(text.into())));
         }
+        self.data.pause = None;
+        self.data.is_killed = true;
         self.data.ending.get_or_insert(Ending::Cancelled(reason));
         self.stop_everything();
         self.finish();
@@ -214,6 +217,7 @@ impl Turn<'_> {
         self.data.instances.clear();
         self.data.work.clear();
         self.data.waiting = 0;
+        self.stop_followers();
         self.commands.push(Command::Finish);
     }
 }

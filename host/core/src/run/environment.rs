@@ -26,6 +26,7 @@ pub(crate) struct Local<'a> {
     pub(crate) error: Option<&'a Payload>,
     pub(crate) item: Option<&'a Payload>,
     pub(crate) index: u32,
+    pub(crate) event: Option<&'a Payload>,
 }
 
 impl<'a> View<'a> {
@@ -95,6 +96,7 @@ impl<'a> View<'a> {
             Ref::LocalResult => optional(self.local.result),
             Ref::LocalError => optional(self.local.error),
             Ref::LocalItem => optional(self.local.item),
+            Ref::LocalEvent => optional(self.local.event),
             Ref::LocalIndex => Operand::Int(i64::from(self.local.index)),
             Ref::Error(scope) => optional(self.enclosing(*scope).map(|found| &found.bound.error)),
             Ref::Item(scope) => optional(self.enclosing(*scope).map(|found| &found.bound.value)),

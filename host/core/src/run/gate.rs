@@ -39,14 +39,17 @@ impl Turn<'_> {
     /// Places may have become free around `at`: whoever was held back may start, in the order of coming. Called
     /// once it is known what the end of the last call leads to, so that nothing starts in a scope that has failed.
     pub(crate) fn start_held_back(&mut self, at: InstanceIx) {
-        if !self.data.has_gates {
+        if !self.data.has_gates || self.data.pause.is_some() {
             return;
         }
         let gates: smallvec::SmallVec<[InstanceIx; 4]> = self.gates(at).collect();
-        for ix in gates {
-            while let Some(key) = self.next_queued(ix) {
-                self.start_call(key.instance, key.step);
-            }
+        gates.into_iter().for_each(|ix| self.fill_gate(ix));
+    }
+
+    /// As many of those that `ix` holds back start as it has room for.
+    pub(crate) fn fill_gate(&mut self, ix: InstanceIx) {
+        while let Some(key) = self.next_queued(ix) {
+            self.start_call(key.instance, key.step);
         }
     }
 

@@ -6,14 +6,19 @@
 
 mod attempt;
 mod body;
+mod child;
 mod contest;
+mod emit;
 mod ending;
 mod environment;
 mod event;
 mod foreach;
 mod gate;
 mod identity;
+mod inbox;
+mod pause;
 mod plain;
+mod receive;
 mod record;
 mod report;
 mod retry;
@@ -27,10 +32,11 @@ mod undo;
 #[cfg(test)]
 mod tests;
 
+pub use child::{Parent, child_failure};
 pub use event::{Event, EventKind};
 pub use record::{
-    CallCommand, CallKey, CancelMode, Command, Detail, Fact, Input, InputEnv, Inputs, InstanceIx, LogLine,
-    Record, RecordKind, TimerId,
+    CallCommand, CallKey, CancelMode, ChildCommand, Command, Detail, EmitCommand, Fact, Input, InputEnv,
+    Inputs, InstanceIx, LogLine, Record, RecordKind, TimerId,
 };
 pub use report::{RunReport, StepReport, Stopping};
 pub use state::{History, Start};
@@ -89,6 +95,7 @@ impl RunState {
     pub fn status(&self) -> RunStatus {
         match (&self.data.ending, self.data.phase) {
             (Some(ending), Phase::Done) => ending.status(),
+            (None, _) if self.data.pause.is_some() => RunStatus::Paused,
             (None, _) if self.data.in_flight == 0 && self.data.waiting > 0 => RunStatus::Waiting,
             _ => RunStatus::Running,
         }
@@ -101,6 +108,12 @@ impl RunState {
             (Some(ending::Ending::Completed(output)), Phase::Done) => Some(output),
             _ => None,
         }
+    }
+
+    /// Events and messages that were sent to it and that no step has taken yet.
+    #[must_use]
+    pub fn unread(&self) -> u32 {
+        self.data.inbox.unread()
     }
 
     /// The status that its steps have set, if any.

@@ -6,7 +6,7 @@
 use crate::expr::{Env, Operand, RefIx};
 use crate::failure::Failure;
 use crate::payload::Payload;
-use crate::plan::{MethodIx, Plain, Plan, StepIx, limit_ns};
+use crate::plan::{Channel, MethodIx, Plain, Plan, StepIx, limit_ns};
 use crate::ports::LogLevel;
 use crate::time::{Nanos, Timestamp};
 use smallvec::SmallVec;
@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An instance of a scope in a run. Never reused within a run; 0 is the document's own body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct InstanceIx(pub u32);
 
 /// One attempt of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct CallKey {
     /// Where.
     pub instance: InstanceIx,
@@ -66,6 +66,23 @@ pub enum Fact {
         /// Why, for people.
         reason: Arc<str>,
     },
+    /// Somebody wants no more steps to start for now.
+    Pause {
+        /// Why, for people.
+        reason: Arc<str>,
+    },
+    /// A paused run is to go on.
+    Resume,
+    /// An event or a message was sent to the run. It is kept until a step takes it, so whoever reports it sees to it
+    /// that they do not become too many, see [`super::RunState::unread`].
+    Sent {
+        /// Which of the two.
+        channel: Channel,
+        /// Name of the event or the queue.
+        name: Arc<str>,
+        /// What goes with it.
+        data: Payload,
+    },
 }
 
 /// What is to be done outside.
@@ -75,6 +92,20 @@ pub enum Command {
     Call(CallCommand),
     /// Stop an attempt; its outcome is still to be reported, at the latest after the grace.
     CancelCall(CallKey),
+    /// Send something to other runs and report what came of it as the outcome of the attempt: null, or a failure if it
+    /// could not be delivered. It is made once an attempt, and asked for again if a restart came between.
+    Emit(Box<EmitCommand>),
+    /// Start another run and report what came of it as the outcome of the attempt: its output or what it failed with,
+    /// once it has ended; `{run_id}` at once if it is detached; a failure if it cannot be started. If a restart came
+    /// between, and a run of this id with this one as parent is there already, it is that run.
+    StartChild(Box<ChildCommand>),
+    /// Ask a run that this one started to end, if it has not.
+    CancelChild {
+        /// Its id.
+        run_id: Arc<str>,
+        /// How.
+        mode: CancelMode,
+    },
     /// Report when it is time.
     StartTimer {
         /// Its name.
@@ -86,6 +117,38 @@ pub enum Command {
     CancelTimer(TimerId),
     /// The run has ended: nothing more will be asked for.
     Finish,
+}
+
+/// Something to send to other runs.
+#[derive(Debug)]
+pub struct EmitCommand {
+    /// Which attempt.
+    pub key: CallKey,
+    /// An event or a message.
+    pub channel: Channel,
+    /// Name of the event or the queue.
+    pub name: Arc<str>,
+    /// The run that it goes to; `None` = every open run whose plan waits for it.
+    pub to: Option<Arc<str>>,
+    /// What goes with it.
+    pub data: Payload,
+}
+
+/// A run to start.
+#[derive(Debug)]
+pub struct ChildCommand {
+    /// Which attempt.
+    pub key: CallKey,
+    /// Its id.
+    pub run_id: Arc<str>,
+    /// Id of the workflow.
+    pub workflow: Arc<str>,
+    /// Range of its versions; `None` = the newest.
+    pub version: Option<semver::VersionReq>,
+    /// Its input.
+    pub input: Payload,
+    /// Nobody waits for its end.
+    pub is_detached: bool,
 }
 
 /// A call to make. Small, because it is moved from hand to hand.
@@ -276,6 +339,14 @@ pub enum RecordKind {
     Log,
     /// The custom status of the run changed; detail: the status.
     StatusSet,
+    /// An event was sent to the run; detail: its name and its data.
+    EventReceived,
+    /// A message was sent to the run; detail: its queue and its data.
+    MessageReceived,
+    /// No more steps start; detail: why.
+    RunPaused,
+    /// Steps start again.
+    RunResumed,
     /// Somebody asked to cancel; detail: reason.
     CancelRequested,
     /// Running steps are being stopped and clean-up begins.

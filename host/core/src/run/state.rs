@@ -1,6 +1,9 @@
 //! What a run knows: instances of scopes, a node for every step in them, and what is armed, timed and in flight.
 
+use super::child::Parent;
 use super::ending::{Ending, Phase};
+use super::inbox::{Inbox, Ticket};
+use super::pause::Pause;
 use super::record::{CallKey, InstanceIx, Record, TimerId};
 use super::status::StepStatus;
 use super::undo::{Armed, Undo};
@@ -30,6 +33,8 @@ pub struct Start {
     pub until: Option<StepIx>,
     /// What is kept of what has happened.
     pub history: History,
+    /// What it was started by, if a step of another run did.
+    pub parent: Option<Parent>,
 }
 
 /// What a run keeps of what has happened in it.
@@ -71,6 +76,13 @@ pub(crate) struct Data {
     pub(crate) steps_completed: u64,
     /// Some body limits the calls inside it.
     pub(crate) has_gates: bool,
+    /// The run is paused, and what waits for it to go on.
+    pub(crate) pause: Option<Box<Pause>>,
+    pub(crate) inbox: Inbox,
+    /// Detached runs that end with this one.
+    pub(crate) followers: Vec<Arc<str>>,
+    /// It ends at once, without clean-up, and so do those that it started.
+    pub(crate) is_killed: bool,
     pub(crate) work: VecDeque<Work>,
 }
 
@@ -219,6 +231,10 @@ pub(crate) struct NodeMore {
     pub(crate) limit_timer: Option<TimerId>,
     /// Timer that the step waits for: a wait, a retry, the next iteration.
     pub(crate) pause_timer: Option<TimerId>,
+    /// The step waits for what is sent to the run.
+    pub(crate) ticket: Option<Ticket>,
+    /// The run that the present attempt has started.
+    pub(crate) child: Option<Arc<str>>,
     pub(crate) children: SmallVec<[InstanceIx; 1]>,
     /// The attempt ends with this failure as soon as all children have gone.
     pub(crate) abort: Option<Box<Failure>>,
@@ -304,13 +320,17 @@ impl Data {
             steps_settled: 0,
             steps_completed: 0,
             has_gates: false,
+            pause: None,
+            inbox: Inbox::default(),
+            followers: Vec::new(),
+            is_killed: false,
             work: VecDeque::new(),
         }
     }
 
-    /// Whether nobody limits calls or waits for a certain step.
+    /// Whether nobody limits calls, waits for a certain step or has paused the run.
     pub(crate) fn is_plain_run(&self) -> bool {
-        !self.has_gates && self.start.until.is_none()
+        !self.has_gates && self.start.until.is_none() && self.pause.is_none()
     }
 
     pub(crate) fn instance(&self, ix: InstanceIx) -> Option<&Instance> {
@@ -375,7 +395,9 @@ impl Data {
     }
 
     pub(crate) fn record(&mut self, record: Record) {
-        let is_wanted = record.step.is_none() || record.kind == super::record::RecordKind::Log;
+        use super::record::RecordKind::{EventReceived, Log, MessageReceived};
+        let is_sent = matches!(record.kind, EventReceived | MessageReceived);
+        let is_wanted = (record.step.is_none() && !is_sent) || record.kind == Log;
         if is_wanted || self.keeps_steps() {
             self.history.push(record);
         }

@@ -6,7 +6,7 @@ use super::record::{CallKey, Command, Detail, InstanceIx, RecordKind};
 use super::state::{NodePhase, Work};
 use super::turn::Turn;
 use crate::failure::Failure;
-use crate::plan::{ScopeIx, StepIx};
+use crate::plan::{Action, ScopeIx, StepIx};
 use std::time::Duration;
 
 impl Turn<'_> {
@@ -53,15 +53,22 @@ impl Turn<'_> {
         }
         let (attempt, is_in_flight) = (node.attempts, node.is_in_flight);
         let elapsed = node.elapsed(self.now);
-        let (timers, children) = node.more.as_mut().map_or_else(Default::default, |more| {
-            ([more.limit_timer.take(), more.pause_timer.take()], more.children.clone())
+        let (timers, ticket, children) = node.more.as_mut().map_or_else(Default::default, |more| {
+            let timers = [more.limit_timer.take(), more.pause_timer.take()];
+            (timers, more.ticket.take(), more.children.clone())
         });
         self.data.waiting -= u32::from(phase == NodePhase::Waiting);
         timers.into_iter().for_each(|timer| self.stop_timer(timer));
+        self.stop_listening(step, ticket);
         self.note((at, step), RecordKind::StepCancelled, elapsed, Detail::None);
-        if is_in_flight {
-            let key = CallKey { instance: at, step, attempt, is_undo: false };
-            self.commands.push(Command::CancelCall(key));
+        match &plan.step(step).action {
+            _ if !is_in_flight => {}
+            Action::Call(_) => {
+                let key = CallKey { instance: at, step, attempt, is_undo: false };
+                self.commands.push(Command::CancelCall(key));
+            }
+            Action::Workflow(child) => self.stop_child(at, step, child, false),
+            _ => self.leave_operation(at, step),
         }
         for child in children {
             self.stop_steps(child, StopReason::Cancelled);

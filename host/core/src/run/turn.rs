@@ -54,6 +54,9 @@ impl Turn<'_> {
                     CancelMode::Kill => self.kill_run(reason),
                 }
             }
+            Fact::Pause { reason } => self.pause_run(&reason),
+            Fact::Resume => self.resume_run(),
+            Fact::Sent { channel, name, data } => self.deliver((channel, name), data),
         }
         self.settle_work();
     }
@@ -62,6 +65,7 @@ impl Turn<'_> {
     fn settle_work(&mut self) {
         loop {
             while let Some(work) = self.data.work.pop_front() {
+                let Some(work) = self.hold_back(work) else { continue };
                 match work {
                     Work::Fire(instance, step) => self.fire(instance, step),
                     Work::Propagate(instance, step) => self.propagate(instance, step),
@@ -91,7 +95,10 @@ impl Turn<'_> {
         Ok(())
     }
 
-    fn timer(&mut self, id: TimerId) {
+    pub(crate) fn timer(&mut self, id: TimerId) {
+        if self.holds_timer(id) {
+            return;
+        }
         match self.data.timers.remove(&id) {
             None => {}
             Some(TimerKind::Wait(instance, step)) => self.wait_over(instance, step),

@@ -37,6 +37,8 @@ pub(super) enum Field<'s> {
     PolicyWhen,
     /// `while` of a foreach: the candidate and its index under these names.
     ForeachWhile { item: &'s str, index: &'s str },
+    /// `filter` of a step that waits for an event: `event`.
+    Filter,
     /// An initial variable: nothing has run yet.
     Initial,
     /// The step itself, but no `result`: outputs of catches.

@@ -10,6 +10,7 @@ mod expressions;
 mod layout;
 mod names;
 mod order;
+mod outward;
 mod parameters;
 mod pointer;
 mod retries;
@@ -74,6 +75,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
     let parts = lowered.steps.zip(scopes).zip(initial).filter(|_| !failed);
     let plan = parts.map(|((steps, scopes), variables)| {
         let cleanup_timeout = workflow.cleanup_timeout.unwrap_or(CLEANUP_TIMEOUT_DEFAULT);
+        let (listens, children) = (outward::listens(&steps), outward::children(&steps));
         let plain = crate::plan::Plain::table(&steps, &scopes, &edges.successor_starts, &edges.successors);
         Arc::new(Plan {
             id: workflow.id.value.clone(),
@@ -99,6 +101,8 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
             finally: layout.finally(),
             cleanup_timeout,
             max_concurrency: layout::limit(&workflow.body),
+            listens,
+            children,
         })
     });
     Compiled { plan, findings }

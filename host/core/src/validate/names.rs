@@ -53,6 +53,7 @@ impl<'n, 'a, 'w> Names<'n, 'a, 'w> {
             Field::RetryWhen | Field::PolicyWhen if name == "error" => return Some(Ref::LocalError),
             Field::ForeachWhile { item, .. } if name == item => return Some(Ref::LocalItem),
             Field::ForeachWhile { index, .. } if name == index => return Some(Ref::LocalIndex),
+            Field::Filter if name == "event" => return Some(Ref::LocalEvent),
             Field::PolicyWhen | Field::Initial => return None,
             _ => {}
         }
@@ -267,6 +268,7 @@ impl<'n, 'a, 'w> Names<'n, 'a, 'w> {
         let reason = match name {
             "result" => "`result` is known only in the `output` of a step.",
             "prev" => "`prev` is known only in the stages of a pipeline.",
+            "event" => "`event` is known only in the `filter` of a wait_for_event.",
             "iteration" => "`iteration` is known only in the body of a repeat.",
             "item" | "index" => "It is known only in the body of a foreach, under the names given there.",
             "error" => {

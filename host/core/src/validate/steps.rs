@@ -53,8 +53,8 @@ pub(super) fn lower<'w>(
     Lowered { steps, calls: lowering.called, retries: lowering.retries.into_table() }
 }
 
-struct Lowering<'l, 'a, 'w, 'c> {
-    context: &'l mut Context<'a, 'w>,
+pub(super) struct Lowering<'l, 'a, 'w, 'c> {
+    pub(super) context: &'l mut Context<'a, 'w>,
     calls: &'l mut Calls<'w, 'c>,
     retries: Retries<'w>,
     called: Vec<(StepIx, MethodIx)>,
@@ -93,7 +93,7 @@ impl<'w> Lowering<'_, '_, 'w, '_> {
         })
     }
 
-    fn site(&self) -> Site<'static> {
+    pub(super) fn site(&self) -> Site<'static> {
         Site::of(self.context.layout.node(self.next).scope, self.next)
     }
 
@@ -102,15 +102,19 @@ impl<'w> Lowering<'_, '_, 'w, '_> {
         ScopeIx(self.context.layout.node(self.next).first_body + super::layout::index(nth))
     }
 
-    fn template(&mut self, json: &Json) -> Option<Template> {
+    pub(super) fn template(&mut self, json: &Json) -> Option<Template> {
         self.context.template(json, self.site())
     }
 
-    fn optional_template(&mut self, json: Option<&Json>) -> Option<Option<Template>> {
+    pub(super) fn optional_template(&mut self, json: Option<&Json>) -> Option<Option<Template>> {
         optional(json, |json| self.template(json))
     }
 
-    fn condition(&mut self, source: Option<&At<Box<str>>>, site: Site<'_>) -> Option<Option<Expression>> {
+    pub(super) fn condition(
+        &mut self,
+        source: Option<&At<Box<str>>>,
+        site: Site<'_>,
+    ) -> Option<Option<Expression>> {
         optional(source, |source| self.context.condition(source, site))
     }
 
@@ -164,8 +168,7 @@ impl<'w> Lowering<'_, '_, 'w, '_> {
                 let value = self.template(value.as_ref().unwrap_or(&null))?;
                 Some(Action::Return(Box::new(value)))
             }
-            // reported where the document was read
-            model::Action::Later { .. } => None,
+            _ => self.outward(&step.action),
         }
     }
 

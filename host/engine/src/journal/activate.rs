@@ -91,8 +91,7 @@ impl Inner {
         }
         let timers = std::mem::take(&mut open.timers);
         let timers = timers.into_iter().map(|(id, at)| Command::StartTimer { id, at });
-        let calls = open.calls().into_iter().map(Command::Call);
-        let commands: Vec<_> = timers.chain(calls).collect();
+        let commands: Vec<_> = timers.chain(open.commands()).collect();
         match bound {
             Ok(_) => self.say_running(journal, &run, &stored.standing),
             Err(error) => self.block(journal, &run, &error),

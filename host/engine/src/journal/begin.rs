@@ -1,7 +1,8 @@
 //! The start of durable runs, and what is written at every exchange.
 
-use super::{Document, Journal, RunLog};
+use super::{Document, Held, Journal, RunLog};
 use crate::engine::Inner;
+use crate::errands::Errand;
 use crate::error::EngineError;
 use crate::perform::Afterwards;
 use crate::run::{RunCell, Shared};
@@ -105,6 +106,23 @@ impl Inner {
         is_blocked || !is_pure && !lasts()
     }
 
+    /// Does something with other runs, once what led to it lasts.
+    pub(crate) fn run_errand(&self, run: &Arc<RunCell>, shared: &mut Shared, errand: Errand) {
+        let lasts = |position| self.journal.as_ref().is_none_or(|journal| journal.is_durable(position));
+        match &mut shared.log {
+            Some(log) if !lasts(log.position) => log.hold(Held::Errand(errand)),
+            _ => self.errands.push(run, errand),
+        }
+    }
+
+    /// Blocks until everything that was handed in of a run so far lasts.
+    pub(crate) fn wait_written(&self, run: &RunCell) {
+        let position = run.shared.lock().log.as_ref().map(|log| log.position);
+        if let Some((journal, position)) = self.journal.as_ref().zip(position) {
+            journal.wait(position);
+        }
+    }
+
     /// The state machine broke down over the facts noted last: the run has failed, and they are not kept.
     pub(crate) fn write_breakdown(&self, run: &Arc<RunCell>, shared: &mut Shared, now: Timestamp) {
         let reason = shared.broken.as_ref().map(|failure| failure.message.to_string());
@@ -127,10 +145,16 @@ impl Inner {
         let is_blocked = shared.blocked.is_some();
         let Some(log) = &mut shared.log else { return };
         let released = log.release(durable, !is_blocked);
-        for call in released.calls {
-            let lane = run.lane(call.method);
-            shared.ready(lane).calls.push_back(call);
+        for held in released.held {
+            match held {
+                Held::Call(call) => {
+                    let lane = run.lane(call.method);
+                    shared.ready(lane).calls.push_back(call);
+                }
+                Held::Errand(errand) => self.errands.push(run, errand),
+            }
         }
+        shared.park();
         if !shared.is_over && !shared.is_evicted {
             after.is_inline_ready = self.offer(&mut shared);
             after.is_blocking_ready = shared.blocking.queue();

@@ -100,7 +100,13 @@ impl Inner {
 /// Whether nothing happens in a run until somebody or some timer does something.
 fn rests(shared: &Shared) -> bool {
     let is_still = matches!(shared.state.status(), RunStatus::Waiting | RunStatus::Paused);
-    is_still && !shared.is_over && !shared.is_evicted && shared.blocked.is_none() && shared.running.is_empty()
+    let listens = !shared.state.plan().listens.is_empty();
+    is_still
+        && !listens
+        && !shared.is_over
+        && !shared.is_evicted
+        && shared.blocked.is_none()
+        && shared.running.is_empty()
 }
 
 /// What is to be written when a run leaves memory, and when its next timer is due.

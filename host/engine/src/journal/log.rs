@@ -1,5 +1,6 @@
 //! What one run has written and still has to write.
 
+use crate::errands::Errand;
 use jackfield_core::journal::{Blobs, Change, RunNo, Standing, encode_batch};
 use jackfield_core::run::{CallCommand, Fact, RunState, RunStatus};
 use jackfield_core::time::Timestamp;
@@ -24,8 +25,8 @@ pub(crate) struct RunLog {
     pub(crate) position: u64,
     /// The transaction in which the run will be looked at again.
     pub(crate) listed: u64,
-    /// Calls that wait for a submission to be durable.
-    pub(crate) held: VecDeque<(u64, CallCommand)>,
+    /// What waits for a submission to be durable.
+    held: VecDeque<(u64, Held)>,
     /// How many records there were at each submission, and whether the run ended with it.
     marks: VecDeque<Mark>,
     /// Records that are durable.
@@ -34,6 +35,12 @@ pub(crate) struct RunLog {
     pub(crate) is_end_durable: bool,
     /// How many batches there were when the run came to rest, while that is watched.
     pub(crate) rests_since: Option<u64>,
+}
+
+/// Something that is done once what led to it lasts.
+pub(crate) enum Held {
+    Call(CallCommand),
+    Errand(Errand),
 }
 
 struct Mark {
@@ -45,7 +52,7 @@ struct Mark {
 /// What became durable.
 #[derive(Default)]
 pub(crate) struct Released {
-    pub(crate) calls: Vec<CallCommand>,
+    pub(crate) held: Vec<Held>,
     pub(crate) has_ended: bool,
 }
 
@@ -133,14 +140,16 @@ impl RunLog {
         self.marks.push_back(Mark { position, records, is_end });
     }
 
+    /// Lets something wait for the last submission.
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.held.push_back((self.position, held));
+    }
+
     /// Everything up to `durable` is durable: what may go on; calls only if they can be made.
     pub(crate) fn release(&mut self, durable: u64, may_call: bool) -> Released {
         let mut released = Released::default();
-        while let Some((position, _)) = self.held.front() {
-            if *position > durable || !may_call {
-                break;
-            }
-            released.calls.extend(self.held.pop_front().map(|(_, call)| call));
+        while may_call && self.held.front().is_some_and(|(position, _)| *position <= durable) {
+            released.held.extend(self.held.pop_front().map(|(_, held)| held));
         }
         while let Some(mark) = self.marks.front().filter(|mark| mark.position <= durable) {
             self.public = mark.records;
@@ -176,8 +185,8 @@ fn ended(state: &RunState, now: Timestamp) -> Standing {
 /// Where a run stands that leaves memory.
 pub(crate) fn resting(state: &RunState, due_at: Option<Timestamp>) -> Standing {
     let status = match state.status() {
-        // it goes on at the next start of the engine
-        RunStatus::Running => RunStatus::Running,
+        // what is sent to all runs reaches those in memory: it is to be there from the next start of the engine on
+        RunStatus::Waiting if !state.plan().listens.is_empty() => RunStatus::Running,
         other => other,
     };
     Standing {

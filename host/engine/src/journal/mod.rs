@@ -14,7 +14,7 @@ mod replay;
 mod writer;
 
 pub(crate) use self::keeper::Chore;
-pub(crate) use self::log::RunLog;
+pub(crate) use self::log::{Held, RunLog};
 pub(crate) use self::writer::Journal;
 pub use self::writer::JournalStats;
 

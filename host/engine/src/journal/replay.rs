@@ -4,7 +4,7 @@ use jackfield_core::failure::{Failure, kind};
 use jackfield_core::journal::{Batches, BlobId, Damage, StoredRun, StoredStart};
 use jackfield_core::payload::Payload;
 use jackfield_core::plan::SharedPlan;
-use jackfield_core::run::{CallCommand, CallKey, Command, Fact, History, RunState, TimerId};
+use jackfield_core::run::{CallKey, Command, Fact, History, RunState, TimerId};
 use jackfield_core::time::{Nanos, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -19,7 +19,10 @@ pub(crate) struct Restored {
 /// What a run has asked for and not got.
 #[derive(Default)]
 pub(crate) struct Outstanding {
-    calls: HashMap<CallKey, (u64, CallCommand)>,
+    /// Calls, things to send and runs to start, by the attempt that wants to hear of them.
+    calls: HashMap<CallKey, (u64, Command)>,
+    /// Runs that were to be cancelled; it does no harm to do so again.
+    children: Vec<Command>,
     asked: u64,
     cancelled: HashSet<CallKey>,
     pub(crate) timers: BTreeMap<TimerId, Timestamp>,
@@ -35,17 +38,18 @@ impl Outstanding {
             Fact::Timer(id) => {
                 self.timers.remove(id);
             }
-            Fact::Cancel { .. } => {}
+            Fact::Cancel { .. } | Fact::Pause { .. } | Fact::Resume | Fact::Sent { .. } => {}
         }
     }
 
     fn note(&mut self, commands: &mut Vec<Command>) {
         for command in commands.drain(..) {
+            self.asked += 1;
             match command {
-                Command::Call(call) => {
-                    self.asked += 1;
-                    self.calls.insert(call.key, (self.asked, call));
-                }
+                Command::Call(ref call) => _ = self.calls.insert(call.key, (self.asked, command)),
+                Command::Emit(ref emit) => _ = self.calls.insert(emit.key, (self.asked, command)),
+                Command::StartChild(ref child) => _ = self.calls.insert(child.key, (self.asked, command)),
+                Command::CancelChild { .. } => self.children.push(command),
                 Command::CancelCall(key) => {
                     self.cancelled.insert(key);
                 }
@@ -64,12 +68,13 @@ impl Outstanding {
         }
     }
 
-    /// Calls that are to be made again, in the order in which they were asked for.
-    pub(crate) fn calls(&mut self) -> Vec<CallCommand> {
-        let mut calls: Vec<_> = std::mem::take(&mut self.calls).into_values().collect();
-        calls.retain(|(_, call)| !self.cancelled.contains(&call.key));
-        calls.sort_by_key(|(nth, _)| *nth);
-        calls.into_iter().map(|(_, call)| call).collect()
+    /// What is to be done again, in the order in which it was asked for.
+    pub(crate) fn commands(&mut self) -> Vec<Command> {
+        let mut calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().collect();
+        calls.retain(|(key, _)| !self.cancelled.contains(key));
+        calls.sort_by_key(|(_, (nth, _))| *nth);
+        let again = calls.into_iter().map(|(_, (_, command))| command);
+        again.chain(std::mem::take(&mut self.children)).collect()
     }
 
     /// What became of the calls that had been told to stop when the host ended.

@@ -312,3 +312,71 @@ fn runs_that_start_at_once_are_all_kept() {
     });
     assert_eq!(lab.engine.query(&RunQuery { limit: 1_000, ..RunQuery::default() }).unwrap().runs.len(), 800);
 }
+
+#[test]
+fn an_event_that_was_acknowledged_is_there_after_a_crash_and_is_taken_once() {
+    let store = Arc::new(MemoryStore::default());
+    let first = Lab::durable(impatient(), &store);
+    let document = r#"{"id":"w","steps":[{"id":"gate",@gate,"parameters":{}},
+        {"id":"ask","type":"wait_for_event","event":"approved"},
+        {"id":"b",@value,"parameters":{"value":"${steps.ask.output.by}"}}]}"#;
+    let run = first.start(document, "null");
+    // early: no step waits for it yet
+    run.signal("approved", jackfield_core::payload::Payload::trusted(r#"{"by":"ann"}"#)).unwrap();
+    let content = store.content();
+    store.set_room(Some(0));
+    let (second, _store) = after_crash(content, Arc::default());
+    second.kit.open_gate();
+    let again = second.engine.get(run.id()).unwrap();
+    assert_eq!(again.wait(Some(PATIENCE)), Some(RunStatus::Completed));
+    assert_eq!(again.output().unwrap().as_str(), "\"ann\"");
+    first.kit.open_gate();
+    store.set_room(None);
+}
+
+#[test]
+fn a_child_is_started_once_over_a_crash_and_its_end_reaches_the_parent() {
+    let child = r#"{"id":"c","steps":[{"id":"one",@gate,"parameters":{}},{"id":"two",@value,"parameters":{"value":"${input.n + 1}"}}]}"#;
+    let parent = r#"{"id":"p","steps":[{"id":"call","type":"workflow","workflow":"c","input":{"n":4}},
+        {"id":"b",@value,"parameters":{"value":"${steps.call.output * 2}"}}]}"#;
+    let store = Arc::new(MemoryStore::default());
+    let first = Lab::durable(impatient(), &store);
+    first.register(child);
+    let run = first.start(parent, "null");
+    eventually("the child runs", || first.kit.order() == ["one"]);
+    store.set_room(Some(0));
+    let content = store.content();
+    let second_store = Arc::new(MemoryStore::holding(content));
+    // the workflow need not be registered any more: the child is there
+    let second = Lab::durable_with(Config::default(), &second_store, Arc::default());
+    eventually("the child goes on", || second.kit.order() == ["one"]);
+    second.kit.open_gate();
+    let again = second.engine.get(run.id()).unwrap();
+    assert_eq!(again.wait(Some(PATIENCE)), Some(RunStatus::Completed));
+    assert_eq!(again.output().unwrap().as_str(), "10");
+    assert_eq!(second.kit.order(), ["one", "two", "b"]);
+    let runs = second.engine.query(&RunQuery { limit: 10, ..RunQuery::default() }).unwrap().runs;
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    first.kit.open_gate();
+    store.set_room(None);
+}
+
+#[test]
+fn a_pause_lasts_over_a_restart() {
+    let store = Arc::new(MemoryStore::default());
+    let first = Lab::durable(impatient(), &store);
+    let document =
+        r#"{"id":"w","steps":[{"id":"a",@gate,"parameters":{}},{"id":"b",@value,"parameters":{"value":3}}]}"#;
+    let run = first.start(document, "null");
+    eventually("the first step runs", || first.kit.order() == ["a"]);
+    run.pause("lunch").unwrap();
+    first.kit.open_gate();
+    eventually("it ends, and nothing starts", || run.status() == RunStatus::Paused);
+    first.engine.shutdown();
+    let second = Lab::durable_with(Config::default(), &store, Arc::default());
+    let again = second.engine.get(run.id()).unwrap();
+    assert_eq!(again.status(), RunStatus::Paused);
+    again.resume().unwrap();
+    assert_eq!(again.wait(Some(PATIENCE)), Some(RunStatus::Completed));
+    assert_eq!(second.kit.order(), ["b"]);
+}

@@ -76,6 +76,11 @@ impl Lab {
         self.engine.start(self.request(document, input)).unwrap()
     }
 
+    /// Makes a document known, for runs that start runs.
+    pub(crate) fn register(&self, document: &str) {
+        self.engine.workflows().register(&expand(document), plan(document)).unwrap();
+    }
+
     /// A request to start a document with this input.
     pub(crate) fn request(&self, document: &str, input: &str) -> StartRequest {
         let input = Payload::parse(input).unwrap();

@@ -12,6 +12,7 @@ mod limits;
 mod memory_store;
 mod modes;
 mod observing;
+mod pausing;
 mod race;
 mod random;
 mod reference;

@@ -160,7 +160,77 @@ impl Step {
         self.with("level", word)
     }
 
-    /// A log: fields of the line; a template.
+    /// Waits for an event that is sent to the run.
+    pub fn wait_for_event(id: &str, event: &str) -> Self {
+        Self::of_type(id, "wait_for_event").with("event", event)
+    }
+
+    /// A wait for an event: takes only one for which this holds; an expression over `event.data`.
+    pub fn filter(self, condition: &str) -> Self {
+        self.with("filter", condition)
+    }
+
+    /// Takes a message from a queue of the run.
+    pub fn receive(id: &str, queue: &str) -> Self {
+        Self::of_type(id, "receive").with("queue", queue)
+    }
+
+    /// A receive: so many at most; above 1 the output is an array of what is there, at least one.
+    pub fn max_messages(self, limit: u32) -> Self {
+        self.with("max_messages", limit)
+    }
+
+    /// Sends an event, to every open run that waits for it unless [`Step::to`] names one.
+    pub fn emit_event(id: &str, event: &str) -> Self {
+        Self::of_type(id, "emit").with("event", event)
+    }
+
+    /// Puts a message into a queue, of every open run that receives from it unless [`Step::to`] names one.
+    pub fn emit_message(id: &str, queue: &str) -> Self {
+        Self::of_type(id, "emit").with("queue", queue)
+    }
+
+    /// An emit: the id of the run that it goes to; a template.
+    pub fn to(self, run_id: &str) -> Self {
+        self.with("to", run_id)
+    }
+
+    /// Runs the newest registered version of another workflow.
+    pub fn workflow(id: &str, workflow: &str) -> Self {
+        Self::of_type(id, "workflow").with("workflow", workflow)
+    }
+
+    /// A workflow: the range of its versions.
+    pub fn workflow_version(self, range: &str) -> Self {
+        self.with("version", range)
+    }
+
+    /// A workflow: the id of the run; a template.
+    pub fn run_id(self, run_id: &str) -> Self {
+        self.with("run_id", run_id)
+    }
+
+    /// A workflow: its input; a template.
+    pub fn input(self, input: impl Into<Value>) -> Self {
+        self.with("input", input)
+    }
+
+    /// A workflow: the step completes as soon as the run has started.
+    pub fn detached(self) -> Self {
+        self.with("detached", true)
+    }
+
+    /// A workflow: the run goes on when the one that started it ends first.
+    pub fn abandon_on_close(self) -> Self {
+        self.with("on_parent_close", "abandon")
+    }
+
+    /// A workflow: the run is cancelled when the one that started it ends first.
+    pub fn cancel_on_close(self) -> Self {
+        self.with("on_parent_close", "cancel")
+    }
+
+    /// A log: fields of the line. An emit: what is sent. A template.
     pub fn data(self, data: impl Into<Value>) -> Self {
         self.with("data", data)
     }

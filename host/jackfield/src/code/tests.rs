@@ -142,6 +142,31 @@ fn small_step_types_have_their_fields() {
 }
 
 #[test]
+fn steps_that_reach_other_runs_have_their_fields() {
+    assert_eq!(
+        step(Step::wait_for_event("w", "paid").filter("event.data.ok")),
+        json!({ "id": "w", "type": "wait_for_event", "event": "paid", "filter": "event.data.ok" })
+    );
+    assert_eq!(
+        step(Step::receive("r", "inbox").max_messages(5)),
+        json!({ "id": "r", "type": "receive", "queue": "inbox", "max_messages": 5 })
+    );
+    assert_eq!(
+        step(Step::emit_event("e", "paid").to("${input.run}").data(json!({ "ok": true }))),
+        json!({ "id": "e", "type": "emit", "event": "paid", "to": "${input.run}", "data": { "ok": true } })
+    );
+    let child = || Step::workflow("c", "other").workflow_version("^2").run_id("r").input(json!({ "a": 1 }));
+    let fields = json!({ "id": "c", "type": "workflow", "workflow": "other", "version": "^2", "run_id": "r", "input": { "a": 1 },
+        "detached": true, "on_parent_close": "abandon" });
+    assert_eq!(step(child().detached().abandon_on_close()), fields);
+    assert_eq!(step(child().cancel_on_close())["on_parent_close"], "cancel");
+    assert_eq!(
+        step(Step::emit_message("m", "inbox")),
+        json!({ "id": "m", "type": "emit", "queue": "inbox" })
+    );
+}
+
+#[test]
 fn a_duration_is_written_exactly() {
     let timeout = |limit| step(Step::call("a", "p", "m").timeout(limit))["timeout"].clone();
     assert_eq!(timeout(Duration::from_secs(2)), 2000);

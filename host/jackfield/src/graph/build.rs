@@ -2,7 +2,7 @@
 
 use super::notes::{call_name, catch_label, notes};
 use super::{Block, Edge, EdgeKind, Graph, Node, shorten};
-use crate::model::{Action, Body, Foreach, Items, LaterKind, Mode, Repeat, Step, Wait, Workflow};
+use crate::model::{Action, Body, Channel, Emit, Foreach, Items, Mode, Repeat, Step, Wait, Workflow};
 use crate::plan::{Plan, StepIx};
 use std::collections::HashMap;
 
@@ -172,7 +172,13 @@ fn describe(action: &Action) -> (&'static str, String) {
         Action::Return { value } => {
             ("return", value.as_ref().map(|value| value.text.to_string()).unwrap_or_default())
         }
-        Action::Later { kind, .. } => (later_name(kind.value), String::new()),
+        Action::WaitForEvent { event, .. } => ("wait_for_event", event.value.to_string()),
+        Action::Receive { queue, .. } => ("receive", queue.value.to_string()),
+        Action::Emit(emit) => ("emit", emit_text(emit)),
+        Action::Workflow(child) => ("workflow", child.workflow.value.to_string()),
+        Action::ContinueAsNew { input, .. } => {
+            ("continue_as_new", input.as_ref().map(|input| input.text.to_string()).unwrap_or_default())
+        }
     }
 }
 
@@ -193,12 +199,11 @@ fn repeat_text(repeat: &Repeat) -> String {
     }
 }
 
-fn later_name(kind: LaterKind) -> &'static str {
-    match kind {
-        LaterKind::WaitForEvent => "wait_for_event",
-        LaterKind::Receive => "receive",
-        LaterKind::Emit => "emit",
-        LaterKind::Workflow => "workflow",
-        LaterKind::ContinueAsNew => "continue_as_new",
-    }
+fn emit_text(emit: &Emit) -> String {
+    let what = match emit.channel {
+        Channel::Event => "event",
+        Channel::Queue => "message to queue",
+    };
+    let to = emit.to.as_ref().map(|to| format!(" to {}", to.text.trim_matches('"'))).unwrap_or_default();
+    format!("{what} {}{to}", emit.name.value)
 }

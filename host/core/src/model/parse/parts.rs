@@ -7,10 +7,11 @@ use crate::diagnostic::Code;
 use crate::model::fields::TYPES;
 use crate::model::fields::{CASE, CASE_DEFAULT, FAILURE, Field, STAGE_FIELDS};
 use crate::model::{
-    Action, At, Body, CallFields, Case, Catch, Compensate, Foreach, Items, Json, LaterKind, LogLevel,
-    RateLimit, Repeat, RetryField, Step, Tolerance, TriggerRule, Wait, duration,
+    Action, At, Body, CallFields, Case, Catch, Channel, ChildRun, Compensate, Emit, Foreach, Items, Json,
+    LogLevel, OnParentClose, RateLimit, Repeat, RetryField, Step, Tolerance, TriggerRule, Wait, duration,
 };
 use indexmap::IndexMap;
+use semver::VersionReq;
 use smallvec::SmallVec;
 use std::time::Duration;
 
@@ -72,6 +73,16 @@ pub(super) struct Parts {
     data: Option<Json>,
     failure: Failure,
     value: Option<Json>,
+    event: Option<At<Box<str>>>,
+    filter: Option<At<Box<str>>>,
+    queue: Option<At<Box<str>>>,
+    max_messages: Option<At<u32>>,
+    to: Option<Json>,
+    workflow: Option<At<Box<str>>>,
+    version: Option<At<VersionReq>>,
+    run_id: Option<Json>,
+    input: Option<Json>,
+    on_parent_close: Option<OnParentClose>,
 }
 
 #[derive(Default)]
@@ -112,7 +123,27 @@ pub(super) fn typed_member(
         "data" => parts.data = Some(reader.json()?),
         "error" => parts.failure = failure(reader)?,
         "value" => parts.value = Some(reader.json()?),
-        // the fields of types that are performed later are kept as they stand
+        _ => outward_member(reader, parts, field)?,
+    }
+    Ok(())
+}
+
+/// Reads one field of the types that have to do with other runs.
+fn outward_member(reader: &mut Reader<'_>, parts: &mut Parts, field: &'static Field) -> Result<(), Stop> {
+    match field.name {
+        "event" => parts.event = reader.name(field.name)?,
+        "filter" => parts.filter = reader.name(field.name)?,
+        "queue" => parts.queue = reader.name(field.name)?,
+        "max_messages" => parts.max_messages = reader.count(field)?,
+        "to" => parts.to = Some(reader.json()?),
+        "workflow" => parts.workflow = reader.id(field.name)?,
+        "version" => parts.version = reader.range(field.name)?,
+        "run_id" => parts.run_id = Some(reader.json()?),
+        "input" => parts.input = Some(reader.json()?),
+        "on_parent_close" => {
+            let closes = [OnParentClose::Cancel, OnParentClose::Abandon];
+            parts.on_parent_close = reader.word(field)?.and_then(|word| closes.get(word.value).copied());
+        }
         _ => super::object::check(reader, field)?,
     }
     Ok(())
@@ -252,46 +283,62 @@ impl Parts {
                 body,
             })),
             "race" => Action::Race { steps: body.steps, winners: self.winners.take() },
-            _ => self.small_action(reader, kind, at, name_of),
+            _ => self.small_action(TYPES[kind.value].name, at),
         }
     }
 
     /// The action of a step that holds no steps and calls nothing.
-    fn small_action(
-        &mut self,
-        reader: &Reader<'_>,
-        kind: At<usize>,
-        at: u32,
-        name_of: impl Fn(usize) -> &'static str,
-    ) -> Action {
-        let name = TYPES[kind.value].name;
-        let later = match name {
-            "set" => return Action::Set { variables: std::mem::take(&mut self.variables) },
+    fn small_action(&mut self, kind: &str, at: u32) -> Action {
+        match kind {
+            "set" => Action::Set { variables: std::mem::take(&mut self.variables) },
             "log" => {
                 let message = self.message.take().unwrap_or(Json { text: "\"\"".into(), at });
-                return Action::Log { message, level: self.level, data: self.data.take() };
+                Action::Log { message, level: self.level, data: self.data.take() }
             }
             "fail" => {
                 let Failure { at, kind, message, details } = std::mem::take(&mut self.failure);
-                return Action::Fail { kind, message, details, at };
+                Action::Fail { kind, message, details, at }
             }
-            "return" => return Action::Return { value: self.value.take() },
+            "return" => Action::Return { value: self.value.take() },
             "wait" => {
                 let none = || Json { text: "0".into(), at };
-                return Action::Wait(match (self.duration.take(), self.until.take()) {
+                Action::Wait(match (self.duration.take(), self.until.take()) {
                     (None, Some(until)) => Wait::Until(until),
                     (duration, _) => Wait::Duration(duration.unwrap_or_else(none)),
-                });
+                })
             }
-            "wait_for_event" => LaterKind::WaitForEvent,
-            "receive" => LaterKind::Receive,
-            "emit" => LaterKind::Emit,
-            "workflow" => LaterKind::Workflow,
-            _ => LaterKind::ContinueAsNew,
-        };
-        let record = TYPES[kind.value];
-        let fields = self.raw_members(reader, |name| record.field(name).is_some(), name_of);
-        Action::Later { kind: At { value: later, at: kind.at }, fields }
+            _ => self.outward_action(kind, at),
+        }
+    }
+
+    /// The action of a step that has to do with other runs. A name that is missing has been reported.
+    fn outward_action(&mut self, kind: &str, at: u32) -> Action {
+        let or_nothing = |name: Option<At<Box<str>>>| name.unwrap_or(At { value: Box::default(), at });
+        match kind {
+            "wait_for_event" => {
+                Action::WaitForEvent { event: or_nothing(self.event.take()), filter: self.filter.take() }
+            }
+            "receive" => Action::Receive {
+                queue: or_nothing(self.queue.take()),
+                max_messages: self.max_messages.take(),
+            },
+            "emit" => {
+                let (channel, name) = match self.queue.take() {
+                    Some(queue) => (Channel::Queue, queue),
+                    None => (Channel::Event, or_nothing(self.event.take())),
+                };
+                Action::Emit(Box::new(Emit { channel, name, to: self.to.take(), data: self.data.take() }))
+            }
+            "workflow" => Action::Workflow(Box::new(ChildRun {
+                workflow: or_nothing(self.workflow.take()),
+                version: self.version.take(),
+                run_id: self.run_id.take(),
+                input: self.input.take(),
+                detached: self.call.detached.take(),
+                on_parent_close: self.on_parent_close,
+            })),
+            _ => Action::ContinueAsNew { input: self.input.take(), version: self.version.take() },
+        }
     }
 
     /// The members that `wanted` picks, as they stand.
