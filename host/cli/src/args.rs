@@ -174,6 +174,39 @@ pub(crate) enum RunsCommand {
         #[arg(long)]
         kill: bool,
     },
+    /// Let no more steps of a run start; those under way end as they would
+    Pause {
+        /// Id of the run
+        run_id: String,
+        /// Why, for people
+        #[arg(long, default_value = "paused from the command line")]
+        reason: String,
+    },
+    /// Let a paused run go on
+    Resume {
+        /// Id of the run
+        run_id: String,
+    },
+    /// Send an event to a run; it is kept until a wait_for_event step takes it
+    Signal {
+        /// Id of the run
+        run_id: String,
+        /// Name of the event
+        event: String,
+        /// What goes with it: JSON, or @FILE, or @- for stdin
+        #[arg(long, value_name = "JSON|@FILE", default_value = "null")]
+        data: String,
+    },
+    /// Put a message into a queue of a run; it is kept until a receive step takes it
+    Send {
+        /// Id of the run
+        run_id: String,
+        /// Name of the queue
+        queue: String,
+        /// The message: JSON, or @FILE, or @- for stdin
+        #[arg(long, value_name = "JSON|@FILE", default_value = "null")]
+        data: String,
+    },
     /// Forget runs that have ended, with everything that is kept of them
     Delete {
         /// Ids of the runs

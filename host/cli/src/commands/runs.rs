@@ -3,13 +3,13 @@
 use crate::args::{ListArgs, RunsCommand};
 use crate::commands::run::follow_to_end;
 use crate::exit::Exit;
-use crate::input::length_of_time;
+use crate::input::{json_argument, length_of_time};
 use crate::live::{Voices, line};
 use crate::printer::{Printer, Tone};
 use crate::settings::Settings;
 use crate::show::time::human;
 use anyhow::{Result, anyhow, bail};
-use jackfield::{CancelMode, Engine, Host, Journal, Listing, RunNo, RunQuery, RunStatus, Timestamp};
+use jackfield::{CancelMode, Engine, Host, Journal, Listing, Run, RunNo, RunQuery, RunStatus, Timestamp};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,6 +25,18 @@ pub(crate) fn run(command: RunsCommand, settings: Settings, printer: &Printer) -
             wait(&run_id, timeout, steps_max, settings, printer)
         }
         RunsCommand::Cancel { run_id, reason, kill } => cancel(&run_id, &reason, kill, settings, printer),
+        RunsCommand::Pause { run_id, reason } => {
+            change(&run_id, "paused", settings, printer, |run| run.pause(&reason))
+        }
+        RunsCommand::Resume { run_id } => change(&run_id, "resumed", settings, printer, Run::resume),
+        RunsCommand::Signal { run_id, event, data } => {
+            let data = json_argument("--data", &data)?;
+            change(&run_id, "signalled", settings, printer, |run| run.signal(&event, data))
+        }
+        RunsCommand::Send { run_id, queue, data } => {
+            let data = json_argument("--data", &data)?;
+            change(&run_id, "sent to", settings, printer, |run| run.send(&queue, data))
+        }
         RunsCommand::Delete { run_ids } => delete(&run_ids, settings, printer),
         RunsCommand::Prune { older_than } => prune(&older_than, &settings, printer),
     }
@@ -210,6 +222,25 @@ fn cancel(run_id: &str, reason: &str, kill: bool, settings: Settings, printer: &
         None => printer
             .note(&format!("run {run_id} is still cleaning up; `jackfield runs wait {run_id}` goes on")),
     }
+    Ok(Exit::Success)
+}
+
+/// Does something with a run that is written down before this returns. The run goes on whenever a process works on it.
+fn change(
+    run_id: &str,
+    done: &str,
+    settings: Settings,
+    printer: &Printer,
+    act: impl FnOnce(&Run) -> Result<(), jackfield::Error>,
+) -> Result<Exit> {
+    settings.journal()?;
+    let host = settings.host_on(None, Engine::durable())?;
+    let acted = host.get(run_id).and_then(|run| act(&run).map(|()| run.status()));
+    host.shutdown();
+    let status = acted?;
+    printer.note(&format!(
+        "run {run_id} was {done} and is {status}; `jackfield runs wait {run_id}` goes on with it"
+    ));
     Ok(Exit::Success)
 }
 
