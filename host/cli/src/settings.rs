@@ -3,7 +3,8 @@
 use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
 use anyhow::Result;
-use jackfield::{Config, History, Host, HostBuilder, Isolation, RunListener, config, places, telemetry};
+use jackfield::{Config, History, Host, HostBuilder, Isolation, RunListener, Value, config, places, telemetry};
+use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,6 +66,12 @@ impl Settings {
         self.config.plugins.entry(plugin.to_owned()).or_default().isolation = Some(isolation);
     }
 
+    /// What the configuration hands to plugins, by name.
+    pub(crate) fn plugin_configs(&self) -> Result<BTreeMap<String, Value>> {
+        let with = self.config.plugins.iter().filter(|(_, plugin)| !plugin.config.is_empty());
+        with.map(|(name, plugin)| Ok((name.clone(), serde_json::to_value(&plugin.config)?))).collect()
+    }
+
     /// Sets what runs keep of what has happened in them.
     pub(crate) fn set_history(&mut self, history: History) {
         self.config.engine.history = Some(history);
@@ -96,7 +103,7 @@ impl Settings {
 }
 
 /// This program itself. Where the system offers it, by a way that still leads to it when the file has been replaced.
-fn this_program() -> PathBuf {
+pub(crate) fn this_program() -> PathBuf {
     let own = PathBuf::from("/proc/self/exe");
     if cfg!(target_os = "linux") && own.exists() {
         return own;
