@@ -32,7 +32,8 @@ fn codes(report: &Value) -> Vec<String> {
 /// How `wrong.c` is built, the codes that are found, and what one of the messages says.
 type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str], &'a str);
 
-const CONFIG: (&str, &str) = ("CONFIG", r#"",\"config\":{\"type\":\"object\",\"additionalProperties\":false}""#);
+const CONFIG: (&str, &str) =
+    ("CONFIG", r#"",\"config\":{\"type\":\"object\",\"additionalProperties\":false}""#);
 
 #[track_caller]
 fn assert_found(cases: &[Case<'_>]) {
@@ -133,7 +134,10 @@ fn files_that_are_no_plugins_are_findings_and_what_is_not_there_cannot_be_checke
     for file in ["none.so", "text.so"] {
         let report = check(&bench, &bench.dir().join(file), &[]).exits(1).json();
         assert_eq!(codes(&report), ["file"], "{report:#}");
-        assert!(report["findings"][0]["message"].as_str().unwrap().contains("plugin.not_a_plugin"), "{report:#}");
+        assert!(
+            report["findings"][0]["message"].as_str().unwrap().contains("plugin.not_a_plugin"),
+            "{report:#}"
+        );
     }
     for (plugin, words) in [
         ("nowhere/x.so", "`nowhere/x.so` cannot be read"),
@@ -152,7 +156,8 @@ fn waived_findings_stand_in_the_report_with_their_reason_and_do_not_count() {
     let bench = Bench::new(&[]);
     let file = wrong(&bench, "PARAMS_REFUSAL", &[]);
     let file = file.to_str().unwrap();
-    let with = ["plugin", "check", file, "--calls", "10", "--waive", "params.refusal=older callers rely on it"];
+    let with =
+        ["plugin", "check", file, "--calls", "10", "--waive", "params.refusal=older callers rely on it"];
     let said = bench.cli(&[&with[..], &["--waive", "memory"]].concat()).exits(0).stdout;
     assert!(said.contains("waived  params.refusal  m: refuses with `wrong.params`"), "{said}");
     assert!(said.contains("[older callers rely on it]") && said.contains("passed, 1 waived"), "{said}");
@@ -164,7 +169,8 @@ fn waived_findings_stand_in_the_report_with_their_reason_and_do_not_count() {
 #[test]
 fn the_same_seed_gives_the_same_report_and_another_one_another() {
     let bench = Bench::new(&["fault"]);
-    let report = |seed: &str| bench.cli(&["plugin", "check", "fault", "--json", "--seed", seed]).exits(1).stdout;
+    let report =
+        |seed: &str| bench.cli(&["plugin", "check", "fault", "--json", "--seed", seed]).exits(1).stdout;
     // how far slow methods come is a matter of time, so only messages of quick ones are compared
     let messages = |seed: &str| -> Vec<Value> {
         let report: Value = serde_json::from_str(&report(seed)).unwrap();
@@ -265,7 +271,8 @@ fn the_plugin_to_copy_passes() {
 
 #[test]
 fn whoever_starts_the_hidden_command_by_hand_is_told_what_it_is_for() {
-    let output = Command::new(jackfield_command()).arg("examine").stdin(std::process::Stdio::null()).output().unwrap();
+    let output =
+        Command::new(jackfield_command()).arg("examine").stdin(std::process::Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("started by `jackfield plugin check`"));
 }
@@ -276,7 +283,8 @@ fn the_codes_are_documented() {
     let said = Bench::new(&[]).cli(&["plugin", "check", "x", "--waive", "?"]).exits(2).stderr;
     let (_, list) = said.split_once("there are ").expect("it lists them");
     let list = list.split_whitespace().map(|code| code.trim_end_matches(','));
-    let codes: Vec<&str> = list.take_while(|code| code.chars().all(|c| c.is_ascii_lowercase() || c == '.')).collect();
+    let codes: Vec<&str> =
+        list.take_while(|code| code.chars().all(|c| c.is_ascii_lowercase() || c == '.')).collect();
     assert!(codes.len() >= 30, "{codes:?}");
     for code in codes {
         assert!(docs.contains(&format!("\n| `{code}` | ")), "{code}");

@@ -103,7 +103,8 @@ mod tests {
     fn a_schema_that_allows_anything_or_nothing_is_borne() {
         assert_eq!(generate(&json!(true), 1).1, Vec::<Value>::new());
         assert_eq!(generate(&json!(false), 1).0, Vec::<Value>::new());
-        let endless = json!({ "type": "object", "properties": { "next": { "$ref": "#" } }, "required": ["next"] });
+        let endless =
+            json!({ "type": "object", "properties": { "next": { "$ref": "#" } }, "required": ["next"] });
         assert_eq!(generate(&endless, 1).0, Vec::<Value>::new());
     }
 }

@@ -61,6 +61,8 @@ pub(crate) struct Method {
 pub(crate) enum Seen {
     /// The sandbox cannot be put in force, or the process cannot do its work: nothing is known about the plugin.
     CannotCheck(String),
+    /// What the system does not show of the process.
+    Blind(String),
     /// Something begins that the process may not survive.
     Begins(String),
     /// It did not end in time; nothing more is done.
@@ -114,7 +116,10 @@ pub(crate) enum End {
     NoText(usize),
     /// A result of so many bytes, more than are looked at.
     Long(usize),
-    Failed { kind: String, message: String },
+    Failed {
+        kind: String,
+        message: String,
+    },
     Panicked(String),
     Unsupported(String),
     BadStatus(i32),

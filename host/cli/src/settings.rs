@@ -3,7 +3,9 @@
 use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
 use anyhow::Result;
-use jackfield::{Config, History, Host, HostBuilder, Isolation, RunListener, Value, config, places, telemetry};
+use jackfield::{
+    Config, History, Host, HostBuilder, Isolation, RunListener, Value, config, places, telemetry,
+};
 use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;

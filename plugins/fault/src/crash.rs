@@ -1,5 +1,8 @@
 //! What ends the process that the plugin runs in, doubles it, or cuts it off from its host.
-#![expect(unsafe_code, reason = "neither a segmentation fault nor a fork nor the descriptors of others can be had without")]
+#![expect(
+    unsafe_code,
+    reason = "neither a segmentation fault nor a fork nor the descriptors of others can be had without"
+)]
 
 use jackfield_plugin_api::prelude::*;
 
@@ -77,6 +80,7 @@ pub(crate) fn fork(_ctx: &Context, _: NoParams) -> Result<Forked, Error> {
 }
 
 /// Descriptors of a process, at most: as many as a worker may have unless configured.
+#[cfg(unix)]
 const DESCRIPTORS: i32 = 256;
 
 /// Which descriptors.
@@ -133,13 +137,15 @@ pub(crate) fn write_fds(ctx: &Context, p: WriteFds) -> Result<Count, Error> {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn close_fds(_ctx: &Context, _: Descriptors) -> Result<Count, Error> {
-    Err(Error::new("fault.close_fds", "this system has no descriptors").permanent())
+pub(crate) fn close_fds(_ctx: &Context, p: Descriptors) -> Result<Count, Error> {
+    let message = format!("this system has no descriptors from {} on", p.from);
+    Err(Error::new("fault.close_fds", message).permanent())
 }
 
 #[cfg(not(unix))]
-pub(crate) fn write_fds(_ctx: &Context, _: WriteFds) -> Result<Count, Error> {
-    Err(Error::new("fault.write_fds", "this system has no descriptors").permanent())
+pub(crate) fn write_fds(_ctx: &Context, p: WriteFds) -> Result<Count, Error> {
+    let message = format!("this system has no descriptors from {} on for {} bytes", p.from, p.bytes.len());
+    Err(Error::new("fault.write_fds", message).permanent())
 }
 
 /// Writes to every socket of this process, and perhaps says that nothing more follows; how many there were.

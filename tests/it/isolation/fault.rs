@@ -9,7 +9,10 @@ use std::time::Duration;
 /// A bench for the command, where all plugins but `echo` run in workers.
 fn shop(plugins: &[&str]) -> Bench {
     let bench = bench(plugins);
-    bench.write("jackfield.toml", "[plugins.echo]\nisolation = \"in_process\"\n[engine]\ncancel_grace = \"300ms\"\n");
+    bench.write(
+        "jackfield.toml",
+        "[plugins.echo]\nisolation = \"in_process\"\n[engine]\ncancel_grace = \"300ms\"\n",
+    );
     bench
 }
 
@@ -100,7 +103,8 @@ fn floods_and_leaks_cost_their_own_step_at_most() {
 
 #[test]
 fn threads_that_are_left_behind_in_the_host_do_not_hold_up_its_end() {
-    let bench = bench_with(&["fault"], |config| config.isolation.default = Some(jackfield::Isolation::InProcess));
+    let bench =
+        bench_with(&["fault"], |config| config.isolation.default = Some(jackfield::Isolation::InProcess));
     let leak = with(step("a", "fault.leak_thread"), "parameters", json!({ "count": 5 }));
     let finished = bench.run(steps(vec![leak]), json!({}));
     assert_eq!(finished.step_status("a"), StepStatus::Completed);
@@ -164,6 +168,10 @@ fn a_constructor_runs_in_workers_only_and_not_at_all_in_what_is_refused() {
     std::fs::remove_file(&mark).unwrap();
     bench.write("jackfield.toml", "[trust]\nallow = ['echo']\n[isolation]\ndefault = 'in_process'\n");
     let refused = bench.cli(&["plugin", "call", "counter.next"]);
-    assert!(refused.code != 0 && refused.stderr.contains("plugin.not_allowed") || refused.stderr.contains("allow"), "{refused:#?}");
+    assert!(
+        refused.code != 0 && refused.stderr.contains("plugin.not_allowed")
+            || refused.stderr.contains("allow"),
+        "{refused:#?}"
+    );
     assert!(!mark.exists());
 }

@@ -92,13 +92,17 @@ impl Session<'_> {
     fn plan(&self, schema: &Value, subject: &mut Subject) -> Vec<Planned> {
         let Ok(validator) = jsonschema::validator_for(schema) else { return Vec::new() };
         let mut generator = Generator::new(schema, &validator, self.options.seed, &subject.method.name);
-        let planned = |expected: Expected| move |value: Value| Planned { expected, params: value.to_string() };
+        let planned =
+            |expected: Expected| move |value: Value| Planned { expected, params: value.to_string() };
         let examples = examples(schema).into_iter().filter(|example| validator.is_valid(example));
         let mut all: Vec<Planned> = examples.map(planned(Expected::Example)).collect();
         let has_examples = !all.is_empty();
         let fitting: Vec<Value> = (0..self.options.calls).filter_map(|_| generator.valid()).collect();
         if fitting.is_empty() && !has_examples {
-            subject.report.notes.push("no parameters could be made from its schema: give it `examples`".into());
+            subject
+                .report
+                .notes
+                .push("no parameters could be made from its schema: give it `examples`".into());
         }
         all.extend(fitting.into_iter().map(planned(Expected::Fitting)));
         let wrong = (0..self.options.calls / 2).filter_map(|_| generator.invalid());
@@ -138,7 +142,9 @@ impl Session<'_> {
                         subject.report.notes.push(note);
                         is_over = true;
                     }
-                    Seen::Stuck(_) | Seen::OpenFailed { .. } | Seen::Created { .. } | Seen::Done => is_over = true,
+                    Seen::Stuck(_) | Seen::OpenFailed { .. } | Seen::Created { .. } | Seen::Done => {
+                        is_over = true
+                    }
                     _ => {}
                 }
             }
@@ -153,8 +159,15 @@ impl Session<'_> {
         Ok(Vec::new())
     }
 
-    fn left(&mut self, subject: &Subject, calls: usize, before: &crate::job::State, after: &crate::job::State) {
-        let more = |before: Option<u64>, after: Option<u64>| after.unwrap_or(0).saturating_sub(before.unwrap_or(0));
+    fn left(
+        &mut self,
+        subject: &Subject,
+        calls: usize,
+        before: &crate::job::State,
+        after: &crate::job::State,
+    ) {
+        let more =
+            |before: Option<u64>, after: Option<u64>| after.unwrap_or(0).saturating_sub(before.unwrap_or(0));
         let name = &subject.method.name;
         let threads = more(before.threads, after.threads);
         if threads > 0 {
@@ -180,17 +193,21 @@ impl Session<'_> {
         let name = subject.method.name.as_str();
         let with = format!("parameters: {}", shown(&planned.params));
         match end {
-            End::Text(text) => {
-                match planned.expected {
-                    Expected::Wrong => {
-                        self.findings.add(Code::ParamsAccepted, name, format!("accepts what it must not; {with}"));
-                    }
-                    Expected::NoJson => {}
-                    Expected::Example | Expected::Fitting => self.result(subject, text, &with),
+            End::Text(text) => match planned.expected {
+                Expected::Wrong => {
+                    self.findings.add(
+                        Code::ParamsAccepted,
+                        name,
+                        format!("accepts what it must not; {with}"),
+                    );
                 }
-            }
+                Expected::NoJson => {}
+                Expected::Example | Expected::Fitting => self.result(subject, text, &with),
+            },
             End::NoText(_) if planned.expected == Expected::NoJson => {}
-            End::NoText(_) => self.findings.add(Code::ResultJson, name, format!("the result is not UTF-8; {with}")),
+            End::NoText(_) => {
+                self.findings.add(Code::ResultJson, name, format!("the result is not UTF-8; {with}"))
+            }
             End::Long(bytes) if *bytes > RESULT_BYTES_MAX => {
                 let message = format!("the result has {bytes} bytes, hosts take {RESULT_BYTES_MAX}; {with}");
                 self.findings.add(Code::ResultSize, name, message);
@@ -227,19 +244,14 @@ impl Session<'_> {
         }
     }
 
-    fn failed(
-        &mut self,
-        subject: &Subject,
-        expected: Expected,
-        (kind, message): (&str, &str),
-        with: &str,
-    ) {
+    fn failed(&mut self, subject: &Subject, expected: Expected, (kind, message): (&str, &str), with: &str) {
         let name = &subject.method.name;
         if RESERVED.contains(&kind) {
             let message = format!("fails with the type `{kind}`, which is for hosts to use; {with}");
             self.findings.add(Code::ErrorType, name, message);
         } else if !is_type(kind) {
-            let message = format!("fails with `{}`, which is no dotted name in small letters; {with}", shown(kind));
+            let message =
+                format!("fails with `{}`, which is no dotted name in small letters; {with}", shown(kind));
             self.findings.add(Code::ErrorType, name, message);
         } else if message.trim().is_empty() {
             self.findings.add(Code::ErrorType, name, format!("fails with `{kind}` and no message; {with}"));
@@ -251,7 +263,8 @@ impl Session<'_> {
                 self.findings.add(Code::ExampleFails, name, message);
             }
             Expected::Wrong if !is_refusal => {
-                let message = format!("refuses with `{kind}` in place of `validation`: {}; {with}", shown(message));
+                let message =
+                    format!("refuses with `{kind}` in place of `validation`: {}; {with}", shown(message));
                 self.findings.add(Code::ParamsRefusal, name, message);
             }
             _ => {}
@@ -260,7 +273,9 @@ impl Session<'_> {
 
     /// Whether anything was found that makes more calls of the method senseless.
     pub(super) fn is_spent(&self, name: &str) -> bool {
-        [Code::Crash, Code::Hang, Code::Cancel].iter().any(|code| self.findings.has(*code, name))
+        [Code::Crash, Code::Hang, Code::Cancel, Code::ThreadsLeft]
+            .iter()
+            .any(|code| self.findings.has(*code, name))
             || self.findings.has(Code::Open, PLUGIN)
     }
 }
@@ -278,7 +293,9 @@ fn steady(mut with_results: Vec<String>, mut others: Vec<String>) -> Vec<String>
 fn is_type(kind: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty()
-            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
     };
     kind.len() <= 128 && kind.split('.').all(is_part)
 }
@@ -289,9 +306,15 @@ mod tests {
 
     #[test]
     fn types_of_errors_are_dotted_names() {
-        for (kind, fits) in
-            [("csv.bad_row", true), ("http.503", true), ("a", true), ("", false), ("a..b", false), ("A.b", false), ("a b", false)]
-        {
+        for (kind, fits) in [
+            ("csv.bad_row", true),
+            ("http.503", true),
+            ("a", true),
+            ("", false),
+            ("a..b", false),
+            ("A.b", false),
+            ("a b", false),
+        ] {
             assert_eq!(is_type(kind), fits, "{kind}");
         }
     }

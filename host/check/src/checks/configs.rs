@@ -29,7 +29,8 @@ impl Session<'_> {
                         fitting.push("{}".to_owned());
                     }
                     if fitting.is_empty() {
-                        fitting.extend((0..CONFIGS).filter_map(|_| generator.valid()).map(|it| it.to_string()));
+                        fitting
+                            .extend((0..CONFIGS).filter_map(|_| generator.valid()).map(|it| it.to_string()));
                     }
                     wrong.extend((0..CONFIGS).filter_map(|_| generator.invalid()).map(|it| it.to_string()));
                 }
@@ -55,7 +56,8 @@ impl Session<'_> {
             match end {
                 End::Text(_) if is_fitting => taken = taken.or(Some(*config)),
                 End::Text(_) => {
-                    let message = format!("the configuration {text}, which does not fit its schema, is accepted");
+                    let message =
+                        format!("the configuration {text}, which does not fit its schema, is accepted");
                     self.findings.add(Code::ConfigAccepted, PLUGIN, message);
                 }
                 End::Panicked(message) => {

@@ -131,6 +131,13 @@ impl Session<'_> {
                     is_over = true;
                 }
                 Seen::Called { end: crate::job::End::Panicked(_), .. } => has_panicked = true,
+                Seen::Blind(what) => {
+                    let note =
+                        format!("this system does not show {what} of a process: nothing is said about them");
+                    if !self.findings.notes.contains(&note) {
+                        self.findings.notes.push(note);
+                    }
+                }
                 Seen::Done => (is_over, is_done) = (true, true),
                 _ => {}
             }
@@ -151,7 +158,8 @@ impl Session<'_> {
         (is_over, is_done): (bool, bool),
     ) -> Result<(), CheckError> {
         let during = during(life, job);
-        let last = life.stderr.lines().last().map(|line| format!("; its last line: {line}")).unwrap_or_default();
+        let last =
+            life.stderr.lines().last().map(|line| format!("; its last line: {line}")).unwrap_or_default();
         match &life.end {
             Ending::Crash(how) if life.seen.is_empty() => {
                 return Err(CheckError::Child(format!("the process for it {how}{last}")));
@@ -159,7 +167,9 @@ impl Session<'_> {
             Ending::Crash(how) if is_done => {
                 self.findings.add(Code::Exit, place, format!("when all was done, the process {how}{last}"));
             }
-            Ending::Crash(how) => self.findings.add(Code::Crash, place, format!("the process {how} {during}{last}")),
+            Ending::Crash(how) => {
+                self.findings.add(Code::Crash, place, format!("the process {how} {during}{last}"))
+            }
             Ending::Killed if is_done => {
                 self.findings.add(Code::Exit, place, "when all was done, the process did not end");
             }
@@ -167,7 +177,8 @@ impl Session<'_> {
                 self.findings.add(Code::Hang, place, format!("the process did not come back {during}"));
             }
             Ending::Clean if !is_over => {
-                let message = format!("the process ended, or lost descriptors that are not the plugin's, {during}");
+                let message =
+                    format!("the process ended, or lost descriptors that are not the plugin's, {during}");
                 self.findings.add(Code::Crash, place, message);
             }
             Ending::Killed | Ending::Clean => {}
@@ -189,7 +200,12 @@ fn stuck(what: &str, job: &Job) -> (Code, String) {
     match call_number(what) {
         Some(call) => {
             let params = params_of(job, call);
-            (Code::Cancel, format!("did not return within {GRACE_MS} ms after it was told to stop; parameters: {params}"))
+            (
+                Code::Cancel,
+                format!(
+                    "did not return within {GRACE_MS} ms after it was told to stop; parameters: {params}"
+                ),
+            )
         }
         None => (Code::Hang, format!("{what} did not end within {PATIENCE_MS} ms")),
     }

@@ -26,7 +26,11 @@ impl Session<'_> {
         if let [first, second] = described[..]
             && first != second
         {
-            self.findings.add(Code::Manifest, PLUGIN, "it describes itself in another way each time it is asked");
+            self.findings.add(
+                Code::Manifest,
+                PLUGIN,
+                "it describes itself in another way each time it is asked",
+            );
         }
         let Some(first) = described.first() else { return Ok(None) };
         Ok(self.described(first))
@@ -107,7 +111,9 @@ impl Session<'_> {
                 match schema {
                     Some(schema) => self.schema(&method.name, what, schema.as_value()),
                     None => {
-                        let message = format!("it has no schema of its {what}, so that nothing can be checked against it");
+                        let message = format!(
+                            "it has no schema of its {what}, so that nothing can be checked against it"
+                        );
                         self.findings.add(Code::SchemaMissing, &method.name, message);
                     }
                 }
@@ -152,5 +158,9 @@ fn difference(of_file: &Manifest, full: &Manifest) -> Option<String> {
     let key = keys.map(|(key, _)| key.as_str()).or_else(|| {
         theirs.as_object()?.keys().find(|key| ours.get(key.as_str()).is_none()).map(String::as_str)
     })?;
-    Some(format!("`{key}` is {} in place of {}", shown(&theirs[key].to_string()), shown(&ours[key].to_string())))
+    Some(format!(
+        "`{key}` is {} in place of {}",
+        shown(&theirs[key].to_string()),
+        shown(&ours[key].to_string())
+    ))
 }

@@ -20,6 +20,9 @@ use watch::{Doer, Over, Teller};
 /// How long threads of an instance may take to end after it.
 const THREADS_END_MAX: Duration = Duration::from_secs(2);
 
+/// More threads than a plugin has any use for.
+const THREADS_MAX: u64 = 100;
+
 /// Does the job that stands on standard input, for the tool that started this process. What it sees goes to the tool.
 ///
 /// # Errors
@@ -54,7 +57,8 @@ impl Child {
         let mut lookout = Lookout::open(&job.scratch);
         let prepared = std::env::set_current_dir(&job.scratch).map_err(|error| error.to_string());
         let prepared = prepared.and_then(|()| {
-            sandbox::apply(&job.sandbox, std::slice::from_ref(&job.library)).map_err(|error| error.to_string())
+            sandbox::apply(&job.sandbox, std::slice::from_ref(&job.library))
+                .map_err(|error| error.to_string())
         });
         if let Err(reason) = prepared {
             return self.teller.tell(&Seen::CannotCheck(reason));
@@ -67,6 +71,9 @@ impl Child {
         self.within(&doer, "getting ready", || ())?;
         let table = self.open(&doer, &mut lookout)?;
         let mut around = Around { table, doer, lookout };
+        if let Some(blind) = around.lookout.blind() {
+            self.teller.tell(&Seen::Blind(blind.to_owned()))?;
+        }
         match &job.task {
             Task::Describe => self.describe(&around)?,
             Task::Create { configs } => self.create(&around, configs)?,
@@ -100,7 +107,8 @@ impl Child {
         // twice, because the first look itself may open something
         lookout.state();
         let before = lookout.state();
-        let opened = self.within(doer, "opening the library", move || open_library(&job.plugin, &job.library))?;
+        let opened =
+            self.within(doer, "opening the library", move || open_library(&job.plugin, &job.library))?;
         let table = match opened {
             Ok(table) => table,
             Err(error) => {
@@ -118,7 +126,8 @@ impl Child {
     fn describe(&mut self, around: &Around) -> Result<(), Over> {
         let table = around.table;
         for _ in 0..2 {
-            let described = self.within(&around.doer, "asking what it offers", move || end(table.describe()))?;
+            let described =
+                self.within(&around.doer, "asking what it offers", move || end(table.describe()))?;
             self.teller.tell(&Seen::Described(described))?;
         }
         Ok(())
@@ -224,6 +233,10 @@ impl Child {
                 }
             }
             calls = call + 1;
+            if around.lookout.threads() > before.threads.map(|threads| threads + THREADS_MAX) {
+                // one that goes on like this would take them from the whole machine
+                break;
+            }
         }
         self.teller.tell(&Seen::Enough { calls })?;
         drop(calling);

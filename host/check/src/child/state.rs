@@ -35,6 +35,23 @@ impl Lookout {
         state
     }
 
+    /// What cannot be looked at on this system, if anything.
+    pub(crate) fn blind(&mut self) -> Option<&'static str> {
+        match (self.threads().is_some(), allocated_bytes().is_some()) {
+            (true, true) => None,
+            (true, false) => Some("memory"),
+            (false, true) => Some("threads, descriptors and signals"),
+            (false, false) => Some("threads, descriptors, signals and memory"),
+        }
+    }
+
+    /// Threads of this process; `None` where the system does not say.
+    pub(crate) fn threads(&mut self) -> Option<u64> {
+        let mut state = State::default();
+        self.look(&mut state);
+        state.threads
+    }
+
     #[cfg(target_os = "linux")]
     fn look(&mut self, state: &mut State) {
         if let Some(proc) = &mut self.proc {

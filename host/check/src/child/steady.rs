@@ -43,9 +43,9 @@ impl Child {
         let begun = "calling it over and over";
         let ends = around.doer.within(patience, &mut self.teller, begun, move || own.ends(&with))??;
         let (own, with, firsts) = (Arc::clone(&steady), calling.clone(), ends.clone());
-        let differs = around.doer.within(patience, &mut self.teller, begun, move || {
-            own.compare(&with, &firsts, Place::Again)
-        })??;
+        let differs = around
+            .doer
+            .within(patience, &mut self.teller, begun, move || own.compare(&with, &firsts, Place::Again))??;
         self.tell_all(differs)?;
         let (own, with) = work(&steady);
         let leak = around.doer.within(patience, &mut self.teller, begun, move || own.leak(&with))??;
@@ -97,7 +97,12 @@ impl Steady {
     }
 
     /// Calls between two looks, and what was allocated at each.
-    fn memory(&self, calling: &Calling, calls_max: usize, time_max: Duration) -> Result<(usize, Vec<u64>), Over> {
+    fn memory(
+        &self,
+        calling: &Calling,
+        calls_max: usize,
+        time_max: Duration,
+    ) -> Result<(usize, Vec<u64>), Over> {
         let mut bytes = Vec::new();
         let mut calls = usize::MAX;
         // the first round is for whatever is made once, and tells how many calls there is time for

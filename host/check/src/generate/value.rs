@@ -172,7 +172,8 @@ impl Maker<'_> {
     }
 
     fn text(&mut self, schema: &Map<String, Value>) -> String {
-        let length = |key: &str| schema.get(key).and_then(Value::as_u64).and_then(|it| usize::try_from(it).ok());
+        let length =
+            |key: &str| schema.get(key).and_then(Value::as_u64).and_then(|it| usize::try_from(it).ok());
         let (least, most) = (length("minLength").unwrap_or(0), length("maxLength").unwrap_or(usize::MAX));
         let of_format = schema.get("format").and_then(Value::as_str).and_then(text_of);
         let mut text = match self.rng.u8(..10) {

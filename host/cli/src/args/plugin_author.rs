@@ -10,7 +10,9 @@ pub(crate) enum AuthorCommand {
     /// Begin a plugin: a directory that builds and passes its tests as it is
     New(NewArgs),
     /// Put a plugin to the test: does it keep to the ABI and to its own word, whatever it is called with
-    #[command(after_help = "Exit codes: 0 nothing was found that counts; 1 something was; 2 it could not be checked.")]
+    #[command(
+        after_help = "Exit codes: 0 nothing was found that counts; 1 something was; 2 it could not be checked."
+    )]
     Check(CheckArgs),
     /// Write the documentation of plugins as Markdown, from what they say about themselves
     Docs {

@@ -42,7 +42,10 @@ fn file(plugin: &str, settings: Settings) -> Result<PathBuf> {
     if path.is_dir() {
         bail!("`{plugin}` is a directory; name one plugin file in it");
     }
-    if path.exists() || path.components().count() > 1 || path.extension().is_some_and(|it| it == "so" || it == "dll") {
+    if path.exists()
+        || path.components().count() > 1
+        || path.extension().is_some_and(|it| it == "so" || it == "dll")
+    {
         return Ok(path.to_owned());
     }
     let named: PluginName = plugin.parse().map_err(|reason| anyhow!("{reason}"))?;
@@ -63,7 +66,8 @@ fn text(report: &Report, printer: &Printer) -> String {
     for method in &report.methods {
         text.push_str(&method_line(method));
     }
-    let notes = report.methods.iter().flat_map(|it| it.notes.iter().map(move |note| format!("{}: {note}", it.name)));
+    let notes =
+        report.methods.iter().flat_map(|it| it.notes.iter().map(move |note| format!("{}: {note}", it.name)));
     for note in notes.chain(report.notes.iter().cloned()) {
         text.push_str(&format!("{}: {note}\n", printer.paint_result(Tone::Hint, "note")));
     }
