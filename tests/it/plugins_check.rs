@@ -106,7 +106,7 @@ fn what_ends_or_holds_the_process_is_found_and_the_tool_goes_on() {
     assert_found(&[
         ("CRASH", &[], &["crash"], "was ended by signal 6 during a call with the parameters {"),
         ("CRASH_SECOND_CALL", &[], &["crash"], "was ended by signal 6"),
-        ("CLOSES_DESCRIPTORS", &[], &["crash"], "lost descriptors that are not the plugin's"),
+        ("CLOSES_DESCRIPTORS", &[], &["crash"], "during a call with the parameters {"),
         ("CANCEL", &[], &["cancel"], "did not return within 2000 ms after it was told to stop"),
         ("HANG", &[], &["hang"], "making an instance did not end within"),
         ("EXIT", &[], &["exit"], "when all was done, the process was ended by signal 6"),

@@ -14,9 +14,10 @@ const VARIATIONS: u32 = 20_000;
 
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(target);
-    let files = fs::read_dir(&dir).unwrap().map(|file| file.unwrap().path());
+    let files =
+        fs::read_dir(&dir).expect("the corpus is there").map(|file| file.expect("it can be read").path());
     let mut files: Vec<(PathBuf, Vec<u8>)> =
-        files.map(|file| (file.clone(), fs::read(file).unwrap())).collect();
+        files.map(|file| (file.clone(), fs::read(file).expect("it can be read"))).collect();
     files.sort();
     assert!(files.len() >= 3, "{}", dir.display());
     files
