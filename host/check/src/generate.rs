@@ -37,11 +37,15 @@ impl<'a> Generator<'a> {
 
     /// A value that the schema does not allow, made from one that it allows; `None` if none was found.
     pub(crate) fn invalid(&mut self) -> Option<Value> {
-        (0..TRIES).find_map(|_| {
+        for _ in 0..TRIES {
+            // where nothing fits there is nothing to spoil
             let mut value = self.valid()?;
             spoil::spoil(&mut value, &mut self.rng);
-            (!self.validator.is_valid(&value)).then_some(value)
-        })
+            if !self.validator.is_valid(&value) {
+                return Some(value);
+            }
+        }
+        None
     }
 }
 
