@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod crashes;
+mod fault;
 mod processes;
 mod rules;
 mod sandbox;

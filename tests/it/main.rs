@@ -8,6 +8,7 @@ mod fields;
 mod isolation;
 mod plugins;
 mod plugins_author;
+mod plugins_check;
 mod plugins_store;
 mod plugins_trust;
 mod plugins_watch;

@@ -126,6 +126,10 @@ fn the_examples_are_what_plugin_new_makes() {
     let (made, kept_template) = (files_in(&made), files_in(&kept.join("plugin-template")));
     let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&made), names(&kept_template));
+    let of =
+        |manifest: &str| manifest.lines().find(|line| line.starts_with("rust-version")).map(str::to_owned);
+    let api = of(&workspace::read("plugin-api/Cargo.toml"));
+    assert!(api.is_some() && of(&made["Cargo.toml"]) == api, "a plugin needs no newer compiler than its API");
     for (file, text) in &made {
         assert_eq!(text, &kept_template[file], "examples/plugin-template/{file} differs from the template");
     }

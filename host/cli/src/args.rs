@@ -6,7 +6,7 @@ mod plugin_store;
 mod plugin_trust;
 
 pub(crate) use bench::{BenchArgs, BenchEngine, BenchIsolation, History, OutputSize, Shape};
-pub(crate) use plugin_author::{AuthorCommand, Language, NewArgs};
+pub(crate) use plugin_author::{AuthorCommand, CheckArgs, CheckSandbox, Language, NewArgs};
 pub(crate) use plugin_store::{PluginName, StoreCommand};
 pub(crate) use plugin_trust::TrustCommand;
 
@@ -103,6 +103,9 @@ pub(crate) enum Command {
     /// Run one plugin for another process; started by it
     #[command(hide = true)]
     Worker,
+    /// Meet one plugin for `plugin check`; started by it
+    #[command(hide = true)]
+    Examine,
 }
 
 #[derive(Debug, Args)]

@@ -4,9 +4,10 @@ use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
 use anyhow::{Context, Result, bail};
 use jackfield::{
-    Config, Engine, History, Host, HostBuilder, Isolation, JOURNAL_FILE, RunListener, config, places,
+    Config, Engine, History, Host, HostBuilder, Isolation, JOURNAL_FILE, RunListener, Value, config, places,
     telemetry,
 };
+use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,6 +67,12 @@ impl Settings {
     /// Says where a plugin runs, whatever the configuration says.
     pub(crate) fn set_isolation(&mut self, plugin: &str, isolation: Isolation) {
         self.config.plugins.entry(plugin.to_owned()).or_default().isolation = Some(isolation);
+    }
+
+    /// What the configuration hands to plugins, by name.
+    pub(crate) fn plugin_configs(&self) -> Result<BTreeMap<String, Value>> {
+        let with = self.config.plugins.iter().filter(|(_, plugin)| !plugin.config.is_empty());
+        with.map(|(name, plugin)| Ok((name.clone(), serde_json::to_value(&plugin.config)?))).collect()
     }
 
     /// Sets what runs keep of what has happened in them.
@@ -131,7 +138,7 @@ impl Settings {
 }
 
 /// This program itself. Where the system offers it, by a way that still leads to it when the file has been replaced.
-fn this_program() -> PathBuf {
+pub(crate) fn this_program() -> PathBuf {
     let own = PathBuf::from("/proc/self/exe");
     if cfg!(target_os = "linux") && own.exists() {
         return own;

@@ -6,7 +6,7 @@ use crate::{Error, Workflow};
 use jackfield_core::ports::Methods;
 use jackfield_loader::{Downgrade, InstalledPlugin, Lock, PluginVersion, Update, Verification};
 use semver::Version;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Host {
     /// Installs a plugin file, or all plugin files of a directory, into the data directory, where every host with that
@@ -27,6 +27,13 @@ impl Host {
     /// and that is not allowed.
     pub fn update_plugin(&self, file: impl AsRef<Path>, downgrade: Downgrade) -> Result<Update, Error> {
         Ok(self.inner.registry.update(file.as_ref(), downgrade)?)
+    }
+
+    /// The file of a plugin that can be called: of the version that is named, or else of the newest. `None` if there is no such
+    /// plugin, or it is the application's own.
+    #[must_use]
+    pub fn plugin_file(&self, name: &str, version: Option<&Version>) -> Option<PathBuf> {
+        self.inner.registry.plugin_file(name, version)
     }
 
     /// Removes an installed plugin; `version` may be left out if only one is installed.

@@ -1,11 +1,13 @@
 //! Looks at the bytes of a plugin file without running any of its code: is it whole, is it for this machine, and what
 //! does its manifest say. A damaged library can kill the process that opens it, so everything is checked here before.
 
+use crate::error::LoadError;
 use crate::refusal::{Identity, Refusal, Refused};
 use jackfield_plugin_api::abi::JF_ABI_MAJOR;
 use jackfield_plugin_api::manifest::{Manifest, SECTION, SECTION_MACH_O, is_plugin_name};
 use object::read::{Object, ObjectSection, ObjectSegment};
 use object::{Architecture, BinaryFormat, FileKind, ObjectKind};
+use std::path::Path;
 
 /// What a plugin file says about itself.
 #[derive(Debug)]
@@ -25,6 +27,14 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Inspected, Refused> {
     }
     let library = parse(bytes).map_err(|why| Refused { why, plugin: None })?;
     inspect_library(bytes, &library).map_err(|why| Refused { why, plugin: identity(&library) })
+}
+
+/// Looks at the contents of a plugin file without running any of it; `file` is for messages. Answers with the static manifest.
+///
+/// # Errors
+/// If they are no shared library for this machine with a manifest that this host understands.
+pub fn inspect_file(file: &Path, bytes: &[u8]) -> Result<Manifest, LoadError> {
+    inspect(bytes).map(|inspected| inspected.manifest).map_err(|refused| refused.why.of(file))
 }
 
 fn inspect_library(bytes: &[u8], library: &object::File<'_>) -> Result<Inspected, Refusal> {

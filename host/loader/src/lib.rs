@@ -56,6 +56,7 @@ pub use changes::{Changes, PluginVersion};
 pub use config::{RegistryConfig, WorkerLimits, WorkerProgram};
 pub use error::{LoadError, MissingDependency};
 pub use fault::Fault;
+pub use inspect::inspect_file;
 pub use install::{Direction, Downgrade, Update};
 pub use installed::InstalledPlugin;
 pub use installing::InstallError;

@@ -4,12 +4,14 @@
 use crate::changes::PluginVersion;
 use crate::error::LoadError;
 use crate::store::{Hash, write_replacing};
+#[cfg(unix)]
 use jackfield_core::failure::{Failure, kind};
 use parking_lot::Mutex;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The form of the file.
@@ -55,6 +57,7 @@ impl Quarantine {
     }
 
     /// Puts a file in.
+    #[cfg(unix)]
     pub(crate) fn add(&self, hash: Hash, plugin: &str, version: &Version, reason: &str) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let confined =
@@ -95,6 +98,7 @@ impl Confined {
 }
 
 /// What calls of a quarantined plugin fail with.
+#[cfg(unix)]
 pub(crate) fn failure(plugin: &str, version: &Version, reason: &str) -> Failure {
     let error = LoadError::Quarantined {
         plugin: plugin.to_owned(),

@@ -189,6 +189,17 @@ impl Registry {
         Ok(manifests)
     }
 
+    /// The file of a usable plugin: of the version that is named, or else of the newest.
+    #[must_use]
+    pub fn plugin_file(&self, name: &str, version: Option<&Version>) -> Option<PathBuf> {
+        let found = self.found.read();
+        let named = found.usable.iter().map(|entry| (&entry.manifest, &entry.file));
+        let fitting = named.filter(|(manifest, _)| {
+            manifest.name == name && version.is_none_or(|version| manifest.version == *version)
+        });
+        fitting.max_by(|(a, _), (b, _)| a.version.cmp(&b.version)).map(|(_, file)| file.clone())
+    }
+
     fn scan(&self, files: Vec<PathBuf>) -> Changes {
         let look = Look { files, installed: self.index.read(), unsettled: &BTreeSet::new() };
         self.commit(self.gather(look))

@@ -106,12 +106,15 @@ impl<'de> Deserializer<'de> for EmptyObject {
 #[cold]
 fn explain<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
     let mut reader = serde_json::Deserializer::from_slice(text);
-    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         let place = if path == "." { String::new() } else { format!(" at `{path}`") };
         Error::validation(format!("the parameters do not fit{place}: {}", error.inner()))
             .details(&serde_json::json!({ "path": path }))
-    })
+    })?;
+    // what stands behind a value that fits is why it could not be read the first time
+    let rest = reader.end().map_err(|error| Error::validation(format!("the parameters do not fit: {error}")));
+    rest.map(|()| read)
 }
 
 /// Result of a method: any type that is `Serialize + JsonSchema`, or [`RawJson`].
@@ -219,5 +222,14 @@ mod tests {
         assert!(<Vec<u32> as Params>::decode(b"{}").is_err());
         assert!(u32::decode(b"{}").is_err());
         assert!(NoParams::decode(b"{\"n\":1}").is_err());
+    }
+
+    #[test]
+    fn nothing_may_stand_behind_the_parameters() {
+        for text in ["{}{}", "{} x", "{\"depth\":1}]"] {
+            let error = Settings::decode(text.as_bytes()).unwrap_err();
+            assert!(error.message().contains("trailing characters"), "{text}: {error}");
+        }
+        assert!(Settings::decode(b" {} \n").is_ok());
     }
 }

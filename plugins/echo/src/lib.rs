@@ -18,7 +18,7 @@ export_plugin! {
     ],
 }
 
-/// How often a sleeping method looks whether it is cancelled.
+/// How often a sleeping method looks whether it is cancelled, and how long a computing one goes on before it looks.
 const CANCEL_POLL: Duration = Duration::from_millis(5);
 
 fn noop(_ctx: &Context, _: NoParams) -> Result<(), Error> {
@@ -67,18 +67,25 @@ struct Spin {
     us: f64,
 }
 
-fn spin(_ctx: &Context, p: Spin) -> Result<(), Error> {
-    compute_for(p.us)
+fn spin(ctx: &Context, p: Spin) -> Result<(), Error> {
+    compute_for(ctx, p.us)
 }
 
-fn compute_for(us: f64) -> Result<(), Error> {
+fn compute_for(ctx: &Context, us: f64) -> Result<(), Error> {
     let started = Instant::now();
     let duration = Duration::try_from_secs_f64(us / 1_000_000.0)
         .map_err(|error| Error::validation(format!("`us` is {us}: {error}")))?;
-    while started.elapsed() < duration {
+    loop {
+        let elapsed = started.elapsed();
+        if elapsed >= duration {
+            return Ok(());
+        }
+        // short computations, which are measured, do nothing but compute
+        if elapsed >= CANCEL_POLL && ctx.is_cancelled() {
+            return Err(Error::cancelled());
+        }
         std::hint::spin_loop();
     }
-    Ok(())
 }
 
 /// Largest result that `produce` makes.
@@ -101,9 +108,9 @@ struct Produce {
 
 /// Returns `{"count": <count + 1>, "text": "xxx..."}`. It declares no schema of its result, so that a host has only
 /// to see that it is JSON.
-fn produce(_ctx: &Context, p: Produce) -> Result<RawJson, Error> {
+fn produce(ctx: &Context, p: Produce) -> Result<RawJson, Error> {
     if p.us != 0.0 {
-        compute_for(p.us)?;
+        compute_for(ctx, p.us)?;
     }
     let head = format!("{{\"count\":{},\"text\":\"", u64::from(p.count) + 1);
     let bytes_min = head.len() + 2;

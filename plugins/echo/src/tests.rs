@@ -60,6 +60,14 @@ fn spin_refuses_durations_that_are_none() {
 }
 
 #[test]
+fn computing_stops_when_it_is_cancelled() {
+    let call = TestCall::new();
+    call.cancel();
+    let error = call.run(|ctx| spin(ctx, Spin { us: 1e12 })).unwrap_err();
+    assert_eq!(error.kind(), "cancelled");
+}
+
+#[test]
 fn produce_counts_on_and_returns_exactly_so_many_bytes() {
     let produce = |parameters| TestCall::new().call(exported_plugin(), "produce", &parameters);
     for (bytes, count) in [(22, 0), (200, 8), (65_536, 99)] {

@@ -4,9 +4,13 @@ use jackfield_plugin_api::prelude::*;
 use std::time::{Duration, Instant};
 
 mod crash;
+mod flood;
+mod frames;
 mod reach;
 
-use crash::{abort, exit, fork, segfault, stack_overflow};
+use crash::{abort, close_fds, exit, fork, segfault, stack_overflow, write_fds};
+use flood::{flood_log, leak_thread};
+use frames::wrong_frames;
 use reach::{allocate, connect, read_file, spawn};
 
 export_plugin! {
@@ -26,6 +30,11 @@ export_plugin! {
         stack_overflow { description: "calls itself until the stack is full" },
         allocate { description: "allocates memory and writes to all of it" },
         fork { description: "leaves a copy of its process behind, which sleeps until it is killed" },
+        close_fds { description: "closes all descriptors of its process" },
+        write_fds { description: "writes bytes of your choice to all descriptors of its process" },
+        wrong_frames { description: "says to the host of its worker what a worker may not say" },
+        flood_log { description: "writes many log lines as fast as it can" },
+        leak_thread { description: "starts threads that never end" },
         read_file { description: "reads a file and returns its size" },
         connect { description: "connects to an address over TCP" },
         spawn { description: "runs a program and returns what it printed" },

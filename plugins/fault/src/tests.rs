@@ -78,3 +78,13 @@ fn programs_are_run_and_what_they_print_is_returned() {
         call(&["/nowhere/program"]).unwrap_err().message().starts_with("cannot run `/nowhere/program`: ")
     );
 }
+
+#[test]
+fn floods_and_leaks_are_as_large_as_was_asked_for() {
+    let call = TestCall::new();
+    let flooded = call.call(exported_plugin(), "flood_log", &json!({ "lines": 70, "chars": 3 })).unwrap();
+    assert_eq!((flooded, call.logs().len()), (json!({ "lines": 70 }), 70));
+    assert_eq!(call.logs()[69].message, "69 xxx");
+    let leaked = TestCall::new().call(exported_plugin(), "leak_thread", &json!({ "count": 2 })).unwrap();
+    assert_eq!(leaked, json!({ "count": 2 }));
+}

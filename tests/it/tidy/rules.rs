@@ -15,7 +15,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("jackfield-loader", &["jackfield-core", "jackfield-plugin-api"]),
     ("jackfield", &["jackfield-core", "jackfield-engine", "jackfield-loader"]),
     ("jackfield-worker", &["jackfield-loader", "jackfield-plugin-api"]),
-    ("jackfield-cli", &["jackfield", "jackfield-worker"]),
+    ("jackfield-check", &["jackfield-loader", "jackfield-plugin-api", "jackfield-worker"]),
+    ("jackfield-cli", &["jackfield", "jackfield-check", "jackfield-worker"]),
     ("jackfield-file-access", &["jackfield-plugin-api"]),
     ("jackfield-tests", &["jackfield"]),
 ];

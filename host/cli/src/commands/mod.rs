@@ -6,6 +6,7 @@ mod explain;
 mod fmt;
 mod graph;
 mod plugin;
+mod plugin_check;
 mod plugin_docs;
 mod plugin_new;
 mod plugin_store;
@@ -35,6 +36,10 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         Command::Db(command) => db::run(command, &settings()?, printer),
         Command::Bench(args) => bench::run(&args, settings()?, printer),
         Command::Plugin(command) => plugin::run(command, settings()?, printer),
+        Command::Examine => {
+            jackfield_check::examine()?;
+            Ok(Exit::Success)
+        }
         Command::Worker => {
             jackfield_worker::serve()?;
             Ok(Exit::Success)

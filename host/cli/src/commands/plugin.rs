@@ -1,7 +1,7 @@
 //! `jackfield plugin`
 
 use crate::args::{AuthorCommand, PluginCommand};
-use crate::commands::{plugin_docs, plugin_new, plugin_store, plugin_trust};
+use crate::commands::{plugin_check, plugin_docs, plugin_new, plugin_store, plugin_trust};
 use crate::exit::Exit;
 use crate::input::json_argument;
 use crate::interrupt::Interrupt;
@@ -24,6 +24,7 @@ pub(crate) fn run(command: PluginCommand, settings: Settings, printer: &Printer)
         PluginCommand::Author(AuthorCommand::Docs { plugins, out }) => {
             plugin_docs::run(&plugins, out.as_deref(), settings, printer)
         }
+        PluginCommand::Author(AuthorCommand::Check(args)) => plugin_check::run(args, settings, printer),
         PluginCommand::Store(command) => plugin_store::run(command, settings, printer),
         PluginCommand::Trust(command) => plugin_trust::run(command, settings, printer),
     }

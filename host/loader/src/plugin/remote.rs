@@ -153,7 +153,7 @@ fn absolute(path: std::path::PathBuf) -> std::path::PathBuf {
 
 #[cfg(not(unix))]
 impl PluginEntry {
-    fn bind_remote(
+    pub(super) fn bind_remote(
         &self,
         _: &mut Stages,
         _: Arc<MethodFacts>,
@@ -163,7 +163,7 @@ impl PluginEntry {
         Err(self.no_worker())
     }
 
-    fn ask_remote(&self, _: &Surroundings<'_>) -> Result<Box<str>, LoadError> {
+    pub(super) fn ask_remote(&self, _: &Surroundings<'_>) -> Result<Box<str>, LoadError> {
         Err(self.no_worker())
     }
 

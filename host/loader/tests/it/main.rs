@@ -5,5 +5,6 @@ mod cache;
 mod calls;
 mod examples;
 mod files;
+mod fuzz;
 mod support;
 mod versions;

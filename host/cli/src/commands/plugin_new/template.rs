@@ -9,7 +9,8 @@ use std::path::Path;
 pub(super) type Files = Vec<(String, String)>;
 
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
-const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
+/// The oldest compiler that the plugin API can be built with.
+const RUST_VERSION: &str = "1.88";
 const LICENSE_MIT: &str = include_str!("../../../templates/license-mit.in");
 const LICENSE_APACHE: &str = include_str!("../../../../../LICENSE-APACHE");
 const HEADER: &str = include_str!("../../../../../plugin-api/include/jackfield.h");

@@ -1,0 +1,4 @@
+//! Fuzz target: see `section` in `src/lib.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| jackfield_fuzz::section(bytes));
