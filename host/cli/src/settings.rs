@@ -3,7 +3,9 @@
 use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
 use anyhow::Result;
-use jackfield::{Config, History, Host, HostBuilder, Isolation, RunListener, config, places, telemetry};
+use jackfield::{
+    Config, History, Host, HostBuilder, Isolation, RunListener, Transport, config, places, telemetry,
+};
 use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,6 +65,11 @@ impl Settings {
     /// Says where a plugin runs, whatever the configuration says.
     pub(crate) fn set_isolation(&mut self, plugin: &str, isolation: Isolation) {
         self.config.plugins.entry(plugin.to_owned()).or_default().isolation = Some(isolation);
+    }
+
+    /// Sets how calls reach the workers of a plugin.
+    pub(crate) fn set_transport(&mut self, plugin: &str, transport: Transport) {
+        self.config.plugins.entry(plugin.to_owned()).or_default().transport = Some(transport);
     }
 
     /// Sets what runs keep of what has happened in them.

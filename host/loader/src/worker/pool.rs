@@ -5,17 +5,18 @@ mod ends;
 mod heard;
 mod size;
 
+use super::answer::Answer;
 use super::clock::Clock;
 use super::crash::Killed;
 use super::seats::{Assigned, Pending, Seats};
-use crate::config::{WorkerLimits, WorkerProgram};
+use crate::config::{Transport, WorkerLimits, WorkerProgram};
 use crate::method::MethodFacts;
 use crate::quarantine::Quarantine;
 use crate::store::Hash;
 use ends::Restarts;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
-use jackfield_core::ports::{Call, Completion};
+use jackfield_core::ports::{Call, Completion, Outcome};
 use jackfield_plugin_api::worker::{CallBody, Hello, Kind};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use semver::Version;
@@ -30,6 +31,7 @@ pub(crate) struct PoolSetup {
     pub(crate) hello: Hello,
     pub(crate) program: WorkerProgram,
     pub(crate) limits: WorkerLimits,
+    pub(crate) transport: Transport,
     pub(crate) clock: Arc<Clock>,
     pub(crate) quarantine: Arc<Quarantine>,
 }
@@ -52,6 +54,10 @@ struct State {
     is_idle_look_ordered: bool,
     /// Why no worker is started any more.
     closed: Option<Failure>,
+    /// Methods that are bound for runs that have not ended.
+    bound: usize,
+    /// New runs get another file than this plugin's.
+    is_replaced: bool,
 }
 
 impl Pool {
@@ -64,6 +70,8 @@ impl Pool {
             is_start_ordered: false,
             is_idle_look_ordered: false,
             closed: None,
+            bound: 0,
+            is_replaced: false,
         };
         let pool = Arc::new_cyclic(|me| Self {
             setup,
@@ -96,6 +104,20 @@ impl Pool {
         let lane = self.lanes[facts.index as usize];
         state.seats.wait(lane, Pending { call, facts, done });
         self.move_on(state);
+    }
+
+    /// Makes a call and waits for its outcome.
+    pub(crate) fn call(&self, call: Arc<Call>, facts: Arc<MethodFacts>) -> Outcome {
+        let answer = Arc::new(Answer::default());
+        let own = Arc::clone(&answer);
+        self.start(Arc::clone(&call), facts, Box::new(move |outcome| own.give(outcome)));
+        if !answer.is_there() {
+            let worker = self.state.lock().seats.worker_of(&call);
+            if let Some(worker) = worker {
+                worker.look_for(&answer, call.parameters.len(), self);
+            }
+        }
+        answer.take()
     }
 
     /// The call is to stop.

@@ -39,6 +39,9 @@ pub(crate) fn run(args: &BenchArgs, mut settings: Settings, printer: &Printer) -
             BenchIsolation::Worker => Isolation::Worker,
         },
     );
+    if let Some(transport) = args.transport {
+        settings.set_transport(PLUGIN, transport.into());
+    }
     let host = settings.host(None)?;
     if host.plugin(PLUGIN)?.is_empty() {
         bail!(

@@ -60,6 +60,7 @@ impl Pool {
         }
         seat.phase = Phase::Ready;
         seat.idle_since = Instant::now();
+        self.retire(&mut state, worker.id);
         self.move_on(state);
         Ok(())
     }

@@ -5,22 +5,57 @@ use crate::config::WorkerLimits;
 use crate::worker::crash::Killed;
 use crate::worker::process;
 use crate::worker::seats::{Phase, Seat};
+use crate::worker::share::Share;
 use crate::worker::talk::{Worker, listen};
 use jackfield_core::failure::{Failure, kind};
 use jackfield_plugin_api::worker::{Kind, NO_CALL};
 use std::sync::Arc;
 use std::time::Instant;
 
+impl State {
+    /// Whether no run needs its workers any more, and none will.
+    fn is_over(&self) -> bool {
+        self.is_replaced && self.bound == 0
+    }
+}
+
 impl Pool {
+    /// A method has been bound for a run.
+    pub(crate) fn bound(&self) {
+        self.state.lock().bound += 1;
+    }
+
+    /// The run of a bound method has ended.
+    pub(crate) fn unbound(&self) {
+        let mut state = self.state.lock();
+        state.bound -= 1;
+        self.let_go(&mut state);
+    }
+
+    /// Whether no new run gets this plugin file: then its workers go when the last run that has it ends.
+    pub(crate) fn set_replaced(&self, is_replaced: bool) {
+        let mut state = self.state.lock();
+        state.is_replaced = is_replaced;
+        self.let_go(&mut state);
+    }
+
+    fn let_go(&self, state: &mut State) {
+        if state.is_over() {
+            let workers: Vec<u64> = state.seats.all.keys().copied().collect();
+            workers.into_iter().for_each(|worker| self.retire(state, worker));
+        }
+    }
+
     /// Lets a worker go if it has nothing to do and is not to be given anything any more.
     pub(super) fn retire(&self, state: &mut State, worker: u64) {
         let recycle_after = self.setup.limits.recycle_after;
+        let is_over = state.is_over();
         let Some(seat) = state.seats.all.get_mut(&worker) else { return };
         let is_used_up = recycle_after > 0 && seat.served >= recycle_after;
         if seat.phase == Phase::Ready && is_used_up {
             seat.phase = Phase::Leaving;
         }
-        if state.closed.is_some() && seat.phase == Phase::Ready {
+        if (state.closed.is_some() || is_over) && seat.phase == Phase::Ready {
             seat.phase = Phase::Leaving;
         }
         if seat.phase == Phase::Leaving && seat.calls.is_empty() {
@@ -31,8 +66,8 @@ impl Pool {
 
     /// Orders another worker if one is needed and may be had.
     pub(super) fn grow(&self, state: &mut State) {
-        let WorkerLimits { min, max, .. } = self.setup.limits;
-        let max = max.max(1);
+        let max = self.setup.limits.max.max(1);
+        let min = if state.is_over() { 0 } else { self.setup.limits.min };
         if state.is_start_ordered || state.closed.is_some() {
             return;
         }
@@ -61,7 +96,11 @@ impl Pool {
         let mut state = self.state.lock();
         state.is_start_ordered = false;
         let id = state.seats.next_worker();
-        let worker = started.and_then(|started| Worker::new(id, started)).and_then(|(worker, ears)| {
+        let made = started.and_then(|started| {
+            let share = Share::new(self.setup.transport)?;
+            Worker::new(id, started, share, self.result_frame_bytes_max())
+        });
+        let worker = made.and_then(|(worker, ears)| {
             let pool = self.me.upgrade().ok_or(std::io::ErrorKind::NotFound)?;
             let own = Arc::clone(&worker);
             let listener = std::thread::Builder::new().name("jackfield-worker".into());
@@ -91,8 +130,7 @@ impl Pool {
     }
 
     fn greet(&self, worker: &Arc<Worker>) {
-        // a hello fits into a frame, unless the configuration is beyond all measure: then the worker never gets ready
-        let _ = worker.send(Kind::Hello, NO_CALL, &self.setup.hello.encode(), None);
+        worker.greet(&self.setup.hello);
         let id = worker.id;
         self.at(Instant::now() + self.setup.limits.start_timeout, move |pool| {
             let state = pool.state.lock();
