@@ -6,9 +6,11 @@ mod fault;
 mod processes;
 mod rules;
 mod sandbox;
+mod shared;
+mod soak;
 mod talk;
 
-use jackfield::{Config, Isolation, Value, json};
+use jackfield::{Config, Isolation, Transport, Value, json};
 use jackfield_tests::{Bench, compile_c};
 use std::fs;
 use std::path::Path;
@@ -20,6 +22,29 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 /// A bench whose plugins run in workers, except `echo`; `change` has the last word.
 fn bench_with(plugins: &[&str], change: impl FnOnce(&mut Config) + Send + 'static) -> Bench {
     Bench::with(plugins, |builder| builder.config(isolated(change)))
+}
+
+/// Makes functions tests, each over both transports.
+macro_rules! over_both {
+    ($($name:ident),+ $(,)?) => {
+        mod over_socket {
+            $(#[test] fn $name() { super::$name(jackfield::Transport::Socket); })+
+        }
+        mod over_shared_memory {
+            $(#[test] fn $name() { super::$name(jackfield::Transport::SharedMemory); })+
+        }
+    };
+}
+use over_both;
+
+/// The same for a change of the configuration: the plugins of these tests are reached this way.
+fn over(transport: Transport, change: impl FnOnce(&mut Config)) -> impl FnOnce(&mut Config) {
+    move |config| {
+        for plugin in ["fault", "witness"] {
+            config.plugins.entry(plugin.to_owned()).or_default().transport = Some(transport);
+        }
+        change(config);
+    }
 }
 
 fn bench(plugins: &[&str]) -> Bench {

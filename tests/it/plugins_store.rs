@@ -60,11 +60,26 @@ fn an_added_plugin_is_there_at_every_start_without_its_file_and_goes_when_it_is_
     says(plugin(&bench, &["remove", "counter"]), &["`counter 1.0.0`, `counter 2.0.0`", "counter@2.0.0"]);
     says(plugin(&bench, &["remove", "counter@3.0.0"]), &["plugin.not_installed", "`counter 1.0.0`"]);
     says(plugin(&bench, &["remove", "conuter"]), &["plugin.not_installed", "`conuter`"]);
+    assert_eq!(stored(&bench), 2);
     assert_eq!(plugin(&bench, &["remove", "counter@2.0.0"]).exits(0).stdout, "removed counter 2.0.0\n");
+    assert_eq!(stored(&bench), 1, "nothing else has its file");
     assert_eq!(listed(&bench), ["counter 1.0.0"]);
     let removed = plugin(&bench, &["remove", "counter", "--json"]).exits(0).json();
     assert_eq!(removed, json!({ "removed": { "name": "counter", "version": "1.0.0" } }));
     assert!(listed(&bench).is_empty());
+    assert_eq!(stored(&bench), 0);
+    // a file of the same contents in a plugin directory needs it
+    let again = built(&bench, counter("1.0.0"));
+    let _ = add(&bench, &again).exits(0);
+    let found = bench.put_file(&again, "found");
+    let _ = plugin(&bench, &["remove", "counter"]).exits(0);
+    assert_eq!((listed(&bench), stored(&bench)), (vec!["counter 1.0.0".to_owned()], 1));
+    fs::remove_file(found).unwrap();
+}
+
+/// Files in the store.
+fn stored(bench: &Bench) -> usize {
+    fs::read_dir(bench.data_dir().join("plugins/store")).unwrap().count()
 }
 
 #[test]
@@ -235,7 +250,9 @@ fn a_plugin_is_not_removed_while_a_run_needs_it_and_drains_when_its_file_is_gone
     assert_eq!(bench.run(&fresh, json!({})).completed().step_output("s"), "1.1.0:1");
 
     // another process takes it off the list: this host sees that when it looks again
+    let before = stored(&bench);
     let _ = plugin(&bench, &["remove", "counter@1.0.0"]).exits(0);
+    assert_eq!(stored(&bench), before, "a run of this process has its file");
     let changes = host.rescan();
     let names = |list: &[PluginVersion]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(

@@ -4,8 +4,8 @@ use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
 use anyhow::{Context, Result, bail};
 use jackfield::{
-    Config, Engine, History, Host, HostBuilder, Isolation, JOURNAL_FILE, RunListener, Value, config, places,
-    telemetry,
+    Config, Engine, History, Host, HostBuilder, Isolation, JOURNAL_FILE, RunListener, Transport, Value,
+    config, places, telemetry,
 };
 use std::collections::BTreeMap;
 use std::env;
@@ -73,6 +73,11 @@ impl Settings {
     pub(crate) fn plugin_configs(&self) -> Result<BTreeMap<String, Value>> {
         let with = self.config.plugins.iter().filter(|(_, plugin)| !plugin.config.is_empty());
         with.map(|(name, plugin)| Ok((name.clone(), serde_json::to_value(&plugin.config)?))).collect()
+    }
+
+    /// Sets how calls reach the workers of a plugin.
+    pub(crate) fn set_transport(&mut self, plugin: &str, transport: Transport) {
+        self.config.plugins.entry(plugin.to_owned()).or_default().transport = Some(transport);
     }
 
     /// Sets what runs keep of what has happened in them.

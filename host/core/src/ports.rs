@@ -1,7 +1,7 @@
 //! What the engines need from outside: methods to call, and where they come from.
 
 use crate::catalog::{Catalog, MethodKind};
-use crate::failure::Failure;
+use crate::failure::{Failure, kind};
 use crate::model::Isolation;
 use crate::payload::Payload;
 use crate::time::Timestamp;
@@ -9,6 +9,7 @@ use semver::Version;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 /// What one attempt of a call ended with.
@@ -168,6 +169,17 @@ pub trait Method: Send + Sync {
 
     /// Begins one attempt and returns at once (kind async); `done` is called exactly once.
     fn start(&self, call: Arc<Call>, done: Completion);
+
+    /// Begins one attempt (kind async) and waits for its end: for callers that have a thread to spare.
+    ///
+    /// # Errors
+    /// Whatever the method failed with, as a failure with a dotted type.
+    fn call_and_wait(&self, call: Arc<Call>) -> Outcome {
+        let (done, outcome) = sync_channel(1);
+        // nobody hears of it if this thread is gone, which does not happen
+        self.start(call, Box::new(move |outcome| drop(done.send(outcome))));
+        outcome.recv().unwrap_or_else(|_| Err(Failure::new(kind::INTERNAL, "a call was never answered")))
+    }
 
     /// The attempt of a started call (kind async) is to stop: `call.cancelled` is set. Methods that look at it need nothing
     /// more. Called without any lock held.

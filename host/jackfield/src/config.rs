@@ -28,7 +28,11 @@
 //! [plugins.csv]
 //! config = { root = "/srv/data" }     # handed to the plugin when it is opened
 //! isolation = "in_process"            # goes before the default; a step's own `isolation` goes before this
+//!
+//! [plugins.render]                    # what is said of workers has a plugin run in them
 //! workers = { min = 1, max = 8 }      # goes before those of [isolation], key by key
+//! transport = "shared_memory"         # how calls reach them: "socket" (large values by shared memory) or, on Linux, all by
+//!                                     # "shared_memory", for plugins with many short calls
 //!
 //! [plugins.convert]                   # what its workers may reach and use up; see docs/sandbox.md for all keys
 //! grant = { fs = { read = ["in"] }, net = true }
@@ -55,6 +59,7 @@ use jackfield_core::model::{Isolation, duration};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::History;
 use jackfield_engine as engine;
+pub use jackfield_loader::Transport;
 use jackfield_loader::{Grant, Limits, Policy, RegistryConfig, Sandbox, WorkerLimits, optional_table};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -151,6 +156,8 @@ pub struct PluginConfig {
     pub isolation: Option<Isolation>,
     /// Its worker processes.
     pub workers: WorkersConfig,
+    /// How it exchanges with them what they say; `socket` if absent.
+    pub transport: Option<Transport>,
     /// What its workers may reach; nothing if absent.
     #[serde(deserialize_with = "optional_table")]
     pub grant: Option<Grant>,
@@ -176,7 +183,7 @@ pub struct IsolationConfig {
 }
 
 /// How many worker processes there are of a plugin version, and for how long. What is absent has the loader's own default.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct WorkersConfig {
@@ -279,7 +286,7 @@ impl Config {
     /// Where plugins run, what their workers may do, and how many there are.
     ///
     /// # Errors
-    /// If a plugin that is to run in this process has a sandbox, which nothing would enforce.
+    /// If something is said of the workers of a plugin that is to run in this process, or this system cannot do it.
     pub(crate) fn apply_isolation(&self, config: &mut RegistryConfig) -> Result<(), Error> {
         config.isolation.default = self.isolation.default;
         config.sandbox = self.isolation.sandbox.unwrap_or_default();
@@ -287,43 +294,60 @@ impl Config {
         set(&mut config.workers.grace, self.engine.cancel_grace);
         self.isolation.workers.apply(&mut config.workers);
         for (name, plugin) in &self.plugins {
-            // what is said of a sandbox is meant to hold, and only a worker has one
-            let implied = plugin.said_of_sandbox().map(|_| Isolation::Worker);
+            plugin.check_workers(name)?;
+            // what is said of workers is meant to hold
+            let implied = plugin.said_of_workers().map(|_| Isolation::Worker);
             if let Some(isolation) = plugin.isolation.or(implied) {
                 config.isolation.plugins.insert(name.clone(), isolation);
             }
+            config.plugin_transports.extend(plugin.transport.map(|transport| (name.clone(), transport)));
             let mut workers = config.workers;
             plugin.workers.apply(&mut workers);
             config.plugin_workers.insert(name.clone(), workers);
-            config.plugin_sandboxes.insert(name.clone(), plugin.sandbox(name, config.sandbox)?);
+            config.plugin_sandboxes.insert(name.clone(), plugin.sandbox(config.sandbox));
         }
         Ok(())
     }
 }
 
 impl PluginConfig {
-    /// The first key that says something about the sandbox.
-    fn said_of_sandbox(&self) -> Option<&'static str> {
+    /// The first key that says something about workers, and whether it is about their sandbox.
+    fn said_of_workers(&self) -> Option<(&'static str, bool)> {
         let keys = [
-            ("grant", self.grant.is_some()),
-            ("limits", self.limits.is_some()),
-            ("sandbox", self.sandbox.is_some()),
+            ("grant", true, self.grant.is_some()),
+            ("limits", true, self.limits.is_some()),
+            ("sandbox", true, self.sandbox.is_some()),
+            ("workers", false, self.workers != WorkersConfig::default()),
+            ("transport", false, self.transport.is_some()),
         ];
-        keys.into_iter().find(|(_, is_said)| *is_said).map(|(key, _)| key)
+        keys.into_iter().find(|(.., is_said)| *is_said).map(|(key, is_sandbox, _)| (key, is_sandbox))
     }
 
-    fn sandbox(&self, name: &str, policy: Policy) -> Result<Sandbox, Error> {
-        if let (Some(key), Some(Isolation::InProcess)) = (self.said_of_sandbox(), self.isolation) {
+    fn check_workers(&self, name: &str) -> Result<(), Error> {
+        if let (Some((key, is_sandbox)), Some(Isolation::InProcess)) =
+            (self.said_of_workers(), self.isolation)
+        {
+            let effect = if is_sandbox { "would not be enforced" } else { "would have no effect" };
             return Err(Error::setup(format!(
-                "configuration: `{key}` of [plugins.{name}] would not be enforced, because `isolation` there is \
-                 \"in_process\". Say `isolation = \"worker\"`, or take `{key}` out"
+                "configuration: `{key}` of [plugins.{name}] {effect}, because `isolation` there is \"in_process\". \
+                 Say `isolation = \"worker\"`, or take `{key}` out"
             )));
         }
-        Ok(Sandbox {
+        if self.transport == Some(Transport::SharedMemory) && !cfg!(target_os = "linux") {
+            return Err(Error::setup(format!(
+                "configuration: `transport` of [plugins.{name}] is \"shared_memory\", which needs Linux. Say \
+                 `transport = \"socket\"`, or take it out"
+            )));
+        }
+        Ok(())
+    }
+
+    fn sandbox(&self, policy: Policy) -> Sandbox {
+        Sandbox {
             grant: self.grant.clone().unwrap_or_default(),
             limits: self.limits.clone().unwrap_or_default(),
             policy: self.sandbox.unwrap_or(policy),
-        })
+        }
     }
 }
 
@@ -478,7 +502,9 @@ mod tests {
             [plugins.csv]
             config = { root = "/data" }
             isolation = "in_process"
+            [plugins.render]
             workers = { max = 22 }
+            transport = "shared_memory"
             [plugins.convert]
             grant = { fs = { read = ["in"] }, net = true }
             limits = { open_files_max = 32 }
@@ -501,9 +527,12 @@ mod tests {
             crash_window: seconds(21),
         };
         assert_eq!(limits.workers, expected);
-        assert_eq!(limits.plugin_workers["csv"], WorkerLimits { max: 22, ..expected });
+        assert_eq!(limits.plugin_workers["render"], WorkerLimits { max: 22, ..expected });
         assert_eq!(limits.isolation.default, Some(Isolation::Worker));
         assert_eq!(limits.isolation.plugins["csv"], Isolation::InProcess);
+        assert_eq!(limits.isolation.plugins["render"], Isolation::Worker, "it has workers");
+        assert_eq!(limits.plugin_transports["render"], Transport::SharedMemory);
+        assert!(!limits.plugin_transports.contains_key("csv"));
         assert_eq!(limits.plugin_sandboxes["csv"].policy, Policy::BestEffort);
         assert_eq!(limits.isolation.plugins["convert"], Isolation::Worker, "it has a sandbox to keep to");
         let sandbox = &limits.plugin_sandboxes["convert"];
@@ -527,6 +556,10 @@ mod tests {
             ("[plugins.csv]\ngrant = [true]", "a table such as"),
             ("[plugins.csv]\nlimits = { memory = 1 }", "unknown field `memory`"),
             ("[plugins.csv]\nsandbox = 'on'", "unknown variant `on`"),
+            (
+                "[plugins.csv]\ntransport = 'shm'",
+                "unknown variant `shm`, expected `socket` or `shared_memory`",
+            ),
             ("[isolation]\nsandbox = 'on'", "unknown variant `on`"),
             ("[trust]\nkeys = ['no key']", "`no key` is no public key"),
             ("[trust]\nallow = ['csv@one']", "`csv@one` has no range"),

@@ -49,7 +49,7 @@ mod workflow;
 pub use app::{AppMethod, MethodError};
 pub use builder::{Engine, HostBuilder, JOURNAL_FILE};
 pub use code::{Body, Catch, Compensate, Retry, Step, WorkflowBuilder};
-pub use config::Config;
+pub use config::{Config, Transport};
 pub use definition::{DOCUMENT_BYTES_MAX, Dialect, dialect_of, format, read, sketch};
 pub use error::{Error, Invalid};
 pub use host::Host;

@@ -2,11 +2,9 @@
 
 use crate::Error;
 use jackfield_core::catalog::MethodKind;
-use jackfield_core::failure::{Failure, kind};
 use jackfield_core::payload::Payload;
-use jackfield_core::ports::{Call, Method, Methods, Outcome, Silent, StepAddress};
+use jackfield_core::ports::{Call, Method, Methods, Silent, StepAddress};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 /// A call of an `inline` method, or of a method in a worker, that is ready to be made; see [`Host::prepare_call`](crate::Host::prepare_call).
 /// What the method logs while it runs is dropped.
@@ -50,21 +48,23 @@ impl PreparedCall {
         &self.call.parameters
     }
 
+    /// Whether the method runs in a process of its own.
+    #[must_use]
+    pub fn runs_in_worker(&self) -> bool {
+        self.runs_in_worker
+    }
+
     /// Makes the call and returns its result; of a method in a worker it waits for that.
     ///
     /// # Errors
     /// [`Error::Failed`] with what the method failed with.
     pub fn call(&self) -> Result<Payload, Error> {
-        let outcome = if self.runs_in_worker { self.call_worker() } else { self.method.call(&self.call) };
+        let outcome = if self.runs_in_worker {
+            self.method.call_and_wait(Arc::new(call(self.call.parameters.clone())))
+        } else {
+            self.method.call(&self.call)
+        };
         outcome.map_err(|failure| Error::Failed(Box::new(failure)))
-    }
-
-    fn call_worker(&self) -> Outcome {
-        let (done, outcome) = sync_channel(1);
-        // nobody hears of it if this thread is gone, which does not happen
-        let done = Box::new(move |outcome| drop(done.send(outcome)));
-        self.method.start(Arc::new(call(self.call.parameters.clone())), done);
-        outcome.recv().unwrap_or_else(|_| Err(Failure::new(kind::INTERNAL, "a call was never answered")))
     }
 }
 

@@ -97,6 +97,15 @@ impl Cache {
         state.has_news = true;
     }
 
+    /// Whether a file besides `path` was found to have this hash, and is still there.
+    pub(crate) fn knows_elsewhere(&self, hash: Hash, path: &Path) -> bool {
+        let mut state = self.state.lock();
+        state.notes.take_over(read(&self.file).unwrap_or_default());
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut files = state.notes.files.iter();
+        files.any(|(other, note)| note.hash() == Some(hash) && Path::new(other) != path)
+    }
+
     /// Whether the stored copy with this name has been verified when it had `stamp`.
     pub(crate) fn is_intact(&self, hash: Hash, stamp: &Stamp) -> bool {
         self.state.lock().notes.intact.get(&hash) == Some(stamp)

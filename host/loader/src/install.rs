@@ -129,7 +129,9 @@ impl Registry {
         Ok(update)
     }
 
-    /// Takes a plugin off the list. Its file stays in the store, where other processes may need it.
+    /// Takes a plugin off the list, and its file out of the store unless something else needs it there: a file with the
+    /// same contents in a plugin directory, here or of another host with this data directory, or a process that has
+    /// opened it.
     ///
     /// # Errors
     /// If there is no such installed plugin, or several versions and none is named; if a plugin that is found now could
@@ -153,6 +155,9 @@ impl Registry {
         }
         self.index.write(&turn, installed)?;
         self.commit(without);
+        if !is_elsewhere {
+            self.store.discard(removed.sha256);
+        }
         Ok(PluginVersion { name: removed.name, version: removed.version })
     }
 

@@ -88,6 +88,10 @@ impl<M: Method> Method for Leased<M> {
         self.method.start(call, done);
     }
 
+    fn call_and_wait(&self, call: Arc<Call>) -> Outcome {
+        self.method.call_and_wait(call)
+    }
+
     fn cancelled(&self, call: &Call) {
         self.method.cancelled(call);
     }

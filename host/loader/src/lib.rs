@@ -45,6 +45,9 @@ mod refusal;
 mod registry;
 mod requires;
 mod serial;
+#[cfg(unix)]
+#[doc(hidden)]
+pub mod shared;
 mod stamp;
 mod store;
 mod trust;
@@ -53,7 +56,7 @@ mod verify;
 mod worker;
 
 pub use changes::{Changes, PluginVersion};
-pub use config::{RegistryConfig, WorkerLimits, WorkerProgram};
+pub use config::{RegistryConfig, Transport, WorkerLimits, WorkerProgram};
 pub use error::{LoadError, MissingDependency};
 pub use fault::Fault;
 pub use inspect::inspect_file;

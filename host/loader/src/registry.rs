@@ -212,7 +212,11 @@ impl Registry {
         found.draining = self.draining_after(&present, &found.usable);
         let before = std::mem::replace(&mut *present, found);
         let changes = Changes::between(&before.usable, &present.usable, &present.draining);
+        let gone = beyond(&before.usable, &present.usable);
+        let come = beyond(&present.usable, &before.usable);
         drop(present);
+        gone.iter().for_each(|entry| entry.set_replaced(true));
+        come.iter().for_each(|entry| entry.set_replaced(false));
         self.store.cache.save();
         changes
     }
@@ -278,6 +282,12 @@ impl Registry {
         };
         Failure::new(kind::PLUGIN_UNAVAILABLE, message)
     }
+}
+
+/// Those of `one` whose files are not among `other`.
+fn beyond(one: &[Arc<PluginEntry>], other: &[Arc<PluginEntry>]) -> Vec<Arc<PluginEntry>> {
+    let other: BTreeSet<Hash> = other.iter().map(|entry| entry.hash).collect();
+    one.iter().filter(|entry| !other.contains(&entry.hash)).cloned().collect()
 }
 
 impl Found {

@@ -6,8 +6,10 @@ use crate::error::LoadError;
 use crate::quarantine::Quarantine;
 use crate::stamp::Stamp;
 use jackfield_plugin_api::manifest::Manifest;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -77,6 +79,8 @@ pub(crate) struct Store {
     /// Whether a kept file is hashed each time that it is opened, whatever was noted about it.
     pub(crate) always_hashes: bool,
     pub(crate) quarantine: Arc<Quarantine>,
+    /// Kept files that this process opens, locked so that no other process takes them away.
+    opened: Mutex<BTreeMap<Hash, File>>,
 }
 
 impl Store {
@@ -85,7 +89,15 @@ impl Store {
         let (libraries, manifests) = (home.join("store"), home.join("described"));
         let cache = Cache::open(home.join("registry.json"));
         let quarantine = Arc::new(Quarantine::open(home.join("quarantine.json")));
-        let store = Self { home, libraries, manifests, cache, always_hashes: false, quarantine };
+        let store = Self {
+            home,
+            libraries,
+            manifests,
+            cache,
+            always_hashes: false,
+            quarantine,
+            opened: Mutex::default(),
+        };
         for directory in [&store.libraries, &store.manifests] {
             std::fs::create_dir_all(directory)
                 .map_err(|error| LoadError::io(directory, "written", &error))?;
@@ -132,6 +144,37 @@ impl Store {
         })
     }
 
+    /// Says to other processes that a kept file is needed, as long as this process has the store open.
+    fn hold(&self, hash: Hash, file: &File) {
+        let mut opened = self.opened.lock();
+        if opened.contains_key(&hash) {
+            return;
+        }
+        // a file system without locks, or without another descriptor: then a removed plugin may have to be added again
+        if let Ok(own) = file.try_clone()
+            && own.try_lock_shared().is_ok()
+        {
+            opened.insert(hash, own);
+        }
+    }
+
+    /// Deletes a kept file, and what it said about itself, unless another process has it open or something else of the same
+    /// contents was found somewhere.
+    pub(crate) fn discard(&self, hash: Hash) {
+        let path = self.library(hash);
+        if self.cache.knows_elsewhere(hash, &path) {
+            return;
+        }
+        self.opened.lock().remove(&hash);
+        let is_free = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        if is_free {
+            for file in [path, self.manifests.join(format!("{hash}.json"))] {
+                // what cannot be deleted costs room and nothing else
+                let _ = std::fs::remove_file(file);
+            }
+        }
+    }
+
     /// Where a kept file lies, after making sure that it is still what its name says: by its hash, or because it has
     /// not changed since that was last done.
     pub(crate) fn verified(&self, hash: Hash) -> Result<PathBuf, LoadError> {
@@ -139,6 +182,7 @@ impl Store {
         let failed = |error: io::Error| LoadError::io(&path, "read", &error);
         let now = SystemTime::now();
         let mut file = File::open(&path).map_err(failed)?;
+        self.hold(hash, &file);
         let stamp = Stamp::of(&file.metadata().map_err(failed)?);
         if !self.always_hashes && self.cache.is_intact(hash, &stamp) {
             return Ok(path);

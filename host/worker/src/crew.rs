@@ -4,6 +4,8 @@
 use crate::WorkerError;
 use crate::call::{RemoteCall, deadline_left};
 use crate::process::die;
+use crate::ring::Ring;
+use crate::shared::{self, Shared};
 use crate::wire::{Frame, Reader, Wire};
 use jackfield_plugin_api::abi::Buffer;
 use jackfield_plugin_api::abi::host::{CallFault, Instance};
@@ -15,9 +17,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
+/// Where calls come from.
+pub(crate) enum Source {
+    Socket(Mutex<Reader>),
+    Ring(Ring),
+}
+
+impl Source {
+    /// The shared memory if everything goes there; the socket must then be silent until the host ends.
+    pub(crate) fn new(mut reader: Reader, shared: Option<Shared>) -> std::io::Result<Self> {
+        match shared {
+            Some(shared) if shared.takes_all() => {
+                shared::die_with(reader.into_socket())?;
+                Ok(Self::Ring(Ring::new(&shared)))
+            }
+            shared => {
+                shared.into_iter().for_each(|shared| reader.open(shared.inlet()));
+                Ok(Self::Socket(Mutex::new(reader)))
+            }
+        }
+    }
+}
+
 pub(crate) struct Crew {
     wire: Arc<Wire>,
-    reader: Mutex<Reader>,
+    source: Source,
     kinds: Box<[MethodKind]>,
     result_bytes_max: u64,
     threads_max: usize,
@@ -38,14 +62,14 @@ struct State {
 impl Crew {
     pub(crate) fn new(
         wire: Arc<Wire>,
-        reader: Reader,
+        source: Source,
         instance: Arc<Instance>,
         kinds: Box<[MethodKind]>,
         hello: &Hello,
     ) -> Arc<Self> {
         Arc::new(Self {
             wire,
-            reader: Mutex::new(reader),
+            source,
             kinds,
             result_bytes_max: hello.result_bytes_max,
             // one that reads while all others are in calls
@@ -78,7 +102,10 @@ impl Crew {
     fn add_thread(self: &Arc<Self>) -> Result<(), WorkerError> {
         self.threads.fetch_add(1, Ordering::SeqCst);
         let crew = Arc::clone(self);
-        let spawned = std::thread::Builder::new().name("call".into()).spawn(move || crew.member());
+        let spawned = std::thread::Builder::new().name("call".into()).spawn(move || match &crew.source {
+            Source::Socket(reader) => crew.member(reader),
+            Source::Ring(ring) => crew.member_at(ring),
+        });
         if let Err(error) = spawned {
             self.threads.fetch_sub(1, Ordering::SeqCst);
             return Err(error.into());
@@ -87,10 +114,10 @@ impl Crew {
     }
 
     /// Body of a thread.
-    fn member(self: Arc<Self>) {
+    fn member(self: &Arc<Self>, reader: &Mutex<Reader>) {
         loop {
             self.waiting.fetch_add(1, Ordering::SeqCst);
-            let mut reader = self.reader.lock();
+            let mut reader = reader.lock();
             self.waiting.fetch_sub(1, Ordering::SeqCst);
             let frame = match reader.next() {
                 Ok(Some(frame)) => frame,
@@ -117,8 +144,33 @@ impl Crew {
         }
     }
 
+    /// Body of a thread that looks for calls in the shared memory.
+    fn member_at(self: &Arc<Self>, ring: &Ring) {
+        let mut served = None;
+        loop {
+            // a host that is not to be understood is not served
+            let Ok(frame) = ring.next(served.take()) else { die() };
+            match frame.kind {
+                Kind::Call => {
+                    let Some((call, instance)) = self.enter(frame) else { die() };
+                    if ring.is_deserted() && self.threads.load(Ordering::SeqCst) < self.threads_max {
+                        // without another thread calls wait for each other, and the next one tries again
+                        let _ = self.add_thread();
+                    }
+                    ring.leave();
+                    served = Some(call.body.len());
+                    self.make(call, &instance);
+                }
+                Kind::Cancel => self.cancel(frame.call),
+                Kind::Shutdown => return self.end(),
+                // something that a later host may say
+                _ => {}
+            }
+        }
+    }
+
     fn enter(&self, Frame { call: id, body, .. }: Frame) -> Option<(RemoteCall, Arc<Instance>)> {
-        let left = CallBody::decode(&body).ok()?.deadline_left_ns;
+        let left = CallBody::deadline_left_ns(&body)?;
         let deadline = deadline_left(left).and_then(|left| Instant::now().checked_add(left));
         let cancelled = Arc::new(AtomicBool::new(false));
         let mut state = self.state.lock();

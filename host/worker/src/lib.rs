@@ -14,6 +14,10 @@ mod open;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
+mod ring;
+#[cfg(unix)]
+mod shared;
+#[cfg(unix)]
 mod wire;
 
 pub mod sandbox;
@@ -52,12 +56,18 @@ pub enum WorkerError {
 pub fn serve() -> Result<(), WorkerError> {
     let socket = process::settle()?;
     let (wire, mut reader) = wire::split(socket)?;
-    let hello = reader.hello()?;
+    let (hello, shared) = reader.hello()?;
+    if shared.is_some() {
+        jackfield_loader::shared::keep_freed_memory();
+    }
     match open::open(&hello, &wire) {
         Ok(opened) => {
-            wire.send_ready(&opened)?;
+            wire.send_ready(&opened, shared.as_ref().map(shared::Shared::outlet))?;
             match opened.instance {
-                Some(instance) => crew::Crew::new(wire, reader, instance, opened.kinds, &hello).serve(),
+                Some(instance) => {
+                    let source = crew::Source::new(reader, shared)?;
+                    crew::Crew::new(wire, source, instance, opened.kinds, &hello).serve()
+                }
                 None => {
                     reader.until_end();
                     Ok(())

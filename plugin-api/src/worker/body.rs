@@ -92,6 +92,12 @@ impl<'a> CallBody<'a> {
         self.idempotency_key.get(self.run_id_bytes as usize + 1..).unwrap_or_default()
     }
 
+    /// The time that an encoded body has left, without a look at the rest of it; `None` if it is too short to be one.
+    #[must_use]
+    pub fn deadline_left_ns(bytes: &[u8]) -> Option<u64> {
+        Some(u64::from_le_bytes(*bytes.get(8..)?.first_chunk()?))
+    }
+
     /// Everything but the parameters, which stand at the end: so they need not be copied to be sent.
     pub fn encode_head(&self, bytes: &mut Vec<u8>) {
         bytes.extend(self.method_index.to_le_bytes());
@@ -279,6 +285,10 @@ mod tests {
             params: "{\"ä\":1}",
         };
         assert_eq!((call.run_id(), call.step()), ("run", "a[1].b"));
+        let mut bytes = Vec::new();
+        CallBody { deadline_left_ns: 7, ..call }.encode(&mut bytes);
+        assert_eq!(CallBody::deadline_left_ns(&bytes), Some(7));
+        assert_eq!(CallBody::deadline_left_ns(&bytes[..15]), None);
         round(&call, &mut Vec::new(), true);
         let failure = FailureBody { is_retryable: true, kind: "a.b", message: "ü", details: "" };
         round(&failure, &mut Vec::new(), false);

@@ -47,6 +47,8 @@ kinds! {
     Cancel = 3,
     /// To the worker: end once no call is left; no body.
     Shutdown = 4,
+    /// To either: the next frame comes by the memory that both share, instead of here; no body.
+    Shared = 5,
     /// To the host: the plugin is open; [`Ready`](super::Ready).
     Ready = 16,
     /// To the host: the plugin cannot be opened; [`Refusal`](super::Refusal). The worker ends.

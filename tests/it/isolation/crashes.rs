@@ -1,9 +1,21 @@
 //! What ends a worker, and what comes of it.
 
-use super::{bench, bench_with, put_witness, step, steps, wait_until_gone, with, workers};
-use jackfield::{RunStatus, StepStatus, Value, json};
+use super::{bench, bench_with, over, over_both, put_witness, step, steps, wait_until_gone, with, workers};
+use jackfield::{RunStatus, StepStatus, Transport, Value, json};
 use jackfield_tests::Bench;
 use std::time::{Duration, Instant};
+
+over_both!(
+    whatever_ends_the_process_fails_the_step_with_the_culprit_and_the_next_call_works,
+    printed_lines_tell_of_the_end_even_without_an_end_of_line,
+    what_a_method_does_wrong_without_a_crash_has_the_same_type_as_in_process,
+    an_endless_loop_ends_at_its_deadline_and_its_worker_after_the_grace,
+    a_timeout_is_retried_in_another_worker,
+    a_retry_after_a_crash_works,
+    others_go_on_while_a_worker_crashes,
+    too_many_crashes_quarantine_the_plugin_until_it_is_let_out,
+    a_plugin_that_refuses_its_configuration_says_so,
+);
 
 #[track_caller]
 fn run_bad(bench: &Bench, bad: Value) -> jackfield::Failure {
@@ -30,9 +42,8 @@ fn works(bench: &Bench) {
     assert_eq!(bench.run(steps(vec![next]), json!({})).completed().output(), "xxx");
 }
 
-#[test]
-fn whatever_ends_the_process_fails_the_step_with_the_culprit_and_the_next_call_works() {
-    let bench = bench(&["echo", "fault"]);
+fn whatever_ends_the_process_fails_the_step_with_the_culprit_and_the_next_call_works(transport: Transport) {
+    let bench = bench_with(&["echo", "fault"], over(transport, |_| ()));
     let cases = [
         ("segfault", json!({}), ("signal", json!(11)), "SIGSEGV", "about to write to address 8"),
         ("abort", json!({}), ("signal", json!(6)), "SIGABRT", "about to abort"),
@@ -53,9 +64,8 @@ fn whatever_ends_the_process_fails_the_step_with_the_culprit_and_the_next_call_w
     }
 }
 
-#[test]
-fn printed_lines_tell_of_the_end_even_without_an_end_of_line() {
-    let bench = bench(&[]);
+fn printed_lines_tell_of_the_end_even_without_an_end_of_line(transport: Transport) {
+    let bench = bench_with(&[], over(transport, |_| ()));
     put_witness(&bench, &[]);
     let finished = bench.run(steps(vec![step("a", "witness.print_and_crash")]), json!({}));
     let details = finished.error().details.value();
@@ -65,9 +75,11 @@ fn printed_lines_tell_of_the_end_even_without_an_end_of_line() {
     assert_eq!(lines, ["\"a line on standard output\"", "\"a line without an end on standard error\""]);
 }
 
-#[test]
-fn what_a_method_does_wrong_without_a_crash_has_the_same_type_as_in_process() {
-    let bench = bench_with(&["echo", "fault"], |config| config.loader.result_bytes_max = Some(100_000));
+fn what_a_method_does_wrong_without_a_crash_has_the_same_type_as_in_process(transport: Transport) {
+    let bench = bench_with(
+        &["echo", "fault"],
+        over(transport, |config| config.loader.result_bytes_max = Some(100_000)),
+    );
     let cases = [
         ("panic", json!({ "message": "boom" }), "plugin.panic", "boom"),
         ("invalid_json", json!({}), "validation", "no JSON"),
@@ -93,9 +105,8 @@ fn what_a_method_does_wrong_without_a_crash_has_the_same_type_as_in_process() {
     );
 }
 
-#[test]
-fn an_endless_loop_ends_at_its_deadline_and_its_worker_after_the_grace() {
-    let bench = bench(&["echo", "fault"]);
+fn an_endless_loop_ends_at_its_deadline_and_its_worker_after_the_grace(transport: Transport) {
+    let bench = bench_with(&["echo", "fault"], over(transport, |_| ()));
     works(&bench);
     let endless = with(step("bad", "fault.busy_loop"), "timeout", "50ms");
     let begun = Instant::now();
@@ -109,18 +120,16 @@ fn an_endless_loop_ends_at_its_deadline_and_its_worker_after_the_grace() {
     works(&bench);
 }
 
-#[test]
-fn a_timeout_is_retried_in_another_worker() {
-    let bench = bench(&["fault"]);
+fn a_timeout_is_retried_in_another_worker(transport: Transport) {
+    let bench = bench_with(&["fault"], over(transport, |_| ()));
     let step = with(with(step("a", "fault.hang"), "timeout", "30ms"), "max_retries", 2);
     let finished = bench.run(steps(vec![step]), json!({}));
     assert_eq!((&*finished.error().kind, finished.error().attempts), ("timeout", 3));
     super::wait_until("the workers that hang are gone", || workers(bench.dir()).is_empty());
 }
 
-#[test]
-fn a_retry_after_a_crash_works() {
-    let bench = bench(&[]);
+fn a_retry_after_a_crash_works(transport: Transport) {
+    let bench = bench_with(&[], over(transport, |_| ()));
     put_witness(&bench, &[]);
     let step = with(step("a", "witness.crash_first"), "max_retries", 1);
     let finished = bench.run(steps(vec![step]), json!({})).completed();
@@ -128,9 +137,8 @@ fn a_retry_after_a_crash_works() {
     assert_eq!(finished.step("a").attempts, 2);
 }
 
-#[test]
-fn others_go_on_while_a_worker_crashes() {
-    let bench = bench(&["echo", "fault"]);
+fn others_go_on_while_a_worker_crashes(transport: Transport) {
+    let bench = bench_with(&["echo", "fault"], over(transport, |_| ()));
     put_witness(&bench, &[]);
     let crash = |id: &str| with(step(id, "fault.segfault"), "critical", false);
     let mut all = vec![with(step("slow", "echo.sleep"), "parameters", json!({ "ms": 300 }))];
@@ -146,9 +154,11 @@ fn others_go_on_while_a_worker_crashes() {
     }
 }
 
-#[test]
-fn too_many_crashes_quarantine_the_plugin_until_it_is_let_out() {
-    let bench = bench_with(&["echo", "fault"], |config| config.isolation.workers.crash_budget = Some(2));
+fn too_many_crashes_quarantine_the_plugin_until_it_is_let_out(transport: Transport) {
+    let bench = bench_with(
+        &["echo", "fault"],
+        over(transport, |config| config.isolation.workers.crash_budget = Some(2)),
+    );
     for _ in 0..3 {
         assert_eq!(&*run_bad(&bench, step("bad", "fault.segfault")).kind, "plugin.crash");
     }
@@ -214,12 +224,14 @@ fn a_library_that_ends_whoever_loads_it_is_quarantined_by_first_contact() {
     assert_eq!(bench.run(&document, json!({})).completed().output()["attempt"], 1);
 }
 
-#[test]
-fn a_plugin_that_refuses_its_configuration_says_so() {
-    let bench = bench_with(&[], |config| {
-        let plugin = config.plugins.entry("witness".into()).or_default();
-        plugin.config.insert("refuse".into(), true.into());
-    });
+fn a_plugin_that_refuses_its_configuration_says_so(transport: Transport) {
+    let bench = bench_with(
+        &[],
+        over(transport, |config| {
+            let plugin = config.plugins.entry("witness".into()).or_default();
+            plugin.config.insert("refuse".into(), true.into());
+        }),
+    );
     put_witness(&bench, &[]);
     let finished = bench.run(steps(vec![step("a", "witness.where")]), json!({}));
     let failure = finished.error();

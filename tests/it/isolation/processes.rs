@@ -38,6 +38,24 @@ fn as_many_workers_as_were_asked_for_stay_without_work() {
 }
 
 #[test]
+fn workers_of_a_replaced_file_go_with_the_last_run_that_has_it() {
+    let bench = bench_with(&[], |config| config.isolation.workers.min = Some(2));
+    put_witness(&bench, &[]);
+    let run = bench.start(steps(vec![step("a", "witness.until_cancelled")]), json!({}));
+    wait_until("both are there", || workers(bench.dir()).len() == 2);
+    let old = workers(bench.dir());
+    put_witness(&bench, &[("OTHER_CONTENTS", "1"), ("ISOLATION", "\"\\\"isolation\\\":\\\"worker\\\",\"")]);
+    assert_eq!(bench.host().rescan().replaced.len(), 1);
+    let new = pid(&bench);
+    assert!(!old.contains(&new), "{new} in {old:?}");
+    assert!(old.iter().all(|pid| workers(bench.dir()).contains(pid)), "a run has it");
+    run.run.cancel(jackfield::CancelMode::Graceful, "enough");
+    let _ = run.finish();
+    wait_until("the old ones are gone", || !workers(bench.dir()).iter().any(|pid| old.contains(pid)));
+    wait_until("the new ones stay", || workers(bench.dir()).len() == 2);
+}
+
+#[test]
 fn a_worker_that_has_served_its_calls_is_replaced() {
     let bench = bench_with(&[], |config| {
         config.isolation.workers.recycle_after = Some(2);

@@ -1,7 +1,7 @@
 //! What passes between a method in a worker and the run that it belongs to.
 
-use super::{bench, isolated, put_witness, step, steps, with, workers};
-use jackfield::{RunListener, RunStatus, Value, json};
+use super::{bench_with, isolated, over, over_both, put_witness, step, steps, with, workers};
+use jackfield::{Config, RunListener, RunStatus, Transport, Value, json};
 use jackfield_tests::Bench;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -26,11 +26,26 @@ impl RunListener for Heard {
     }
 }
 
-#[test]
-fn log_progress_and_output_lines_arrive_before_the_result() {
+over_both!(
+    log_progress_and_output_lines_arrive_before_the_result,
+    a_cancelled_call_hears_of_it_and_its_worker_stays,
+    values_of_any_size_pass_in_both_directions,
+    calls_are_in_flight_at_the_same_time_and_serial_ones_are_not,
+);
+
+/// Steps ask for its workers; without that it runs in this process.
+fn echo_over(transport: Transport) -> impl FnOnce(&mut Config) {
+    over(transport, move |config| {
+        let echo = config.plugins.entry("echo".to_owned()).or_default();
+        (echo.isolation, echo.transport) = (None, Some(transport));
+    })
+}
+
+fn log_progress_and_output_lines_arrive_before_the_result(transport: Transport) {
     let heard = Arc::new(Heard::default());
     let listener = Arc::clone(&heard);
-    let bench = Bench::with(&[], |builder| builder.config(isolated(|_| ())).listener(listener));
+    let bench =
+        Bench::with(&[], move |builder| builder.config(isolated(over(transport, |_| ()))).listener(listener));
     put_witness(&bench, &[]);
     let options = jackfield::RunOptions::id("r");
     let run = bench.start_with(steps(vec![step("a", "witness.tell")]), json!({}), options);
@@ -43,17 +58,16 @@ fn log_progress_and_output_lines_arrive_before_the_result() {
     assert_eq!(output["parent"], std::process::id());
 }
 
-#[test]
-fn a_cancelled_call_hears_of_it_and_its_worker_stays() {
+fn a_cancelled_call_hears_of_it_and_its_worker_stays(transport: Transport) {
     let heard = Arc::new(Heard::default());
     let listener = Arc::clone(&heard);
-    let bench = Bench::with(&[], |builder| {
+    let bench = Bench::with(&[], move |builder| {
         // there is room for one call: the next one is made when the cancelled one has returned
-        let patient = isolated(|config| {
+        let patient = isolated(over(transport, |config| {
             config.engine.cancel_grace = Some(Duration::from_secs(600));
             config.isolation.workers.threads_max = Some(1);
             config.isolation.workers.max = Some(1);
-        });
+        }));
         builder.config(patient).listener(listener)
     });
     put_witness(&bench, &[]);
@@ -68,9 +82,8 @@ fn a_cancelled_call_hears_of_it_and_its_worker_stays() {
     assert!(before.iter().any(|pid| next.output()["pid"] == *pid), "{before:?} {:?}", next.output());
 }
 
-#[test]
-fn values_of_any_size_pass_in_both_directions() {
-    let bench = bench(&[]);
+fn values_of_any_size_pass_in_both_directions(transport: Transport) {
+    let bench = bench_with(&[], echo_over(transport));
     bench.put_file(jackfield_tests::bundled_plugin("echo"), "echo");
     for size in [0, 1, 1_000, 65_536, 3_000_000] {
         let text = "ä".repeat(size / 2);
@@ -86,9 +99,8 @@ fn values_of_any_size_pass_in_both_directions() {
     assert!(!workers(bench.dir()).is_empty());
 }
 
-#[test]
-fn calls_are_in_flight_at_the_same_time_and_serial_ones_are_not() {
-    let bench = bench(&["echo"]);
+fn calls_are_in_flight_at_the_same_time_and_serial_ones_are_not(transport: Transport) {
+    let bench = bench_with(&["echo"], echo_over(transport));
     put_witness(&bench, &[]);
     let sleep = |nth: usize| {
         let sleep = with(step(&format!("s{nth}"), "echo.sleep"), "isolation", "worker");

@@ -29,6 +29,7 @@ const UNSAFE: &[&str] = &[
     "plugin-api/src/abi/",
     "plugin-api/src/export/",
     "host/loader/src/library.rs",
+    "host/loader/src/shared/memory.rs",
     // raw system calls, to see them refused
     "host/worker/tests/sandbox/calls.rs",
     "plugins/fault/src/crash.rs",

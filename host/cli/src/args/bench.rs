@@ -23,9 +23,11 @@ Figures (medians over the repeats; for people also the smallest and the largest)
                   the nominal length of the bodies
   metg_us         (stencil) METG(50 %): the smallest body at which half of the ideal is reached, in microseconds;
                   left out if not even 1 ms is enough
-  latency_us      (more than one run) from the start of a run to having its result, in microseconds
+  latency_us      (more than one run) from the start of a run to having its result, in microseconds; (calls into a
+                  worker) from the start of a call of the first size to having its result
   calls           (calls) per size of parameters and result: one call through the loader, one of a Rust function
-                  that copies as many bytes, in nanoseconds; ns_per_step is that of the first size
+                  that copies as many bytes, in nanoseconds, and with workers its latency_us; ns_per_step is that
+                  of the first size
 For the shape definition a step is one of the document, which is parsed, checked and made a plan.";
 
 /// The command line of `bench`.
@@ -62,6 +64,9 @@ pub(crate) struct BenchArgs {
     /// Where the methods run; for workers the program `jackfield` becomes one
     #[arg(long, value_enum, default_value = "in_process")]
     pub(crate) isolation: BenchIsolation,
+    /// How calls reach a worker [default: that of the configuration, else socket]
+    #[arg(long, value_enum)]
+    pub(crate) transport: Option<BenchTransport>,
     /// Threads that run steps; 0 is one per core [default: that of the configuration, else 0]
     #[arg(long, value_name = "T", value_parser = value_parser!(u32).range(0..=1_024))]
     pub(crate) threads: Option<u32>,
@@ -127,6 +132,25 @@ pub(crate) enum BenchIsolation {
     InProcess,
     /// In a process of their own
     Worker,
+}
+
+/// How calls reach a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum BenchTransport {
+    /// By a socket; large values by shared memory
+    Socket,
+    /// All by shared memory
+    SharedMemory,
+}
+
+impl From<BenchTransport> for jackfield::Transport {
+    fn from(transport: BenchTransport) -> Self {
+        match transport {
+            BenchTransport::Socket => Self::Socket,
+            BenchTransport::SharedMemory => Self::SharedMemory,
+        }
+    }
 }
 
 impl From<History> for jackfield::History {

@@ -35,7 +35,14 @@ mod unix {
                     pool
                 }
             };
-            Ok(Arc::new(Leased::new(WorkerMethod { facts, pool }, lease)))
+            Ok(Arc::new(Leased::new(WorkerMethod::new(facts, pool), lease)))
+        }
+
+        /// Whether no new run gets this file.
+        pub(crate) fn set_replaced(&self, is_replaced: bool) {
+            if let Some(pool) = &self.stages.lock().pool {
+                pool.set_replaced(is_replaced);
+            }
         }
 
         fn pool(
@@ -59,6 +66,7 @@ mod unix {
                     hello: self.hello(Some(config), limits.threads_max, around)?,
                     program: self.program(around)?,
                     limits,
+                    transport: around.config.transport(&self.manifest.name),
                     clock,
                     quarantine: Arc::clone(&around.store.quarantine),
                 },
@@ -153,6 +161,9 @@ fn absolute(path: std::path::PathBuf) -> std::path::PathBuf {
 
 #[cfg(not(unix))]
 impl PluginEntry {
+    /// There are no workers to end.
+    pub(crate) fn set_replaced(&self, _: bool) {}
+
     pub(super) fn bind_remote(
         &self,
         _: &mut Stages,

@@ -101,7 +101,7 @@ impl Inbox {
     }
 
     /// How long the body of a frame may be; those that only a host sends may have none.
-    fn bytes_max(&self, kind: Kind) -> u32 {
+    pub(crate) fn bytes_max(&self, kind: Kind) -> u32 {
         match kind {
             Kind::Result => self.result_bytes_max,
             Kind::Failed | Kind::Panicked | Kind::Unsupported => ERROR_BYTES_MAX,
@@ -109,7 +109,7 @@ impl Inbox {
             Kind::BadStatus => 4,
             Kind::TooLarge => 8,
             Kind::Log | Kind::Progress | Kind::Output | Kind::Heartbeat => TELLING_BYTES_MAX,
-            Kind::Hello | Kind::Call | Kind::Cancel | Kind::Shutdown => 0,
+            Kind::Hello | Kind::Call | Kind::Cancel | Kind::Shutdown | Kind::Shared => 0,
         }
     }
 }

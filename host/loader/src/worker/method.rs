@@ -5,12 +5,27 @@ use crate::method::MethodFacts;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::ports::{Call, Completion, Method, Outcome};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A method bound to the pool of its plugin version. Whatever kind it has in the plugin, here it answers by a completion: no
 /// thread waits for a worker.
 pub(crate) struct WorkerMethod {
-    pub(crate) facts: Arc<MethodFacts>,
-    pub(crate) pool: Arc<Pool>,
+    facts: Arc<MethodFacts>,
+    pool: Arc<Pool>,
+    is_released: AtomicBool,
+}
+
+impl WorkerMethod {
+    pub(crate) fn new(facts: Arc<MethodFacts>, pool: Arc<Pool>) -> Self {
+        pool.bound();
+        Self { facts, pool, is_released: AtomicBool::new(false) }
+    }
+}
+
+impl Drop for WorkerMethod {
+    fn drop(&mut self) {
+        self.released();
+    }
 }
 
 impl Method for WorkerMethod {
@@ -26,6 +41,10 @@ impl Method for WorkerMethod {
         self.pool.start(call, Arc::clone(&self.facts), done);
     }
 
+    fn call_and_wait(&self, call: Arc<Call>) -> Outcome {
+        self.pool.call(call, Arc::clone(&self.facts))
+    }
+
     fn cancelled(&self, call: &Call) {
         self.pool.cancel(call);
     }
@@ -37,5 +56,9 @@ impl Method for WorkerMethod {
     // its worker knows when it returns
     fn returned(&self, _: &Call) {}
 
-    fn released(&self) {}
+    fn released(&self) {
+        if !self.is_released.swap(true, Ordering::SeqCst) {
+            self.pool.unbound();
+        }
+    }
 }

@@ -9,8 +9,10 @@
 //! A pool's state stands behind one lock. Nobody holds it while answering a call. A worker that does
 //! anything but what the protocol allows is killed; whatever it says before is not believed further than its own calls.
 
+mod answer;
 mod clock;
 mod crash;
+mod ear;
 mod inbox;
 mod lines;
 mod method;
@@ -19,6 +21,7 @@ mod pool;
 mod probe;
 mod process;
 mod seats;
+mod share;
 mod supervisor;
 mod talk;
 mod ungranted;

@@ -1,36 +1,27 @@
-//! The workers of one plugin version: who gets which call, when there are more or fewer of them, and what happens when one
-//! ends.
+//! The workers of one plugin version: who gets which call. How many of them there are (`size`), what they say (`heard`) and
+//! what happens when one ends (`ends`) stand in files of their own.
 
+mod ends;
+mod heard;
+mod size;
+
+use super::answer::Answer;
 use super::clock::Clock;
-use super::crash::{Crash, Killed};
-use super::process::{self, End};
-use super::seats::{Assigned, InFlight, Pending, Phase, Seat, Seats};
-use super::talk::{Worker, listen};
-use super::ungranted;
-use crate::config::{WorkerLimits, WorkerProgram};
-use crate::method::{MethodFacts, log};
+use super::crash::Killed;
+use super::seats::{Assigned, Pending, Seats};
+use crate::config::{Transport, WorkerLimits, WorkerProgram};
+use crate::method::MethodFacts;
 use crate::quarantine::Quarantine;
 use crate::store::Hash;
+use ends::Restarts;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::ports::{Call, Completion, Outcome};
-use jackfield_plugin_api::Error;
-use jackfield_plugin_api::abi::Buffer;
-use jackfield_plugin_api::abi::host::CallFault;
-use jackfield_plugin_api::worker::{
-    Body, BrokenFrame, CallBody, FailureBody, Hello, Kind, LineBody, LogBody, NO_CALL, PROTOCOL,
-    ProgressBody, REFUSED_BY_SANDBOX, Ready, Refusal,
-};
+use jackfield_plugin_api::worker::{CallBody, Hello, Kind};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use semver::Version;
-use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-
-/// The longest pause before a worker is started again.
-const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// The first pause; the start after the first crash does not wait.
-const PAUSE_MIN: Duration = Duration::from_millis(10);
 
 /// What a pool is made of.
 pub(crate) struct PoolSetup {
@@ -40,6 +31,7 @@ pub(crate) struct PoolSetup {
     pub(crate) hello: Hello,
     pub(crate) program: WorkerProgram,
     pub(crate) limits: WorkerLimits,
+    pub(crate) transport: Transport,
     pub(crate) clock: Arc<Clock>,
     pub(crate) quarantine: Arc<Quarantine>,
 }
@@ -62,16 +54,10 @@ struct State {
     is_idle_look_ordered: bool,
     /// Why no worker is started any more.
     closed: Option<Failure>,
-}
-
-/// Crashes and the pauses after them.
-#[derive(Default)]
-struct Restarts {
-    /// Within the window, the oldest first.
-    crashes: VecDeque<Instant>,
-    /// Crashes since the last call that ended well.
-    in_a_row: u32,
-    not_before: Option<Instant>,
+    /// Methods that are bound for runs that have not ended.
+    bound: usize,
+    /// New runs get another file than this plugin's.
+    is_replaced: bool,
 }
 
 impl Pool {
@@ -84,6 +70,8 @@ impl Pool {
             is_start_ordered: false,
             is_idle_look_ordered: false,
             closed: None,
+            bound: 0,
+            is_replaced: false,
         };
         let pool = Arc::new_cyclic(|me| Self {
             setup,
@@ -116,6 +104,20 @@ impl Pool {
         let lane = self.lanes[facts.index as usize];
         state.seats.wait(lane, Pending { call, facts, done });
         self.move_on(state);
+    }
+
+    /// Makes a call and waits for its outcome.
+    pub(crate) fn call(&self, call: Arc<Call>, facts: Arc<MethodFacts>) -> Outcome {
+        let answer = Arc::new(Answer::default());
+        let own = Arc::clone(&answer);
+        self.start(Arc::clone(&call), facts, Box::new(move |outcome| own.give(outcome)));
+        if !answer.is_there() {
+            let worker = self.state.lock().seats.worker_of(&call);
+            if let Some(worker) = worker {
+                worker.look_for(&answer, call.parameters.len(), self);
+            }
+        }
+        answer.take()
     }
 
     /// The call is to stop.
@@ -163,204 +165,6 @@ impl Pool {
         fail(waiting, &failure);
     }
 
-    /// What a worker says. Called by the thread that listens to it.
-    ///
-    /// # Errors
-    /// If it may not say that.
-    pub(crate) fn heard(
-        &self,
-        worker: &Arc<Worker>,
-        kind: Kind,
-        call: u64,
-        body: Vec<u8>,
-    ) -> Result<(), BrokenFrame> {
-        if kind.is_end() {
-            return self.call_ended(worker, kind, call, body);
-        }
-        if kind.is_telling() {
-            return self.told(worker, kind, call, &body);
-        }
-        match kind {
-            Kind::Ready => {
-                let ready = Ready::decode(&body)?;
-                if ready.protocol != PROTOCOL {
-                    return Err(BrokenFrame::Body("it is of another protocol"));
-                }
-                ungranted::warn(&self.setup.plugin, &ready.unenforced);
-                self.ready(worker)
-            }
-            Kind::Refused => {
-                self.refused(&Refusal::decode(&body)?);
-                Ok(())
-            }
-            _ => Err(BrokenFrame::Body("only a host says that")),
-        }
-    }
-
-    fn ready(&self, worker: &Worker) -> Result<(), BrokenFrame> {
-        let mut state = self.state.lock();
-        let Some(seat) = state.seats.all.get_mut(&worker.id) else { return Ok(()) };
-        if seat.phase != Phase::Starting {
-            return Err(BrokenFrame::Body("it says twice that it is ready"));
-        }
-        seat.phase = Phase::Ready;
-        seat.idle_since = Instant::now();
-        self.move_on(state);
-        Ok(())
-    }
-
-    fn refused(&self, refusal: &Refusal) {
-        let Refusal { code, reason } = refusal;
-        let plugin = &self.setup.plugin;
-        let reason = crate::error::refusal_line(code, reason);
-        let message = format!("plugin `{plugin}` does not start: {reason} [{code}]");
-        let failure = Failure { retryable: false, ..Failure::new(kind::PLUGIN_UNAVAILABLE, message) };
-        let failure = match &**code {
-            REFUSED_BY_SANDBOX => failure,
-            _ => ungranted::explain(&self.setup.hello, failure),
-        };
-        let waiting = self.state.lock().seats.take_waiting();
-        fail(waiting, &failure);
-    }
-
-    fn call_ended(&self, worker: &Worker, kind: Kind, id: u64, body: Vec<u8>) -> Result<(), BrokenFrame> {
-        let mut state = self.state.lock();
-        let Some(InFlight { pending, .. }) = state.seats.finish(worker.id, id) else {
-            return Err(BrokenFrame::Body("it ends a call that it does not have"));
-        };
-        state.restarts.in_a_row = 0;
-        self.retire(&mut state, worker.id);
-        self.move_on(state);
-        let Pending { facts, done, .. } = pending;
-        let (outcome, broken) = outcome(&facts, kind, body);
-        done(outcome.map_err(|failure| {
-            if kind == Kind::Failed { ungranted::explain(&self.setup.hello, failure) } else { failure }
-        }));
-        broken.map_or(Ok(()), Err)
-    }
-
-    fn told(&self, worker: &Worker, kind: Kind, id: u64, body: &[u8]) -> Result<(), BrokenFrame> {
-        let call = self.state.lock().seats.call(worker.id, id);
-        if kind == Kind::Log {
-            let LogBody { level, message, fields } = LogBody::decode(body)?;
-            worker.note(message);
-            match (call, id) {
-                (Some(call), _) => log(&call, level, message, fields),
-                (None, NO_CALL) => {
-                    crate::instances::log_of_instance(&self.setup.plugin, level, message, fields)
-                }
-                // it has ended, and nobody listens any more
-                (None, _) => {}
-            }
-            return Ok(());
-        }
-        let Some(call) = call else { return Ok(()) };
-        match kind {
-            Kind::Progress => {
-                let ProgressBody { fraction, message } = ProgressBody::decode(body)?;
-                call.listener.progress(&call, fraction, message);
-            }
-            Kind::Output => {
-                let LineBody { is_stderr, line } = LineBody::decode(body)?;
-                worker.note(line);
-                call.listener.output_line(&call, is_stderr, line);
-            }
-            // no host asks for heartbeats yet
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// A worker is gone. Called by the thread that listened to it.
-    pub(crate) fn ended(&self, worker: &Worker, end: End) {
-        let mut state = self.state.lock();
-        let Some((phase, calls)) = state.seats.unseat(worker.id) else { return };
-        let crash = Crash {
-            plugin: &self.setup.plugin,
-            version: &self.setup.version,
-            pid: worker.process.pid,
-            killed: worker.killed(),
-            end,
-            lines: worker.last_lines(),
-            calls: calls.len(),
-        };
-        let is_expected = match crash.killed {
-            Some(Killed::HostEnds | Killed::Lingering) => true,
-            _ => phase == Phase::Leaving && calls.is_empty(),
-        };
-        let (failure, mut failed) = (ungranted::explain(&self.setup.hello, crash.failure()), calls);
-        let mut quarantined = None;
-        if !is_expected {
-            tracing::warn!(
-                plugin = crash.plugin,
-                pid = crash.pid,
-                calls = crash.calls,
-                "a worker {}",
-                crash.what()
-            );
-            let is_alone = !state.seats.all.values().any(Seat::takes_calls);
-            if phase == Phase::Starting && is_alone {
-                // whoever waits would wait for the next one that does the same
-                failed.extend(state.seats.take_waiting());
-            }
-            // a call that does not return is its step's failure already, and no crash
-            if !matches!(crash.killed, Some(Killed::Stuck { .. })) {
-                quarantined = self.count_crash(&mut state, &crash);
-            }
-        }
-        self.emptied.notify_all();
-        self.move_on(state);
-        let Some((reason, of_waiting, waiting)) = quarantined else { return fail(failed, &failure) };
-        // first, so that whoever hears of the crash finds the plugin quarantined
-        let (plugin, version) = (&self.setup.plugin, &self.setup.version);
-        self.setup.quarantine.add(self.setup.hash, plugin, version, &reason);
-        fail(failed, &failure);
-        fail(waiting, &of_waiting);
-    }
-
-    /// Counts a crash; if it was one too many, no worker is started any more.
-    fn count_crash(&self, state: &mut State, crash: &Crash<'_>) -> Option<(String, Failure, Vec<Pending>)> {
-        let WorkerLimits { crash_budget, crash_window, .. } = self.setup.limits;
-        let now = Instant::now();
-        let Restarts { crashes, in_a_row, not_before } = &mut state.restarts;
-        crashes.retain(|at| now.duration_since(*at) < crash_window);
-        crashes.push_back(now);
-        *in_a_row += 1;
-        *not_before = pause(*in_a_row).map(|pause| now + pause);
-        if crashes.len() <= crash_budget as usize {
-            return None;
-        }
-        let window = jackfield_core::model::duration::display(crash_window);
-        let reason = format!(
-            "{} of its workers crashed within {window}; the last one {}",
-            crashes.len(),
-            crash.what()
-        );
-        let failure = crate::quarantine::failure(&self.setup.plugin, &self.setup.version, &reason);
-        state.closed = Some(failure.clone());
-        let waiting = state.seats.take_waiting();
-        let workers: Vec<u64> = state.seats.all.keys().copied().collect();
-        workers.into_iter().for_each(|worker| self.retire(state, worker));
-        Some((reason, failure, waiting))
-    }
-
-    /// Lets a worker go if it has nothing to do and is not to be given anything any more.
-    fn retire(&self, state: &mut State, worker: u64) {
-        let recycle_after = self.setup.limits.recycle_after;
-        let Some(seat) = state.seats.all.get_mut(&worker) else { return };
-        let is_used_up = recycle_after > 0 && seat.served >= recycle_after;
-        if seat.phase == Phase::Ready && is_used_up {
-            seat.phase = Phase::Leaving;
-        }
-        if state.closed.is_some() && seat.phase == Phase::Ready {
-            seat.phase = Phase::Leaving;
-        }
-        if seat.phase == Phase::Leaving && seat.calls.is_empty() {
-            seat.worker.tell(Kind::Shutdown, NO_CALL);
-            self.at(Instant::now() + self.setup.limits.grace, move |pool| pool.kill_if_lingering(worker));
-        }
-    }
-
     /// Gives calls that wait to workers, and orders workers if there are too few.
     fn move_on(&self, mut state: MutexGuard<'_, State>) {
         let mut assigned = Vec::new();
@@ -399,129 +203,12 @@ impl Pool {
         }
     }
 
-    /// Orders another worker if one is needed and may be had.
-    fn grow(&self, state: &mut State) {
-        let WorkerLimits { min, max, .. } = self.setup.limits;
-        let max = max.max(1);
-        if state.is_start_ordered || state.closed.is_some() {
-            return;
-        }
-        let all = || state.seats.all.values();
-        let taking = all().filter(|seat| seat.takes_calls()).count();
-        // a crash is to take as few calls along as can be
-        let is_one_shared = all().any(|seat| seat.takes_calls() && seat.calls.len() > 1);
-        let is_one_starting = all().any(|seat| seat.phase == Phase::Starting);
-        let has_work = state.seats.is_anything_waiting() || is_one_shared;
-        let is_wanted = taking < min || (has_work && !is_one_starting);
-        // workers that wait for calls that were given up are not used, but there are not more and more of them
-        let is_allowed = taking < max && all().count() < max * 2 && !is_one_starting;
-        if is_wanted && is_allowed {
-            state.is_start_ordered = true;
-            let at = state.restarts.not_before.unwrap_or_else(Instant::now);
-            self.at(at, |pool| pool.start_worker());
-        }
-    }
-
-    /// Starts a worker. On the clock's thread.
-    fn start_worker(&self) {
-        if self.state.lock().closed.is_some() {
-            return;
-        }
-        let started = process::start(&self.setup.program, &self.setup.hello.sandbox.grant);
-        let mut state = self.state.lock();
-        state.is_start_ordered = false;
-        let id = state.seats.next_worker();
-        let worker = started.and_then(|started| Worker::new(id, started)).and_then(|(worker, ears)| {
-            let pool = self.me.upgrade().ok_or(std::io::ErrorKind::NotFound)?;
-            let own = Arc::clone(&worker);
-            let listener = std::thread::Builder::new().name("jackfield-worker".into());
-            listener.spawn(move || listen(&own, ears, &pool))?;
-            Ok(worker)
-        });
-        match worker {
-            Ok(worker) => {
-                state.seats.seat(Arc::clone(&worker));
-                if state.closed.is_some() {
-                    worker.kill(Killed::HostEnds);
-                }
-                drop(state);
-                self.greet(&worker);
-            }
-            Err(error) => {
-                let program = self.setup.program.path.display();
-                let message = format!(
-                    "plugin `{}`: no worker process could be started from `{program}`: {error}",
-                    self.setup.plugin
-                );
-                let waiting = state.seats.take_waiting();
-                drop(state);
-                fail(waiting, &Failure::new(kind::PLUGIN_UNAVAILABLE, message));
-            }
-        }
-    }
-
-    fn greet(&self, worker: &Arc<Worker>) {
-        // a hello fits into a frame, unless the configuration is beyond all measure: then the worker never gets ready
-        let _ = worker.send(Kind::Hello, NO_CALL, &self.setup.hello.encode(), None);
-        let id = worker.id;
-        self.at(Instant::now() + self.setup.limits.start_timeout, move |pool| {
-            let state = pool.state.lock();
-            if let Some(seat) = state.seats.all.get(&id).filter(|seat| seat.phase == Phase::Starting) {
-                seat.worker.kill(Killed::StartTimeout);
-            }
-        });
-    }
-
     fn kill_if_stuck(&self, worker: u64, id: u64) {
         let state = self.state.lock();
         let (Some(seat), Some(call)) = (state.seats.all.get(&worker), state.seats.call(worker, id)) else {
             return;
         };
         seat.worker.kill(Killed::Stuck { step: call.step().to_owned() });
-    }
-
-    fn kill_if_lingering(&self, worker: u64) {
-        if let Some(seat) = self.state.lock().seats.all.get(&worker) {
-            seat.worker.kill(Killed::Lingering);
-        }
-    }
-
-    fn order_idle_look(&self, state: &mut State) {
-        if state.is_idle_look_ordered || state.closed.is_some() {
-            return;
-        }
-        let idle = || state.seats.all.values().filter(|seat| seat.is_idle());
-        if idle().count() == 0 || state.seats.all.len() <= self.setup.limits.min {
-            return;
-        }
-        let first = idle().map(|seat| seat.idle_since).min();
-        let Some(at) = first.and_then(|first| first.checked_add(self.setup.limits.idle)) else { return };
-        state.is_idle_look_ordered = true;
-        // not again and again while calls come and go
-        self.at(at.max(Instant::now() + self.setup.limits.idle / 8), Self::look_for_idle);
-    }
-
-    fn look_for_idle(&self) {
-        let mut state = self.state.lock();
-        state.is_idle_look_ordered = false;
-        let WorkerLimits { min, idle, .. } = self.setup.limits;
-        let too_many = state.seats.all.len().saturating_sub(min);
-        let is_over = |seat: &Seat| seat.is_idle() && seat.idle_since.elapsed() >= idle;
-        let over: Vec<u64> = state
-            .seats
-            .all
-            .iter()
-            .filter(|(_, seat)| is_over(seat))
-            .map(|(id, _)| *id)
-            .take(too_many)
-            .collect();
-        for id in over {
-            if let Some(seat) = state.seats.all.get_mut(&id) {
-                seat.phase = Phase::Leaving;
-            }
-            self.retire(&mut state, id);
-        }
-        self.order_idle_look(&mut state);
     }
 
     /// Does something later, if the pool is still there.
@@ -535,12 +222,6 @@ impl Pool {
     }
 }
 
-/// How long to wait before the next start, after so many crashes in a row.
-fn pause(in_a_row: u32) -> Option<Duration> {
-    let doubled = in_a_row.checked_sub(2)?;
-    Some(PAUSE_MIN.saturating_mul(1 << doubled.min(16)).min(PAUSE_MAX))
-}
-
 fn fail(calls: Vec<Pending>, failure: &Failure) {
     calls.into_iter().for_each(|pending| (pending.done)(Err(failure.clone())));
 }
@@ -548,53 +229,4 @@ fn fail(calls: Vec<Pending>, failure: &Failure) {
 fn deadline_left_ns(call: &Call) -> u64 {
     let left = call.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     left.map_or(u64::MAX, |left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX - 1))
-}
-
-/// What the end of a call means; a body that cannot be read fails the call and ends the conversation.
-fn outcome(facts: &MethodFacts, kind: Kind, body: Vec<u8>) -> (Outcome, Option<BrokenFrame>) {
-    match result(kind, body) {
-        Ok(Ended::Call(result)) => (facts.rules.outcome(result), None),
-        Ok(Ended::TooLarge(bytes)) => (Err(facts.rules.too_large(bytes)), None),
-        Err(broken) => {
-            let message = format!("the worker of `{}` sent {broken}", facts.name);
-            (Err(Failure::new(kind::PLUGIN_CRASH, message)), Some(broken))
-        }
-    }
-}
-
-fn error(body: &FailureBody<'_>) -> Error {
-    let error = Error::new(body.kind, body.message).retryable(body.is_retryable);
-    match serde_json::from_str::<&serde_json::value::RawValue>(body.details) {
-        Ok(details) => error.details(&details),
-        // the error itself counts more than details that are no JSON
-        Err(_) => error,
-    }
-}
-
-enum Ended {
-    Call(Result<Buffer, CallFault>),
-    TooLarge(u64),
-}
-
-fn result(kind: Kind, body: Vec<u8>) -> Result<Ended, BrokenFrame> {
-    let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned().into_boxed_str();
-    let fault = match kind {
-        Kind::Result => return Ok(Ended::Call(Ok(Buffer::from_vec(body)))),
-        Kind::TooLarge => {
-            let bytes = body.try_into().map_err(|_| BrokenFrame::Body("it is no number"))?;
-            return Ok(Ended::TooLarge(u64::from_le_bytes(bytes)));
-        }
-        Kind::Failed => {
-            let FailureBody { is_retryable, kind, message, details } = FailureBody::decode(&body)?;
-            CallFault::Failed(error(&FailureBody { is_retryable, kind, message, details }))
-        }
-        Kind::Panicked => CallFault::Panicked(text(&body)),
-        Kind::Unsupported => CallFault::Unsupported(text(&body)),
-        Kind::BadStatus => {
-            let status = body.try_into().map_err(|_| BrokenFrame::Body("it is no status"))?;
-            CallFault::BadStatus(i32::from_le_bytes(status))
-        }
-        _ => return Err(BrokenFrame::Body("it is not the end of a call")),
-    };
-    Ok(Ended::Call(Err(fault)))
 }

@@ -195,6 +195,12 @@ impl Seats {
         self.places.get(&address(call)).copied()
     }
 
+    /// The worker that has a call.
+    pub(crate) fn worker_of(&self, call: &Call) -> Option<Arc<Worker>> {
+        let (worker, _) = self.place(call)?;
+        Some(Arc::clone(&self.all.get(&worker)?.worker))
+    }
+
     /// Takes a call out of its worker: it has ended.
     pub(crate) fn finish(&mut self, worker: u64, id: u64) -> Option<InFlight> {
         let seat = self.all.get_mut(&worker)?;

@@ -1,15 +1,17 @@
 //! The conversation with one worker: what anybody tells it, and the thread that hears what it says.
 
 use super::crash::Killed;
-use super::inbox::{Frame, Inbox, Next};
+use super::ear::Ear;
+use super::inbox::{Frame, Next};
 use super::lines::{LastLines, Splitter};
-use super::outbox::{Chunk, Outbox};
+use super::outbox::{Outbox, Way};
 use super::pool::Pool;
 use super::process::{End, Process, Started};
+use super::share::Share;
 use jackfield_core::payload::Payload;
-use jackfield_plugin_api::worker::{BrokenFrame, Head, Kind};
+use jackfield_plugin_api::worker::{BrokenFrame, Head, Hello, Kind, NO_CALL};
 use parking_lot::Mutex;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -21,8 +23,12 @@ use std::sync::Arc;
 pub(crate) struct Worker {
     pub(crate) id: u64,
     pub(crate) process: Process,
-    socket: UnixStream,
-    outbox: Mutex<Outbox>,
+    pub(super) socket: UnixStream,
+    pub(super) outbox: Mutex<Outbox>,
+    /// Held by whoever hears what it says: the thread that listens, or one that waits for the end of a call.
+    pub(super) ear: Mutex<Ear>,
+    /// The memory that it shares with this process, if it does.
+    pub(super) share: Option<Share>,
     /// Wakes the thread that listens, when the outbox has something that the socket did not take.
     waker: UnixStream,
     lines: Mutex<LastLines>,
@@ -37,7 +43,12 @@ pub(crate) struct Ears {
 }
 
 impl Worker {
-    pub(crate) fn new(id: u64, started: Started) -> io::Result<(Arc<Self>, Ears)> {
+    pub(crate) fn new(
+        id: u64,
+        started: Started,
+        share: Option<Share>,
+        result_bytes_max: u32,
+    ) -> io::Result<(Arc<Self>, Ears)> {
         let Started { process, socket, stdout, stderr } = started;
         let (waker, woken) = UnixStream::pair()?;
         for socket in [&socket, &waker, &woken] {
@@ -50,11 +61,33 @@ impl Worker {
             process,
             socket,
             outbox: Mutex::default(),
+            ear: Mutex::new(Ear::new(result_bytes_max)),
+            share,
             waker,
             lines: Mutex::default(),
             killed: Mutex::default(),
         };
         Ok((Arc::new(worker), Ears { woken, stdout: Some(stdout), stderr: Some(stderr) }))
+    }
+
+    /// Begins the conversation.
+    pub(crate) fn greet(&self, hello: &Hello) {
+        let features = self.share.as_ref().map(Share::features).unwrap_or_default();
+        let body = Hello { features, ..hello.clone() }.encode();
+        // a hello fits into a frame, unless the configuration is beyond all measure: then the worker never gets ready
+        let Ok(head) = Head::new(Kind::Hello, NO_CALL, body.len()) else { return };
+        let head = head.encode();
+        let is_handed_over =
+            self.share.as_ref().is_some_and(|share| share.hand_over(&self.socket, &head).is_ok());
+        let mut outbox = self.outbox.lock();
+        if !is_handed_over {
+            outbox.push_rest(head.to_vec());
+        }
+        outbox.push_rest(body);
+        // nothing is shared yet that could be broken
+        let _ = outbox.flush(&self.socket);
+        drop(outbox);
+        self.wake();
     }
 
     /// Sends a frame; `payload` is the end of its body. A conversation that has ended is noticed by whoever listens.
@@ -68,20 +101,15 @@ impl Worker {
         body: &[u8],
         payload: Option<&Payload>,
     ) -> Result<(), BrokenFrame> {
-        let payload_bytes = payload.map_or(0, Payload::len);
-        let head = Head::new(kind, call, body.len() + payload_bytes)?.encode();
-        let mut bytes = Vec::with_capacity(head.len() + body.len());
-        bytes.extend(head);
-        bytes.extend(body);
         let mut outbox = self.outbox.lock();
-        outbox.push(Chunk::Bytes(bytes));
-        if let Some(payload) = payload {
-            outbox.push(Chunk::Payload(payload.clone()));
-        }
-        let is_left = outbox.flush(&self.socket).is_ok() && !outbox.is_empty();
+        outbox.push(kind, call, body, payload)?;
+        let flushed = outbox.flush(&self.socket);
+        let is_left = !outbox.is_empty();
         drop(outbox);
-        if is_left {
-            self.wake();
+        match flushed {
+            Ok(()) if is_left => self.wake(),
+            Ok(()) => {}
+            Err(broken) => self.kill(Killed::Broken(broken.to_string())),
         }
         Ok(())
     }
@@ -120,15 +148,12 @@ impl Worker {
 /// Body of the thread that listens to one worker, until its end.
 pub(crate) fn listen(worker: &Arc<Worker>, mut ears: Ears, pool: &Arc<Pool>) {
     let mut streams = Streams::default();
-    let mut inbox = Inbox::new(pool.result_frame_bytes_max());
     let broken = loop {
         ears.wait(worker);
         let mut woken = [0; 64];
         while matches!((&ears.woken).read(&mut woken), Ok(bytes) if bytes > 0) {}
-        // a conversation that has ended shows when it is read
-        let _ = worker.outbox.lock().flush(&worker.socket);
         streams.read(&mut ears, worker);
-        match converse(worker, &mut inbox, pool) {
+        match worker.flush().and_then(|()| worker.hear(pool)) {
             Ok(true) => {}
             Ok(false) => break None,
             Err(broken) => break Some(broken),
@@ -143,14 +168,36 @@ pub(crate) fn listen(worker: &Arc<Worker>, mut ears: Ears, pool: &Arc<Pool>) {
     pool.ended(worker, end);
 }
 
-/// Hears what there is to hear. False at the end of the conversation.
-fn converse(worker: &Arc<Worker>, inbox: &mut Inbox, pool: &Arc<Pool>) -> Result<bool, BrokenFrame> {
-    loop {
-        match inbox.next(&worker.socket)? {
-            Next::Frame(Frame { kind, call, body }) => pool.heard(worker, kind, call, body)?,
-            Next::Nothing => return Ok(true),
-            Next::End => return Ok(false),
+impl Worker {
+    fn flush(&self) -> Result<(), BrokenFrame> {
+        self.outbox.lock().flush(&self.socket)
+    }
+
+    /// Hears what there is to hear, unless another thread does. False at the end of the conversation.
+    fn hear(self: &Arc<Self>, pool: &Arc<Pool>) -> Result<bool, BrokenFrame> {
+        let mut ear = self.ear.lock();
+        if let Some(share) = &self.share {
+            share.looks();
         }
+        loop {
+            match ear.next(&self.socket)? {
+                Next::Frame(frame) => self.heard(&mut ear, frame, pool)?,
+                Next::Nothing => return Ok(true),
+                Next::End => return Ok(false),
+            }
+        }
+    }
+
+    pub(super) fn heard(
+        self: &Arc<Self>,
+        ear: &mut Ear,
+        Frame { kind, call, body }: Frame,
+        pool: &Pool,
+    ) -> Result<(), BrokenFrame> {
+        if let (Some(share), Kind::Ready) = (&self.share, kind) {
+            share.agree(&body, ear, &mut self.outbox.lock())?;
+        }
+        pool.heard(self, kind, call, body)
     }
 }
 
@@ -158,14 +205,22 @@ impl Ears {
     /// Waits until there is something to do.
     fn wait(&self, worker: &Worker) {
         let mut wanted = PollFlags::IN;
-        if !worker.outbox.lock().is_empty() {
-            wanted |= PollFlags::OUT;
+        let mut is_ready = worker.share.as_ref().is_some_and(|share| !share.sleep());
+        let outbox = worker.outbox.lock();
+        match outbox.waits_for() {
+            Some(Way::Socket) => wanted |= PollFlags::OUT,
+            Some(Way::Ring) => is_ready |= !outbox.sleep_for_room(),
+            None => {}
         }
+        drop(outbox);
         let streams = [self.stdout.as_ref().map(AsFd::as_fd), self.stderr.as_ref().map(AsFd::as_fd)];
+        let bell = worker.share.as_ref().map(Share::bell);
         let mut fds = vec![PollFd::new(&worker.socket, wanted), PollFd::new(&self.woken, PollFlags::IN)];
-        fds.extend(streams.into_iter().flatten().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let others = streams.into_iter().chain([bell]).flatten();
+        fds.extend(others.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         // an interrupted wait ends early, which does no harm
-        let _ = poll(&mut fds, None);
+        let _ = poll(&mut fds, is_ready.then_some(&now));
     }
 }
 

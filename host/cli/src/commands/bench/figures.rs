@@ -38,6 +38,8 @@ pub(crate) struct CallCost {
     pub(crate) bytes: usize,
     pub(crate) loader_ns: Spread,
     pub(crate) direct_ns: Spread,
+    /// The 50th and the 99th percentile of calls into a worker; others are too short to be timed one by one.
+    pub(crate) latency_us: Option<(Spread, Spread)>,
 }
 
 /// The object that `--json` prints; its fields are a contract.
@@ -73,17 +75,21 @@ struct CallObject {
     bytes: usize,
     ns: f64,
     direct_ns: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_us: Option<Latency>,
 }
 
 impl Figures {
     /// The medians.
     pub(crate) fn object(&self, job: &Job) -> Object {
         let median = |spread: Spread, digits| rounded(spread.median, digits);
+        let latency = |(p50, p99): (Spread, Spread)| Latency { p50: median(p50, 1), p99: median(p99, 1) };
         let ns_per_step = self.ns_per_step.map_or(0.0, |it| it.median);
         let call = |cost: &CallCost| CallObject {
             bytes: cost.bytes,
             ns: median(cost.loader_ns, 1),
             direct_ns: median(cost.direct_ns, 1),
+            latency_us: cost.latency_us.map(latency),
         };
         Object {
             shape: job.shape,
@@ -101,9 +107,7 @@ impl Figures {
             written_per_step: self.written_per_step.map(|it| median(it, 0)),
             efficiency: self.efficiency.map(|it| median(it, 3)),
             metg_us: self.metg_us.map(|us| rounded(us, 2)),
-            latency_us: self
-                .latency_us
-                .map(|(p50, p99)| Latency { p50: median(p50, 1), p99: median(p99, 1) }),
+            latency_us: self.latency_us.map(latency),
             repeats: job.repeats,
             calls: self.calls.iter().map(call).collect(),
         }
@@ -127,13 +131,18 @@ impl Figures {
         for cost in &self.calls {
             let label = |way: &str| format!("{} B {way}, ns", grouped(cost.bytes as f64, 0));
             row(&label("call"), Some(cost.loader_ns), 1);
+            let percentile = |which: &str| format!("{} B {which}, us", grouped(cost.bytes as f64, 0));
+            row(&percentile("p50"), cost.latency_us.map(|it| it.0), 1);
+            row(&percentile("p99"), cost.latency_us.map(|it| it.1), 1);
             row(&label("direct"), Some(cost.direct_ns), 1);
         }
         row("of bare spin loops", self.efficiency, 3);
         row("of the ideal", self.efficiency_of_ideal, 3);
         row("bytes written a step", self.written_per_step, 0);
-        row("run p50, us", self.latency_us.map(|it| it.0), 1);
-        row("run p99, us", self.latency_us.map(|it| it.1), 1);
+        if self.calls.is_empty() {
+            row("run p50, us", self.latency_us.map(|it| it.0), 1);
+            row("run p99, us", self.latency_us.map(|it| it.1), 1);
+        }
         let mut single = |label: &str, figure: Option<f64>, digits| {
             lines.extend(figure.map(|it| format!("{label:24}{:>12}", grouped(it, digits))));
         };

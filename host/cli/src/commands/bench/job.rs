@@ -2,7 +2,7 @@
 
 use super::document::Work;
 use super::graph::Graph;
-use crate::args::{BenchArgs, BenchEngine, History, OutputSize, Shape};
+use crate::args::{BenchArgs, BenchEngine, BenchIsolation, History, OutputSize, Shape};
 use anyhow::{Result, bail};
 use std::time::Duration;
 
@@ -71,11 +71,13 @@ fn refuse_meaningless(args: &BenchArgs) -> Result<()> {
         ("--output", args.output.is_some(), has_runs),
         ("--runs", args.runs.is_some(), has_runs),
         ("--concurrency", args.concurrency.is_some(), has_runs),
+        ("--transport", args.transport.is_some(), args.isolation == BenchIsolation::Worker),
         ("--threads", args.threads.is_some(), has_runs),
         ("--history none", args.history == History::None, has_runs),
         ("--engine sqlite", args.engine == BenchEngine::Sqlite, has_runs),
     ];
     match given.into_iter().find(|(_, is_given, has_meaning)| *is_given && !has_meaning) {
+        Some(("--transport", ..)) => bail!("`--transport` has no meaning without `--isolation worker`"),
         Some((option, ..)) => {
             let shape = format!("{shape:?}").to_lowercase();
             bail!("`{option}` has no meaning for the shape `{shape}`; leave it out")
@@ -105,6 +107,7 @@ mod tests {
             ("--shape definition --runs 2", "--runs"),
             ("--shape definition --threads 2", "--threads"),
             ("--shape calls --history none", "--history none"),
+            ("--shape calls --transport shared_memory", "`--transport` has no meaning"),
             ("--concurrency 2", "--concurrency 2"),
             ("--body -1us", "--body"),
             ("--body 10", "--body"),

@@ -40,6 +40,9 @@ pub(crate) fn run(args: &BenchArgs, mut settings: Settings, printer: &Printer) -
             BenchIsolation::Worker => Isolation::Worker,
         },
     );
+    if let Some(transport) = args.transport {
+        settings.set_transport(PLUGIN, transport.into());
+    }
     let dir = match job.engine {
         BenchEngine::Memory => None,
         BenchEngine::Sqlite => Some(settings.scratch_dir("bench")?),

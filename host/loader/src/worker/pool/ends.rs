@@ -1,0 +1,108 @@
+//! The ends of workers: expected ones, and crashes, after which the next start waits and of which there may be too many.
+
+use super::{Pool, State, fail};
+use crate::config::WorkerLimits;
+use crate::worker::crash::{Crash, Killed};
+use crate::worker::process::End;
+use crate::worker::seats::{Pending, Phase, Seat};
+use crate::worker::talk::Worker;
+use crate::worker::ungranted;
+use jackfield_core::failure::Failure;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The longest pause before a worker is started again.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// The first pause; the start after the first crash does not wait.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+
+/// Crashes and the pauses after them.
+#[derive(Default)]
+pub(super) struct Restarts {
+    /// Within the window, the oldest first.
+    crashes: VecDeque<Instant>,
+    /// Crashes since the last call that ended well.
+    pub(super) in_a_row: u32,
+    pub(super) not_before: Option<Instant>,
+}
+
+impl Pool {
+    /// A worker is gone. Called by the thread that listened to it.
+    pub(crate) fn ended(&self, worker: &Worker, end: End) {
+        let mut state = self.state.lock();
+        let Some((phase, calls)) = state.seats.unseat(worker.id) else { return };
+        let crash = Crash {
+            plugin: &self.setup.plugin,
+            version: &self.setup.version,
+            pid: worker.process.pid,
+            killed: worker.killed(),
+            end,
+            lines: worker.last_lines(),
+            calls: calls.len(),
+        };
+        let is_expected = match crash.killed {
+            Some(Killed::HostEnds | Killed::Lingering) => true,
+            _ => phase == Phase::Leaving && calls.is_empty(),
+        };
+        let (failure, mut failed) = (ungranted::explain(&self.setup.hello, crash.failure()), calls);
+        let mut quarantined = None;
+        if !is_expected {
+            tracing::warn!(
+                plugin = crash.plugin,
+                pid = crash.pid,
+                calls = crash.calls,
+                "a worker {}",
+                crash.what()
+            );
+            let is_alone = !state.seats.all.values().any(Seat::takes_calls);
+            if phase == Phase::Starting && is_alone {
+                // whoever waits would wait for the next one that does the same
+                failed.extend(state.seats.take_waiting());
+            }
+            // a call that does not return is its step's failure already, and no crash
+            if !matches!(crash.killed, Some(Killed::Stuck { .. })) {
+                quarantined = self.count_crash(&mut state, &crash);
+            }
+        }
+        self.emptied.notify_all();
+        self.move_on(state);
+        let Some((reason, of_waiting, waiting)) = quarantined else { return fail(failed, &failure) };
+        // first, so that whoever hears of the crash finds the plugin quarantined
+        let (plugin, version) = (&self.setup.plugin, &self.setup.version);
+        self.setup.quarantine.add(self.setup.hash, plugin, version, &reason);
+        fail(failed, &failure);
+        fail(waiting, &of_waiting);
+    }
+
+    /// Counts a crash; if it was one too many, no worker is started any more.
+    fn count_crash(&self, state: &mut State, crash: &Crash<'_>) -> Option<(String, Failure, Vec<Pending>)> {
+        let WorkerLimits { crash_budget, crash_window, .. } = self.setup.limits;
+        let now = Instant::now();
+        let Restarts { crashes, in_a_row, not_before } = &mut state.restarts;
+        crashes.retain(|at| now.duration_since(*at) < crash_window);
+        crashes.push_back(now);
+        *in_a_row += 1;
+        *not_before = pause(*in_a_row).map(|pause| now + pause);
+        if crashes.len() <= crash_budget as usize {
+            return None;
+        }
+        let window = jackfield_core::model::duration::display(crash_window);
+        let reason = format!(
+            "{} of its workers crashed within {window}; the last one {}",
+            crashes.len(),
+            crash.what()
+        );
+        let failure = crate::quarantine::failure(&self.setup.plugin, &self.setup.version, &reason);
+        state.closed = Some(failure.clone());
+        let waiting = state.seats.take_waiting();
+        let workers: Vec<u64> = state.seats.all.keys().copied().collect();
+        workers.into_iter().for_each(|worker| self.retire(state, worker));
+        Some((reason, failure, waiting))
+    }
+}
+
+/// How long to wait before the next start, after so many crashes in a row.
+fn pause(in_a_row: u32) -> Option<Duration> {
+    let doubled = in_a_row.checked_sub(2)?;
+    Some(PAUSE_MIN.saturating_mul(1 << doubled.min(16)).min(PAUSE_MAX))
+}
