@@ -129,6 +129,12 @@ impl Context {
         self.with(|link| link.progress(fraction, message));
     }
 
+    /// Says that the work goes on, where a step limits how long its method may be silent (`heartbeat_timeout`). Cheap enough
+    /// for every round of a loop. A report of [`Context::progress`] says the same; log lines and output do not.
+    pub fn heartbeat(&self) {
+        self.with(HostLink::heartbeat);
+    }
+
     /// Hands on a line that the work printed, without its line end.
     pub fn output_line(&self, stream: Stream, line: &str) {
         self.with(|link| link.output_line(stream as u32, line));

@@ -23,7 +23,7 @@ use crate::manifest::{Manifest, MethodKind};
 use crate::{Context, Error, Level, Stream};
 use serde_json::Value;
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,7 @@ struct Heard {
     logs: Mutex<Vec<LogLine>>,
     progress: Mutex<Vec<(f64, String)>>,
     output: Mutex<Vec<(Stream, String)>>,
+    heartbeats: AtomicUsize,
 }
 
 impl Default for TestCall {
@@ -141,6 +142,12 @@ impl TestCall {
     #[must_use]
     pub fn progress(&self) -> Vec<(f64, String)> {
         copy(&self.heard.progress)
+    }
+
+    /// The heartbeats so far; reports of progress are not counted.
+    #[must_use]
+    pub fn heartbeats(&self) -> usize {
+        self.heard.heartbeats.load(Ordering::Relaxed)
     }
 
     /// The lines of output so far.
@@ -266,5 +273,9 @@ impl CallServices for Services {
 
     fn deadline_left(&self) -> Option<Duration> {
         self.call.deadline_left()
+    }
+
+    fn heartbeat(&self, _: &str) {
+        self.call.heard.heartbeats.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -5,6 +5,7 @@ mod definition;
 mod examples;
 mod fields;
 mod isolation;
+mod partner;
 mod plugins;
 mod plugins_author;
 mod plugins_store;

@@ -382,6 +382,10 @@ impl Inner {
                         self.abandon(&run, key, timed_out(limit));
                     }
                 }
+                Due::Silence(run, key) => {
+                    let Some(run) = run.upgrade() else { continue };
+                    self.look_for_pulse(&run, key);
+                }
                 Due::Grace(run, key) => {
                     let Some(run) = run.upgrade() else { continue };
                     let message = "cancelled; it did not stop within its grace";

@@ -18,6 +18,7 @@ mod model;
 mod perform;
 mod pool;
 mod run;
+mod silence;
 mod spans;
 mod sync;
 #[cfg(test)]

@@ -266,6 +266,9 @@ impl Inner {
             deadline: None,
             session: Arc::clone(&self.no_session),
             cancelled,
+            pulse: None,
+            traceparent: String::new(),
+            lineage: None,
             listener: Arc::clone(&self.voice),
         }
     }
@@ -282,6 +285,11 @@ impl Inner {
         call.attempt = command.key.attempt;
         call.timeout = command.timeout();
         call.deadline = call.timeout.and_then(|timeout| started.checked_add(timeout));
+        let session = RunState::session(&run.plan, command)?;
+        // the usual one is shared by all threads: it is left where it stands
+        if !(session.is_empty() && call.session.is_empty()) {
+            call.session = session.into();
+        }
         RunState::render(&run.plan, command, &*self.ports.secrets, &mut call.parameters)
     }
 
@@ -290,6 +298,7 @@ impl Inner {
         let mut call = self.blank_call(Arc::default());
         call.address.set_run(&run.id);
         self.fill(run, command, Instant::now(), &mut call)?;
+        call.pulse = Self::pulse(run, command.key);
         Ok(call)
     }
 
@@ -307,9 +316,10 @@ impl Inner {
             return false;
         }
         let deadline = call.deadline.map(|at| self.timers.set(at, Due::Deadline(Arc::downgrade(run), key)));
-        let limit = call.timeout.unwrap_or_default();
+        let (limit, silence) = (call.timeout.unwrap_or_default(), self.await_pulse(run, key, call));
         let (call, method, started) = (call.clone(), method.clone(), Instant::now());
-        shared.running.insert(key, Running { call, method, lane, started, limit, deadline, grace: None });
+        let running = Running { call, method, lane, started, limit, deadline, grace: None, silence };
+        shared.running.insert(key, running);
         true
     }
 
@@ -326,7 +336,7 @@ impl Inner {
             method.returned(call);
             return false;
         };
-        running.deadline.into_iter().chain(running.grace).for_each(|ticket| self.timers.cancel(ticket));
+        running.tickets().for_each(|ticket| self.timers.cancel(ticket));
         let duration = duration.into();
         let mut facts = vec![Fact::Outcome { key, duration, outcome: outcome.map_err(Box::new) }];
         self.exchange(run, &mut facts);
@@ -336,7 +346,7 @@ impl Inner {
     /// Gives a call up: it is reported as failed now, and whatever it still does will not count.
     pub(crate) fn abandon(self: &Arc<Self>, run: &Arc<RunCell>, key: CallKey, failure: Failure) {
         let Some(running) = run.shared.lock().running.remove(&key) else { return };
-        running.deadline.into_iter().chain(running.grace).for_each(|ticket| self.timers.cancel(ticket));
+        running.tickets().for_each(|ticket| self.timers.cancel(ticket));
         running.call.cancelled.store(true, Ordering::Relaxed);
         running.method.abandoned(&running.call);
         match running.lane {

@@ -69,6 +69,15 @@ pub(crate) struct Running {
     pub(crate) limit: Duration,
     pub(crate) deadline: Option<Ticket>,
     pub(crate) grace: Option<Ticket>,
+    /// Looks for its next sign of life.
+    pub(crate) silence: Option<Ticket>,
+}
+
+impl Running {
+    /// The timers that are set for it.
+    pub(crate) fn tickets(&self) -> impl Iterator<Item = Ticket> {
+        [self.deadline, self.grace, self.silence].into_iter().flatten()
+    }
 }
 
 impl Shared {

@@ -4,7 +4,7 @@ use crate::Error;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::payload::Payload;
-use jackfield_core::ports::{Call, Method, Methods, Outcome, Silent, StepAddress};
+use jackfield_core::ports::{Call, Method, Methods, Outcome, StepAddress};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
@@ -70,14 +70,5 @@ impl PreparedCall {
 
 /// A call outside of any run.
 fn call(parameters: Payload) -> Call {
-    Call {
-        parameters,
-        address: StepAddress::new("prepared", "call"),
-        attempt: 1,
-        timeout: None,
-        deadline: None,
-        session: "".into(),
-        cancelled: Arc::default(),
-        listener: Arc::new(Silent),
-    }
+    Call::new(parameters, StepAddress::new("prepared", "call"))
 }

@@ -68,7 +68,10 @@ impl Method for BoundMethod {
             false => None,
             true => {
                 let serial = &slot.serial[self.facts.index as usize];
-                Some(serial.enter(call.deadline).ok_or_else(|| no_turn(&self.facts.name))?)
+                call.wait_turn();
+                let turn = serial.enter(call.deadline);
+                call.beat(Instant::now);
+                Some(turn.ok_or_else(|| no_turn(&self.facts.name))?)
             }
         };
         let _running = match self.facts.kind {
@@ -88,7 +91,7 @@ impl Method for BoundMethod {
         };
         self.instances.begun(&call, index);
         let (facts, instances) = (Arc::clone(&self.facts), Arc::clone(&self.instances));
-        let ended = Arc::clone(&call);
+        let (ended, waiting) = (Arc::clone(&call), Arc::clone(&call));
         let finish = Box::new(move |result| {
             instances.ended(&ended);
             if facts.is_serial {
@@ -100,7 +103,11 @@ impl Method for BoundMethod {
         match self.facts.is_serial {
             false => instance.start(owned, finish),
             true => {
-                let job = Box::new(move || instance.start(owned, finish));
+                waiting.wait_turn();
+                let job = Box::new(move || {
+                    waiting.beat(Instant::now);
+                    instance.start(owned, finish);
+                });
                 self.instances.serial(index, self.facts.index).enqueue(job);
             }
         }
@@ -164,7 +171,12 @@ impl CallServices for Services<'_> {
         log(self.0, level, message, fields);
     }
 
+    fn heartbeat(&self, _: &str) {
+        self.0.beat(Instant::now);
+    }
+
     fn progress(&self, fraction: f64, message: &str) {
+        self.0.beat(Instant::now);
         self.0.listener.progress(self.0, fraction, message);
     }
 
@@ -200,5 +212,9 @@ impl CallServices for Owned {
 
     fn deadline_left(&self) -> Option<Duration> {
         deadline_left(&self.call)
+    }
+
+    fn heartbeat(&self, _: &str) {
+        self.call.beat(Instant::now);
     }
 }

@@ -2,12 +2,13 @@
 //! itself, so that a call is not handed from thread to thread. There is always one more thread than calls that block.
 
 use crate::WorkerError;
-use crate::call::{RemoteCall, deadline_left};
+use crate::call::{Beats, RemoteCall, deadline_left};
 use crate::process::die;
 use crate::wire::{Frame, Reader, Wire};
 use jackfield_plugin_api::abi::Buffer;
 use jackfield_plugin_api::abi::host::{CallFault, Instance};
 use jackfield_plugin_api::manifest::MethodKind;
+use jackfield_plugin_api::worker::feature::Features;
 use jackfield_plugin_api::worker::{Body, CallBody, Hello, Kind};
 use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ pub(crate) struct Crew {
     reader: Mutex<Reader>,
     kinds: Box<[MethodKind]>,
     result_bytes_max: u64,
+    features: Features,
     threads_max: usize,
     threads: AtomicUsize,
     /// Threads that wait for their turn to read.
@@ -48,6 +50,7 @@ impl Crew {
             reader: Mutex::new(reader),
             kinds,
             result_bytes_max: hello.result_bytes_max,
+            features: Features::of(&hello.features),
             // one that reads while all others are in calls
             threads_max: hello.threads_max as usize + 1,
             threads: AtomicUsize::new(0),
@@ -124,7 +127,9 @@ impl Crew {
         let mut state = self.state.lock();
         let instance = state.instance.clone()?;
         state.cancelled.insert(id, Arc::clone(&cancelled));
-        Some((RemoteCall { id, wire: Arc::clone(&self.wire), cancelled, deadline, body }, instance))
+        let beats = self.features.heartbeat.then(Beats::default);
+        let call = RemoteCall { id, wire: Arc::clone(&self.wire), cancelled, deadline, beats, body };
+        Some((call, instance))
     }
 
     fn make(self: &Arc<Self>, call: RemoteCall, instance: &Arc<Instance>) {

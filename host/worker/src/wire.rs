@@ -4,18 +4,22 @@ use crate::open::Opened;
 use crate::process::die;
 use crate::{WorkerError, open};
 use jackfield_plugin_api::worker::{
-    BODY_BYTES_MAX, Body, HEAD_BYTES, Head, Hello, Kind, NO_CALL, PROTOCOL, Ready, Refusal,
+    BODY_BYTES_MAX, Body, HEAD_BYTES, Head, Hello, Kind, NO_CALL, PROTOCOL, Ready, Refusal, feature,
 };
 use parking_lot::Mutex;
 use std::io::{self, BufReader, IoSlice, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 64 << 10;
 
 /// Where frames to the host go, from any thread.
-pub(crate) struct Wire(Mutex<UnixStream>);
+pub(crate) struct Wire {
+    socket: Mutex<UnixStream>,
+    since: Instant,
+}
 
 /// Where frames of the host come from.
 pub(crate) struct Reader(BufReader<UnixStream>);
@@ -29,15 +33,21 @@ pub(crate) struct Frame {
 
 pub(crate) fn split(socket: UnixStream) -> io::Result<(Arc<Wire>, Reader)> {
     let writer = socket.try_clone()?;
-    Ok((Arc::new(Wire(Mutex::new(writer))), Reader(BufReader::with_capacity(READ_BYTES, socket))))
+    let wire = Wire { socket: Mutex::new(writer), since: Instant::now() };
+    Ok((Arc::new(wire), Reader(BufReader::with_capacity(READ_BYTES, socket))))
 }
 
 impl Wire {
+    /// Milliseconds since the conversation began.
+    pub(crate) fn age_ms(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Sends a frame. Nobody is left to serve if that fails, so the process ends.
     pub(crate) fn send(&self, kind: Kind, call: u64, body: &[u8]) {
         let sent = Head::new(kind, call, body.len())
             .map_err(io::Error::other)
-            .and_then(|head| write_both(&mut self.0.lock(), &head.encode(), body));
+            .and_then(|head| write_both(&mut self.socket.lock(), &head.encode(), body));
         if sent.is_err() {
             die();
         }
@@ -53,7 +63,7 @@ impl Wire {
     pub(crate) fn send_ready(&self, opened: &Opened) -> io::Result<()> {
         let ready = Ready {
             protocol: PROTOCOL,
-            features: Vec::new(),
+            features: feature::ALL.map(str::to_owned).to_vec(),
             unenforced: opened.unenforced.clone(),
             pid: std::process::id(),
             manifest: open::raw(&opened.manifest)?,

@@ -72,6 +72,11 @@ impl HostLink {
         let _ = unsafe { (self.host().output_line)(self.host.as_ptr(), self.call.as_ptr(), stream, line) };
     }
 
+    pub(crate) fn heartbeat(&self) {
+        // SAFETY: as in `log`. A host that asks for no sign of life is no fault.
+        let _ = unsafe { (self.host().heartbeat)(self.host.as_ptr(), self.call.as_ptr(), JfSlice::EMPTY) };
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         // SAFETY: both pointers are valid.
         unsafe { (self.host().is_cancelled)(self.host.as_ptr(), self.call.as_ptr()) != JF_OK }

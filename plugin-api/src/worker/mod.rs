@@ -7,6 +7,7 @@
 //! the conversation.
 
 mod body;
+pub mod feature;
 mod frame;
 mod grant;
 mod hello;

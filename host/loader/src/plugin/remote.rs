@@ -13,7 +13,7 @@ mod unix {
     use crate::config::WorkerProgram;
     use crate::lease::{Lease, Leased};
     use crate::worker::{Pool, PoolSetup, Probed, WorkerMethod, describe};
-    use jackfield_plugin_api::worker::{Grant, Hello, PROTOCOL, REFUSED_BY_SANDBOX};
+    use jackfield_plugin_api::worker::{Grant, Hello, PROTOCOL, REFUSED_BY_SANDBOX, feature};
     use serde_json::value::RawValue;
 
     impl PluginEntry {
@@ -122,7 +122,7 @@ mod unix {
             Ok(Hello {
                 sandbox,
                 protocol: PROTOCOL,
-                features: Vec::new(),
+                features: feature::ALL.map(str::to_owned).to_vec(),
                 plugin: self.manifest.name.clone(),
                 library: absolute(around.store.verified(self.hash)?),
                 config,

@@ -14,6 +14,7 @@ mod crash;
 mod inbox;
 mod lines;
 mod method;
+mod offers;
 mod outbox;
 mod pool;
 mod probe;

@@ -3,6 +3,7 @@
 
 use super::clock::Clock;
 use super::crash::{Crash, Killed};
+use super::offers;
 use super::process::{self, End};
 use super::seats::{Assigned, InFlight, Pending, Phase, Seat, Seats};
 use super::talk::{Worker, listen};
@@ -114,6 +115,7 @@ impl Pool {
             return done(Err(failure));
         }
         let lane = self.lanes[facts.index as usize];
+        call.wait_turn();
         state.seats.wait(lane, Pending { call, facts, done });
         self.move_on(state);
     }
@@ -187,6 +189,7 @@ impl Pool {
                     return Err(BrokenFrame::Body("it is of another protocol"));
                 }
                 ungranted::warn(&self.setup.plugin, &ready.unenforced);
+                worker.learn(&ready.features);
                 self.ready(worker)
             }
             Kind::Refused => {
@@ -258,6 +261,7 @@ impl Pool {
         match kind {
             Kind::Progress => {
                 let ProgressBody { fraction, message } = ProgressBody::decode(body)?;
+                call.beat(Instant::now);
                 call.listener.progress(&call, fraction, message);
             }
             Kind::Output => {
@@ -265,7 +269,7 @@ impl Pool {
                 worker.note(line);
                 call.listener.output_line(&call, is_stderr, line);
             }
-            // no host asks for heartbeats yet
+            Kind::Heartbeat => call.beat(Instant::now),
             _ => {}
         }
         Ok(())
@@ -374,6 +378,10 @@ impl Pool {
     }
 
     fn send(&self, Assigned { worker, id, call, facts }: Assigned) {
+        call.beat(Instant::now);
+        if let Err(failure) = offers::serves(&call, &worker, &self.setup) {
+            return self.take_back((worker.id, id), &failure);
+        }
         let body = CallBody {
             method_index: facts.index,
             attempt: call.attempt,
@@ -388,15 +396,20 @@ impl Pool {
         let mut head = Vec::with_capacity(160);
         body.encode_head(&mut head);
         if let Err(too_long) = worker.send(Kind::Call, id, &head, Some(&call.parameters)) {
-            let ended = self.state.lock().seats.finish(worker.id, id);
             let message = format!("the parameters do not fit into a worker's frame: {too_long}");
             let failure = Failure { retryable: false, ..Failure::new(kind::PAYLOAD_TOO_LARGE, message) };
-            return fail(ended.map(|ended| ended.pending).into_iter().collect(), &failure);
+            return self.take_back((worker.id, id), &failure);
         }
         // whoever cancelled it before it was sent could not tell the worker
         if call.is_cancelled() {
             worker.tell(Kind::Cancel, id);
         }
+    }
+
+    /// A call that was given to a worker, but not sent to it, fails.
+    fn take_back(&self, (worker, id): (u64, u64), failure: &Failure) {
+        let ended = self.state.lock().seats.finish(worker, id);
+        fail(ended.map(|ended| ended.pending).into_iter().collect(), failure);
     }
 
     /// Orders another worker if one is needed and may be had.

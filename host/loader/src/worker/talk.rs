@@ -7,6 +7,7 @@ use super::outbox::{Chunk, Outbox};
 use super::pool::Pool;
 use super::process::{End, Process, Started};
 use jackfield_core::payload::Payload;
+use jackfield_plugin_api::worker::feature::Features;
 use jackfield_plugin_api::worker::{BrokenFrame, Head, Kind};
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -15,7 +16,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::{ChildStderr, ChildStdout};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A worker process and the way to it.
 pub(crate) struct Worker {
@@ -27,6 +28,8 @@ pub(crate) struct Worker {
     waker: UnixStream,
     lines: Mutex<LastLines>,
     killed: Mutex<Option<Killed>>,
+    /// What it offers beyond the protocol, once it is ready.
+    features: OnceLock<Features>,
 }
 
 /// What only the thread that listens has.
@@ -53,6 +56,7 @@ impl Worker {
             waker,
             lines: Mutex::default(),
             killed: Mutex::default(),
+            features: OnceLock::new(),
         };
         Ok((Arc::new(worker), Ears { woken, stdout: Some(stdout), stderr: Some(stderr) }))
     }
@@ -105,6 +109,17 @@ impl Worker {
 
     pub(crate) fn killed(&self) -> Option<Killed> {
         self.killed.lock().clone()
+    }
+
+    /// It is ready and says what it offers.
+    pub(crate) fn learn(&self, features: &[String]) {
+        // it says so once, or the conversation ends
+        let _ = self.features.set(Features::of(features));
+    }
+
+    /// What it offers; nothing before it is ready.
+    pub(crate) fn features(&self) -> Features {
+        self.features.get().copied().unwrap_or_default()
     }
 
     /// A line that may tell why it ended.

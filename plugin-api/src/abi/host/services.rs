@@ -22,6 +22,8 @@ pub trait CallServices: Send + Sync {
     fn is_cancelled(&self) -> bool;
     /// Time until the attempt is given up; `None` if it may take for ever.
     fn deadline_left(&self) -> Option<Duration>;
+    /// A sign of life; `details` is JSON, or empty.
+    fn heartbeat(&self, details: &str);
 }
 
 /// Receives log lines that belong to no call: level, message, fields.
@@ -80,7 +82,7 @@ fn table(data: *mut c_void) -> JfHost {
         output_line,
         is_cancelled,
         deadline_left_ns,
-        heartbeat: no_text,
+        heartbeat,
         set_status: no_text,
         state_get: no_text_out,
         state_put: no_two_texts,
@@ -159,6 +161,14 @@ unsafe extern "C" fn is_cancelled(_: *const JfHost, call: *const JfCall) -> i32 
 unsafe extern "C" fn deadline_left_ns(_: *const JfHost, call: *const JfCall) -> u64 {
     // SAFETY: the plugin passes a call that has not ended.
     nanoseconds(unsafe { services(call) }.and_then(CallServices::deadline_left))
+}
+
+unsafe extern "C" fn heartbeat(_: *const JfHost, call: *const JfCall, details: JfSlice) -> i32 {
+    // SAFETY: the plugin keeps its texts valid during the function.
+    let details = unsafe { details.text() };
+    // SAFETY: the plugin passes a call that has not ended.
+    let Some(services) = (unsafe { services(call) }) else { return JF_FAILED };
+    shielded(|| services.heartbeat(details))
 }
 
 extern "C" fn no_out(_: *const JfHost, _: *const JfCall, _: *mut JfBuf) -> i32 {
