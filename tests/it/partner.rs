@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod heartbeats;
+mod sessions;
 
 use jackfield::{Config, Isolation, Value, json};
 use jackfield_tests::Bench;

@@ -34,6 +34,10 @@ pub struct RegistryConfig {
     pub workers: WorkerLimits,
     /// The same for plugins by name, in place of `workers`.
     pub plugin_workers: BTreeMap<String, WorkerLimits>,
+    /// How many sessions a plugin version may have, and for how long.
+    pub sessions: SessionLimits,
+    /// The same for plugins by name, in place of `sessions`.
+    pub plugin_sessions: BTreeMap<String, SessionLimits>,
     /// What becomes of workers on a system that cannot enforce their sandbox; [`Policy::Required`] unless set.
     pub sandbox: Policy,
     /// Sandboxes of the workers of plugins by name. A plugin that has none here is granted nothing, with `sandbox`.
@@ -49,6 +53,21 @@ pub struct WorkerProgram {
     pub name: Option<OsString>,
     /// Its arguments.
     pub arguments: Vec<OsString>,
+}
+
+/// How many sessions a plugin version may have at a time, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// At most so many; 64 unless set.
+    pub max: usize,
+    /// A session ends when it has had no call for so long; 5 minutes unless set.
+    pub idle: Duration,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self { max: 64, idle: Duration::from_secs(300) }
+    }
 }
 
 /// How many worker processes there are of one plugin version, and for how long.
@@ -106,6 +125,8 @@ impl RegistryConfig {
             worker_program: None,
             workers: WorkerLimits::default(),
             plugin_workers: BTreeMap::new(),
+            sessions: SessionLimits::default(),
+            plugin_sessions: BTreeMap::new(),
             sandbox: Policy::default(),
             plugin_sandboxes: BTreeMap::new(),
         }
@@ -127,6 +148,10 @@ impl RegistryConfig {
     pub(crate) fn sandbox(&self, plugin: &str) -> Sandbox {
         let of_plugin = self.plugin_sandboxes.get(plugin).cloned();
         of_plugin.unwrap_or_else(|| Sandbox { policy: self.sandbox, ..Sandbox::default() })
+    }
+
+    pub(crate) fn session_limits(&self, plugin: &str) -> SessionLimits {
+        self.plugin_sessions.get(plugin).copied().unwrap_or(self.sessions)
     }
 
     pub(crate) fn plugin_config(&self, name: &str) -> String {

@@ -1,7 +1,9 @@
 //! The instances of one plugin version. Calls go to the current one. When the engine gives a call up that does not
 //! return, its instance is set aside until it does, and a fresh one takes over.
 
+use crate::config::SessionLimits;
 use crate::serial::Serial;
+use crate::sessions::{InSession, Sessions, tell_of_loss};
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::ports::{Call, StepAddress};
 use jackfield_plugin_api::abi::host::{CallFault, Instance, Table};
@@ -23,7 +25,11 @@ pub(crate) struct Instances {
     slots: Box<[Slot]>,
     current: AtomicUsize,
     ledger: Mutex<Ledger>,
+    sessions: Arc<Sessions<usize>>,
 }
+
+/// Where a call goes: index of the slot, the slot, its instance, and the session that it is in.
+type Place<'a> = (usize, &'a Slot, &'a Arc<Instance>, Option<InSession<usize>>);
 
 /// A place for one instance, and one lock for each of its methods that takes one call at a time.
 pub(crate) struct Slot {
@@ -72,6 +78,7 @@ impl Instances {
         config: &str,
         instances_max: usize,
         methods: usize,
+        sessions: SessionLimits,
     ) -> Self {
         let slot =
             || Slot { instance: OnceLock::new(), serial: (0..methods).map(|_| Serial::default()).collect() };
@@ -82,6 +89,7 @@ impl Instances {
             slots: (0..instances_max.max(1)).map(|_| slot()).collect(),
             current: AtomicUsize::new(0),
             ledger: Mutex::default(),
+            sessions: Sessions::new(plugin, sessions),
         }
     }
 
@@ -97,6 +105,34 @@ impl Instances {
             Some(instance) => Ok((index, slot, instance)),
             None => self.fill(slot).map(|instance| (index, slot, instance)),
         }
+    }
+
+    /// The instance that serves `call`, and its place: that of its session if it has one, which it is in until the last of the
+    /// result is dropped.
+    ///
+    /// # Errors
+    /// As [`Instances::current`]; `plugin.sessions_full` if there is no room for its session.
+    #[inline]
+    pub(crate) fn of_call(&self, call: &Call) -> Result<Place<'_>, Failure> {
+        if call.session.is_empty() {
+            return self.current().map(|(index, slot, instance)| (index, slot, instance, None));
+        }
+        self.of_session(call)
+    }
+
+    fn of_session(&self, call: &Call) -> Result<Place<'_>, Failure> {
+        let Some(session) = self.sessions.enter(call)? else { return self.of_call(call) };
+        if let Some(index) = session.place()
+            && let Some(slot) = self.slots.get(index)
+            && let Some(instance) = slot.instance.get()
+        {
+            return Ok((index, slot, instance, Some(session)));
+        }
+        let (index, slot, instance) = self.current()?;
+        if session.settle(index) {
+            tell_of_loss(call, "the instance that it was in");
+        }
+        Ok((index, slot, instance, Some(session)))
     }
 
     /// What lets one call of a method at a time into the instance at `index`.
@@ -135,6 +171,7 @@ impl Instances {
             step = call.step(),
             "a call was given up and does not return; its instance is set aside"
         );
+        self.sessions.lose(index);
         self.choose(&ledger);
     }
 

@@ -45,6 +45,7 @@ mod refusal;
 mod registry;
 mod requires;
 mod serial;
+mod sessions;
 mod stamp;
 mod store;
 mod trust;
@@ -53,7 +54,7 @@ mod verify;
 mod worker;
 
 pub use changes::{Changes, PluginVersion};
-pub use config::{RegistryConfig, WorkerLimits, WorkerProgram};
+pub use config::{RegistryConfig, SessionLimits, WorkerLimits, WorkerProgram};
 pub use error::{LoadError, MissingDependency};
 pub use fault::Fault;
 pub use install::{Direction, Downgrade, Update};

@@ -63,7 +63,7 @@ impl Method for BoundMethod {
         if !matches!(self.facts.kind, MethodKind::Inline | MethodKind::Blocking) {
             return Err(self.facts.wrong_kind());
         }
-        let (index, slot, instance) = self.instances.current()?;
+        let (index, slot, instance, _session) = self.instances.of_call(call)?;
         let _turn = match self.facts.is_serial {
             false => None,
             true => {
@@ -85,8 +85,8 @@ impl Method for BoundMethod {
         if self.facts.kind != MethodKind::Async {
             return done(Err(self.facts.wrong_kind()));
         }
-        let (index, instance) = match self.instances.current() {
-            Ok((index, _, instance)) => (index, Arc::clone(instance)),
+        let (index, instance, session) = match self.instances.of_call(&call) {
+            Ok((index, _, instance, session)) => (index, Arc::clone(instance), session),
             Err(failure) => return done(Err(failure)),
         };
         self.instances.begun(&call, index);
@@ -94,6 +94,7 @@ impl Method for BoundMethod {
         let (ended, waiting) = (Arc::clone(&call), Arc::clone(&call));
         let finish = Box::new(move |result| {
             instances.ended(&ended);
+            drop(session);
             if facts.is_serial {
                 instances.serial(index, facts.index).leave();
             }

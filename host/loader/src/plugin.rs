@@ -193,7 +193,9 @@ impl PluginEntry {
         let (name, config) = (&self.manifest.name, around.config);
         let settings = config.plugin_config(name);
         let methods = self.manifest.methods.len();
-        let instances = Arc::new(Instances::new(name, table, &settings, config.instances_max, methods));
+        let sessions = config.session_limits(name);
+        let instances = Instances::new(name, table, &settings, config.instances_max, methods, sessions);
+        let instances = Arc::new(instances);
         stages.instances = Some(Arc::clone(&instances));
         Ok(instances)
     }

@@ -1,21 +1,64 @@
 //! A plugin of the tests that works with its host: signs of life, sessions, calls of other plugins.
 
 use jackfield_plugin_api::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 export_plugin! {
     name: "partner",
     description: "works with its host, for tests",
+    config: Settings,
     methods: [
         live { description: "gives signs of life for a while, then none" },
         live_inline = live { inline, description: "the same on the engine's own thread" },
         live_async { description: "the same as a future" },
         session { inline, description: "returns the session that it is called in" },
+        count { description: "counts the calls of each session in this instance" },
     ],
 }
 
 fn session(ctx: &Context, _: NoParams) -> Result<String, Error> {
     Ok(ctx.session().to_owned())
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    #[serde(skip)]
+    counts: Mutex<BTreeMap<String, u64>>,
+}
+
+/// Where a session is.
+#[derive(Serialize, JsonSchema)]
+struct Counted {
+    /// The process.
+    pid: u32,
+    /// Calls of this session so far.
+    calls: u64,
+}
+
+fn count(ctx: &Context, p: Count) -> Result<Counted, Error> {
+    std::thread::sleep(Duration::from_millis(p.ms));
+    let settings = ctx.config::<Settings>().ok_or_else(|| Error::other("it has no settings"))?;
+    let mut counts = settings.counts.lock().unwrap_or_else(PoisonError::into_inner);
+    let calls = counts.entry(ctx.session().to_owned()).or_default();
+    *calls += 1;
+    if p.crash_at == Some(*calls) {
+        std::process::abort();
+    }
+    Ok(Counted { pid: std::process::id(), calls: *calls })
+}
+
+/// How to count.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Count {
+    /// Milliseconds that it takes.
+    #[serde(default)]
+    ms: u64,
+    /// The call at which to end the process.
+    crash_at: Option<u64>,
 }
 
 /// How long to go on, and how.

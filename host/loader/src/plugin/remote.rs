@@ -59,6 +59,7 @@ mod unix {
                     hello: self.hello(Some(config), limits.threads_max, around)?,
                     program: self.program(around)?,
                     limits,
+                    sessions: around.config.session_limits(&self.manifest.name),
                     clock,
                     quarantine: Arc::clone(&around.store.quarantine),
                 },

@@ -9,6 +9,7 @@
 //! A pool's state stands behind one lock. Nobody holds it while answering a call. A worker that does
 //! anything but what the protocol allows is killed; whatever it says before is not believed further than its own calls.
 
+mod answer;
 mod clock;
 mod crash;
 mod inbox;

@@ -1,6 +1,7 @@
 //! The workers of one plugin version: who gets which call, when there are more or fewer of them, and what happens when one
 //! ends.
 
+use super::answer::outcome;
 use super::clock::Clock;
 use super::crash::{Crash, Killed};
 use super::offers;
@@ -8,18 +9,16 @@ use super::process::{self, End};
 use super::seats::{Assigned, InFlight, Pending, Phase, Seat, Seats};
 use super::talk::{Worker, listen};
 use super::ungranted;
-use crate::config::{WorkerLimits, WorkerProgram};
+use crate::config::{SessionLimits, WorkerLimits, WorkerProgram};
 use crate::method::{MethodFacts, log};
 use crate::quarantine::Quarantine;
+use crate::sessions::{Sessions, tell_of_loss};
 use crate::store::Hash;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
-use jackfield_core::ports::{Call, Completion, Outcome};
-use jackfield_plugin_api::Error;
-use jackfield_plugin_api::abi::Buffer;
-use jackfield_plugin_api::abi::host::CallFault;
+use jackfield_core::ports::{Call, Completion};
 use jackfield_plugin_api::worker::{
-    Body, BrokenFrame, CallBody, FailureBody, Hello, Kind, LineBody, LogBody, NO_CALL, PROTOCOL,
+    Body, BrokenFrame, CallBody, Hello, Kind, LineBody, LogBody, NO_CALL, PROTOCOL,
     ProgressBody, REFUSED_BY_SANDBOX, Ready, Refusal,
 };
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -41,6 +40,7 @@ pub(crate) struct PoolSetup {
     pub(crate) hello: Hello,
     pub(crate) program: WorkerProgram,
     pub(crate) limits: WorkerLimits,
+    pub(crate) sessions: SessionLimits,
     pub(crate) clock: Arc<Clock>,
     pub(crate) quarantine: Arc<Quarantine>,
 }
@@ -78,7 +78,8 @@ struct Restarts {
 impl Pool {
     pub(crate) fn new(setup: PoolSetup, methods: &[Arc<MethodFacts>]) -> Arc<Self> {
         let of_methods = methods.iter().map(|facts| (facts.kind != MethodKind::Async, facts.is_serial));
-        let (seats, lanes) = Seats::new(of_methods, setup.limits.threads_max.max(1));
+        let sessions = Sessions::new(&setup.plugin, setup.sessions);
+        let (seats, lanes) = Seats::new(of_methods, setup.limits.threads_max.max(1), sessions);
         let state = State {
             seats,
             restarts: Restarts::default(),
@@ -115,8 +116,15 @@ impl Pool {
             return done(Err(failure));
         }
         let lane = self.lanes[facts.index as usize];
+        let session = match state.seats.sessions.enter(&call) {
+            Ok(session) => session,
+            Err(full) => {
+                drop(state);
+                return done(Err(full));
+            }
+        };
         call.wait_turn();
-        state.seats.wait(lane, Pending { call, facts, done });
+        state.seats.wait(lane, Pending { call, facts, done, session });
         self.move_on(state);
     }
 
@@ -352,7 +360,8 @@ impl Pool {
     fn retire(&self, state: &mut State, worker: u64) {
         let recycle_after = self.setup.limits.recycle_after;
         let Some(seat) = state.seats.all.get_mut(&worker) else { return };
-        let is_used_up = recycle_after > 0 && seat.served >= recycle_after;
+        let is_used_up =
+            recycle_after > 0 && seat.served >= recycle_after && !state.seats.sessions.is_at(worker);
         if seat.phase == Phase::Ready && is_used_up {
             seat.phase = Phase::Leaving;
         }
@@ -377,7 +386,10 @@ impl Pool {
         assigned.into_iter().for_each(|call| self.send(call));
     }
 
-    fn send(&self, Assigned { worker, id, call, facts }: Assigned) {
+    fn send(&self, Assigned { worker, id, call, facts, is_session_lost }: Assigned) {
+        if is_session_lost {
+            tell_of_loss(&call, "the worker that it was in");
+        }
         call.beat(Instant::now);
         if let Err(failure) = offers::serves(&call, &worker, &self.setup) {
             return self.take_back((worker.id, id), &failure);
@@ -519,7 +531,10 @@ impl Pool {
         state.is_idle_look_ordered = false;
         let WorkerLimits { min, idle, .. } = self.setup.limits;
         let too_many = state.seats.all.len().saturating_sub(min);
-        let is_over = |seat: &Seat| seat.is_idle() && seat.idle_since.elapsed() >= idle;
+        let sessions = &state.seats.sessions;
+        let is_over = |seat: &Seat| {
+            seat.is_idle() && seat.idle_since.elapsed() >= idle && !sessions.is_at(seat.worker.id)
+        };
         let over: Vec<u64> = state
             .seats
             .all
@@ -561,53 +576,4 @@ fn fail(calls: Vec<Pending>, failure: &Failure) {
 fn deadline_left_ns(call: &Call) -> u64 {
     let left = call.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     left.map_or(u64::MAX, |left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX - 1))
-}
-
-/// What the end of a call means; a body that cannot be read fails the call and ends the conversation.
-fn outcome(facts: &MethodFacts, kind: Kind, body: Vec<u8>) -> (Outcome, Option<BrokenFrame>) {
-    match result(kind, body) {
-        Ok(Ended::Call(result)) => (facts.rules.outcome(result), None),
-        Ok(Ended::TooLarge(bytes)) => (Err(facts.rules.too_large(bytes)), None),
-        Err(broken) => {
-            let message = format!("the worker of `{}` sent {broken}", facts.name);
-            (Err(Failure::new(kind::PLUGIN_CRASH, message)), Some(broken))
-        }
-    }
-}
-
-fn error(body: &FailureBody<'_>) -> Error {
-    let error = Error::new(body.kind, body.message).retryable(body.is_retryable);
-    match serde_json::from_str::<&serde_json::value::RawValue>(body.details) {
-        Ok(details) => error.details(&details),
-        // the error itself counts more than details that are no JSON
-        Err(_) => error,
-    }
-}
-
-enum Ended {
-    Call(Result<Buffer, CallFault>),
-    TooLarge(u64),
-}
-
-fn result(kind: Kind, body: Vec<u8>) -> Result<Ended, BrokenFrame> {
-    let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned().into_boxed_str();
-    let fault = match kind {
-        Kind::Result => return Ok(Ended::Call(Ok(Buffer::from_vec(body)))),
-        Kind::TooLarge => {
-            let bytes = body.try_into().map_err(|_| BrokenFrame::Body("it is no number"))?;
-            return Ok(Ended::TooLarge(u64::from_le_bytes(bytes)));
-        }
-        Kind::Failed => {
-            let FailureBody { is_retryable, kind, message, details } = FailureBody::decode(&body)?;
-            CallFault::Failed(error(&FailureBody { is_retryable, kind, message, details }))
-        }
-        Kind::Panicked => CallFault::Panicked(text(&body)),
-        Kind::Unsupported => CallFault::Unsupported(text(&body)),
-        Kind::BadStatus => {
-            let status = body.try_into().map_err(|_| BrokenFrame::Body("it is no status"))?;
-            CallFault::BadStatus(i32::from_le_bytes(status))
-        }
-        _ => return Err(BrokenFrame::Body("it is not the end of a call")),
-    };
-    Ok(Ended::Call(Err(fault)))
 }
