@@ -1,9 +1,12 @@
 //! What a method sees of the call that it serves, and how it speaks to the host.
 
+use crate::Error;
+use crate::abi::Answer;
 use crate::abi::link::{HostLink, Promised};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::any::Any;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, mpsc};
 use std::time::Duration;
 
 /// Severity of a log line.
@@ -82,6 +85,13 @@ impl SharedCall {
     }
 }
 
+fn read<R: DeserializeOwned>(answered: Result<Vec<u8>, Error>) -> Result<R, Error> {
+    let bytes = answered?;
+    let bytes = if bytes.is_empty() { b"null" } else { bytes.as_slice() };
+    serde_json::from_slice(bytes)
+        .map_err(|error| Error::validation(format!("the answer of the other plugin does not fit: {error}")))
+}
+
 impl Context {
     pub(crate) fn lent(link: HostLink, config: Promised<dyn Any + Send + Sync>) -> Self {
         Self(CallRef::Lent { link, config })
@@ -138,6 +148,59 @@ impl Context {
     /// Hands on a line that the work printed, without its line end.
     pub fn output_line(&self, stream: Stream, line: &str) {
         self.with(|link| link.output_line(stream as u32, line));
+    }
+
+    /// Calls a method of another plugin, and waits for what it returns. The manifest must name the plugin (`requires` or
+    /// `optional` of `export_plugin!`); the newest version that fits is called. It has the time that is left to this call, and is
+    /// told to stop when this one is. In a method of the kind `async` use [`Context::call_async`], which does not block.
+    ///
+    /// # Errors
+    /// What the method fails with; `validation` if `params` do not fit, `plugin.call_denied` if the manifest does not name the
+    /// plugin, `plugin.unavailable` if there is no such plugin or method, `plugin.call_depth` if calls between plugins are too
+    /// deep, `timeout` and `cancelled` if this call is given up meanwhile.
+    pub fn call<R: DeserializeOwned>(
+        &self,
+        plugin: &str,
+        method: &str,
+        params: &impl Serialize,
+    ) -> Result<R, Error> {
+        let (tx, rx) = mpsc::sync_channel(1);
+        // if nobody waits any more, nobody wants to know
+        self.begin_call(plugin, method, params, Box::new(move |answered| drop(tx.send(answered))))?;
+        read(rx.recv().map_err(|_| Error::other("the host dropped a call of another plugin"))?)
+    }
+
+    /// The same, without blocking.
+    ///
+    /// # Errors
+    /// As [`Context::call`].
+    #[cfg(feature = "async")]
+    pub async fn call_async<R: DeserializeOwned>(
+        &self,
+        plugin: &str,
+        method: &str,
+        params: &impl Serialize,
+    ) -> Result<R, Error> {
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let begun =
+            self.begin_call(plugin, method, params, Box::new(move |answered| drop(tx.send(answered))));
+        begun?;
+        read(rx.await.map_err(|_| Error::other("the host dropped a call of another plugin"))?)
+    }
+
+    fn begin_call(
+        &self,
+        plugin: &str,
+        method: &str,
+        params: &impl Serialize,
+        answer: Answer,
+    ) -> Result<(), Error> {
+        let params = serde_json::to_string(params)?;
+        match self.with(|link| link.call_method(plugin, method, &params, answer)) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Error::other("this host makes no calls between plugins").permanent()),
+            None => Err(Error::cancelled()),
+        }
     }
 
     /// Whether the attempt is to stop: ask at least every 100 ms, and return [`crate::Error::cancelled`] if so.

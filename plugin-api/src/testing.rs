@@ -18,11 +18,13 @@
 //! assert_eq!(call.logs()[0].message, "doubling");
 //! ```
 
+use crate::abi::Answer;
 use crate::abi::host::{CallFault, CallInfo, CallServices, OwnedCall, Table, with_context};
 use crate::manifest::{Manifest, MethodKind};
 use crate::{Context, Error, Level, Stream};
 use serde_json::Value;
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -59,7 +61,11 @@ struct Heard {
     progress: Mutex<Vec<(f64, String)>>,
     output: Mutex<Vec<(Stream, String)>>,
     heartbeats: AtomicUsize,
+    peers: Mutex<BTreeMap<String, Peer>>,
 }
+
+/// Stands for a method of another plugin.
+type Peer = Arc<dyn Fn(Value) -> Result<Value, Error> + Send + Sync>;
 
 impl Default for TestCall {
     fn default() -> Self {
@@ -124,6 +130,20 @@ impl TestCall {
     #[must_use]
     pub fn read_config(mut self, config: impl Any + Send + Sync) -> Self {
         self.given = Arc::new(config);
+        self
+    }
+
+    /// With a method of another plugin, which the method may call as `plugin` and `method`.
+    #[must_use]
+    pub fn peer(
+        self,
+        plugin: &str,
+        method: &str,
+        answer: impl Fn(Value) -> Result<Value, Error> + Send + Sync + 'static,
+    ) -> Self {
+        let mut peers = self.heard.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.insert(format!("{plugin}.{method}"), Arc::new(answer));
+        drop(peers);
         self
     }
 
@@ -273,6 +293,20 @@ impl CallServices for Services {
 
     fn deadline_left(&self) -> Option<Duration> {
         self.call.deadline_left()
+    }
+
+    fn call_method(&self, plugin: &str, method: &str, params: &str, answer: Answer) -> Result<(), Answer> {
+        let name = format!("{plugin}.{method}");
+        let peers = &self.call.heard.peers;
+        let peer = peers.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        answer(match peer {
+            None => Err(Error::new("plugin.unavailable", format!("the test has no `{name}`")).permanent()),
+            Some(peer) => serde_json::from_str(params)
+                .map_err(Error::from)
+                .and_then(|params| peer(params))
+                .map(|value| value.to_string().into_bytes()),
+        });
+        Ok(())
     }
 
     fn heartbeat(&self, _: &str) {

@@ -2,10 +2,14 @@
 #![cfg(target_os = "linux")]
 
 mod heartbeats;
+mod peers;
 mod sessions;
+mod traces;
 
-use jackfield::{Config, Isolation, Value, json};
+use jackfield::{Config, Isolation, LogLevel, RunListener, Value, json};
 use jackfield_tests::Bench;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Where the plugins of a bench run.
@@ -17,14 +21,44 @@ fn bench_with(
     plugins: &[&str],
     change: impl FnOnce(&mut Config) + Send + 'static,
 ) -> Bench {
-    Bench::with(plugins, move |builder| {
-        let mut config = Config::default();
-        config.isolation.default = Some(isolation);
-        config.engine.cancel_grace = Some(Duration::from_millis(200));
-        config.engine.shutdown_grace = Some(Duration::ZERO);
-        change(&mut config);
-        builder.config(config)
-    })
+    Bench::with(plugins, move |builder| builder.config(config(isolation, change)))
+}
+
+/// A bench whose methods' log lines are heard.
+fn bench_that_tells(isolation: Isolation, plugins: &[&str], heard: &Arc<Heard>) -> Bench {
+    let heard = Arc::clone(heard);
+    Bench::with(plugins, move |builder| builder.config(config(isolation, |_| ())).listener(heard))
+}
+
+fn config(isolation: Isolation, change: impl FnOnce(&mut Config)) -> Config {
+    let mut config = Config::default();
+    config.isolation.default = Some(isolation);
+    config.engine.cancel_grace = Some(Duration::from_millis(200));
+    config.engine.shutdown_grace = Some(Duration::ZERO);
+    change(&mut config);
+    config
+}
+
+/// The log lines of methods: run, step, message.
+#[derive(Default)]
+struct Heard(Mutex<BTreeSet<String>>);
+
+impl Heard {
+    #[track_caller]
+    fn wait_for(&self, line: &str) {
+        crate::isolation::wait_until(line, || self.0.lock().expect("no test panics here").contains(line));
+    }
+}
+
+impl RunListener for Heard {
+    fn log(&self, run_id: &str, step: &str, _: LogLevel, message: &str, _: &str) {
+        let line = format!("{run_id} {step} {message}");
+        self.0.lock().expect("no test panics here").insert(line);
+    }
+
+    fn progress(&self, _: &str, _: &str, _: f64, _: &str) {}
+
+    fn output_line(&self, _: &str, _: &str, _: bool, _: &str) {}
 }
 
 fn bench(isolation: Isolation, plugins: &[&str]) -> Bench {

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use semver::Version;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 mod lineage;
@@ -101,6 +101,8 @@ pub struct Call {
     pub traceparent: String,
     /// The calls that this one was made from, if it was made by a method and not by a step.
     pub lineage: Option<Arc<Lineage>>,
+    /// Calls that its method has made of other plugins' methods.
+    pub nested: AtomicU32,
     /// Where log lines, progress and output of the method go.
     pub listener: Arc<dyn CallListener>,
 }
@@ -120,6 +122,7 @@ impl Call {
             pulse: None,
             traceparent: String::new(),
             lineage: None,
+            nested: AtomicU32::new(0),
             listener: Arc::new(Silent),
         }
     }

@@ -74,12 +74,14 @@ pub struct StartRequest {
     pub config: Arc<BTreeMap<Box<str>, Payload>>,
     /// Id of the step after which the run ends.
     pub until: Option<String>,
+    /// W3C trace context that the run is part of.
+    pub traceparent: Option<String>,
 }
 
 impl StartRequest {
     /// A request with a fresh id, no configuration and no early end.
     #[must_use]
     pub fn new(plan: SharedPlan, input: Payload) -> Self {
-        Self { run_id: None, plan, input, config: Arc::default(), until: None }
+        Self { run_id: None, plan, input, config: Arc::default(), until: None, traceparent: None }
     }
 }

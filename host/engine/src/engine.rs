@@ -15,6 +15,7 @@ use jackfield_core::failure::{Failure, kind};
 use jackfield_core::ports::CallListener;
 use jackfield_core::run::{CancelMode, Fact, RunState, RunStatus, Start};
 use jackfield_core::time::Timestamp;
+use jackfield_core::trace;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -154,7 +155,8 @@ impl Engine {
         if inner.is_stopping.load(Ordering::SeqCst) {
             return Err(EngineError::ShuttingDown);
         }
-        let StartRequest { run_id, plan, input, config, until } = request;
+        let StartRequest { run_id, plan, input, config, until, traceparent } = request;
+        let traceparent = check_traceparent(traceparent)?;
         let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;
         let input = plan.accept_input(input).map_err(|faults| {
             EngineError::Input(
@@ -191,6 +193,7 @@ impl Engine {
             watchers: AtomicUsize::new(0),
             cancel_epoch: Default::default(),
             span,
+            traceparent,
         });
         inner.enter_run(&run)?;
         inner.launch(&run, commands);
@@ -436,6 +439,14 @@ fn summary(run: &RunCell, now: Timestamp) -> RunSummary {
         status: shared.status(),
         started_at,
         duration: ended.unwrap_or(now).since(started_at),
+    }
+}
+
+fn check_traceparent(given: Option<String>) -> Result<Box<str>, EngineError> {
+    let text = given.unwrap_or_default();
+    match trace::fault(&text).filter(|_| !text.is_empty()) {
+        None => Ok(text.into()),
+        Some(fault) => Err(EngineError::BadTraceparent { text: text.chars().take(64).collect(), fault }),
     }
 }
 

@@ -10,10 +10,11 @@ use jackfield_core::payload::Payload;
 use jackfield_core::ports::{Call, Method, Outcome, StepAddress};
 use jackfield_core::run::{CallCommand, CallKey, Command, Fact, RunState};
 use jackfield_core::time::{Nanos, Timestamp};
+use jackfield_core::trace;
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest time that an inline thread's outcomes are held back, and the work that it takes at a time.
@@ -269,6 +270,7 @@ impl Inner {
             pulse: None,
             traceparent: String::new(),
             lineage: None,
+            nested: AtomicU32::new(0),
             listener: Arc::clone(&self.voice),
         }
     }
@@ -283,8 +285,12 @@ impl Inner {
     ) -> Result<(), Failure> {
         call.address.set_step(|text| command.push_path(&run.plan, text));
         call.attempt = command.key.attempt;
+        *call.nested.get_mut() = 0;
         call.timeout = command.timeout();
         call.deadline = call.timeout.and_then(|timeout| started.checked_add(timeout));
+        if !(run.traceparent.is_empty() && call.traceparent.is_empty()) {
+            trace::child(&run.traceparent, &(call.address.as_str(), call.attempt), &mut call.traceparent);
+        }
         let session = RunState::session(&run.plan, command)?;
         // the usual one is shared by all threads: it is left where it stands
         if !(session.is_empty() && call.session.is_empty()) {

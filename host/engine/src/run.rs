@@ -39,6 +39,8 @@ pub(crate) struct RunCell {
     /// Raised whenever calls are cancelled: threads hand back what they have not begun.
     pub(crate) cancel_epoch: AtomicU64,
     pub(crate) span: tracing::Span,
+    /// W3C trace context that it is part of; empty if none.
+    pub(crate) traceparent: Box<str>,
 }
 
 pub(crate) struct Shared {

@@ -56,7 +56,9 @@ use jackfield_core::model::{Isolation, duration};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::History;
 use jackfield_engine as engine;
-use jackfield_loader::{Grant, Limits, Policy, RegistryConfig, Sandbox, SessionLimits, WorkerLimits, optional_table};
+use jackfield_loader::{
+    Grant, Limits, Policy, RegistryConfig, Sandbox, SessionLimits, WorkerLimits, optional_table,
+};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fs;
@@ -133,6 +135,8 @@ pub struct LoaderConfig {
     pub result_bytes_max: Option<usize>,
     /// Instances of one plugin version, at most, counting those that wait for given-up calls.
     pub instances_max: Option<usize>,
+    /// Calls from plugin to plugin that may follow on each other.
+    pub call_depth_max: Option<usize>,
     /// Sessions of each plugin version.
     pub sessions: SessionsConfig,
     /// Whether plugin directories are watched, and looked at again when something changes there.
@@ -381,6 +385,7 @@ impl LoaderConfig {
         set(&mut config.file_bytes_max, self.file_bytes_max);
         set(&mut config.result_bytes_max, self.result_bytes_max);
         set(&mut config.instances_max, self.instances_max);
+        set(&mut config.call_depth_max, self.call_depth_max);
         config.sessions = self.sessions.over(config.sessions);
     }
 }
@@ -445,6 +450,7 @@ mod tests {
             file_bytes_max = 11
             result_bytes_max = 12
             instances_max = 13
+            call_depth_max = 16
             sessions = { max = 14, idle = "15s" }
             watch = true
             [trust]

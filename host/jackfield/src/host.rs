@@ -149,7 +149,7 @@ impl Host {
     /// Starts a run with an id of its own, or one that stops early.
     ///
     /// # Errors
-    /// As [`Host::start`]; and if the id is taken, or there is no step to stop after.
+    /// As [`Host::start`]; and if the id is taken, there is no step to stop after, or the trace context is none.
     pub fn start_with(
         &self,
         workflow: &Workflow,
@@ -162,6 +162,7 @@ impl Host {
             input: input.into(),
             config: self.inner.values.clone(),
             until: options.until,
+            traceparent: options.traceparent,
         };
         Ok(Run::new(self.inner.engine.start(request)?))
     }

@@ -22,6 +22,8 @@ pub struct RegistryConfig {
     pub result_bytes_max: usize,
     /// Most instances of one plugin version, counting those that wait for given-up calls; 8 unless set.
     pub instances_max: usize,
+    /// How many calls from plugin to plugin may follow on each other; 16 unless set.
+    pub call_depth_max: usize,
     /// Which plugins may be used.
     pub trust: TrustConfig,
     /// Configurations of plugins by name, handed to each of their instances.
@@ -119,6 +121,7 @@ impl RegistryConfig {
             file_bytes_max: 512 << 20,
             result_bytes_max: 64 << 20,
             instances_max: 8,
+            call_depth_max: 16,
             trust: TrustConfig::default(),
             plugins: BTreeMap::new(),
             isolation: IsolationRules::default(),

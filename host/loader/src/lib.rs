@@ -39,6 +39,7 @@ mod library;
 mod look;
 mod method;
 mod outcome;
+mod peers;
 mod plugin;
 mod quarantine;
 mod refusal;

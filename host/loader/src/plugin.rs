@@ -10,6 +10,7 @@ use crate::lease::{Lease, Leased};
 use crate::library;
 use crate::method::{BoundMethod, MethodFacts};
 use crate::outcome::ResultRules;
+use crate::peers::{Caller, ParameterRules, Switchboard};
 use crate::store::{Hash, Store};
 #[cfg(unix)]
 use crate::worker::Supervisor;
@@ -38,6 +39,7 @@ pub(crate) struct PluginEntry {
 pub(crate) struct Surroundings<'a> {
     pub(crate) store: &'a Store,
     pub(crate) config: &'a RegistryConfig,
+    pub(crate) switchboard: &'a Arc<Switchboard>,
     #[cfg(unix)]
     pub(crate) supervisor: &'a Supervisor,
 }
@@ -46,6 +48,7 @@ pub(crate) struct Surroundings<'a> {
 struct Stages {
     described: Option<Arc<Plugin>>,
     methods: Option<Arc<[Arc<MethodFacts>]>>,
+    caller: Option<Arc<Caller>>,
     table: Option<Table>,
     instances: Option<Arc<Instances>>,
     #[cfg(unix)]
@@ -97,10 +100,31 @@ impl PluginEntry {
         match self.isolation(isolation, around)? {
             Isolation::InProcess => {
                 let instances = self.instances(&mut stages, around)?;
-                Ok(Some(Arc::new(Leased::new(BoundMethod { facts, instances }, lease))))
+                let caller = self.caller(&mut stages, around);
+                Ok(Some(Arc::new(Leased::new(BoundMethod { facts, instances, caller }, lease))))
             }
             Isolation::Worker => self.bind_remote(&mut stages, facts, lease, around).map(Some),
         }
+    }
+
+    /// What is fixed about one of the plugin's methods; `None` if it has none of that name.
+    pub(crate) fn facts(
+        &self,
+        method: &str,
+        around: &Surroundings<'_>,
+    ) -> Result<Option<Arc<MethodFacts>>, LoadError> {
+        let mut stages = self.stages.lock();
+        self.admitted(around)?;
+        let methods = self.methods(&mut stages, around)?;
+        Ok(methods.iter().find(|facts| &*facts.name == method).map(Arc::clone))
+    }
+
+    /// The plugin as it calls others.
+    fn caller(&self, stages: &mut Stages, around: &Surroundings<'_>) -> Arc<Caller> {
+        let Manifest { name, requires, .. } = &self.manifest;
+        let make =
+            || Caller::new(name, self.hash, requires, around.config.call_depth_max, around.switchboard);
+        Arc::clone(stages.caller.get_or_insert_with(make))
     }
 
     fn isolation(&self, step: Option<Isolation>, around: &Surroundings<'_>) -> Result<Isolation, LoadError> {
@@ -173,12 +197,13 @@ impl PluginEntry {
         let described = self.described(stages, around)?;
         let methods = (0_u32..).zip(&described.methods).map(|(index, method)| {
             let target = format!("{}.{}", described.name, method.name);
+            let parameters = ParameterRules::new(&target, &method.parameters);
             let rules = ResultRules::new(target, around.config.result_bytes_max, &method.output);
             let rules = rules.map_err(|reason| {
                 self.says_nothing(&format!("the result schema of `{}` is not valid: {reason}", method.name))
             })?;
             let (name, kind, is_serial) = (method.name.clone(), method.kind, method.serial);
-            Ok(Arc::new(MethodFacts { index, name, kind, is_serial, rules }))
+            Ok(Arc::new(MethodFacts { index, name, kind, is_serial, rules, parameters }))
         });
         let methods: Arc<[_]> = methods.collect::<Result<_, LoadError>>()?;
         stages.methods = Some(Arc::clone(&methods));

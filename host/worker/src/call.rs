@@ -1,9 +1,10 @@
 //! One call, as its method sees it.
 
+use crate::requests::Requests;
 use crate::wire::Wire;
 use jackfield_plugin_api::Error;
 use jackfield_plugin_api::abi::host::{CallFault, CallInfo, CallServices, InstanceLog, OwnedCall};
-use jackfield_plugin_api::abi::{Buffer, JF_NO_DEADLINE};
+use jackfield_plugin_api::abi::{Answer, Buffer, JF_NO_DEADLINE};
 use jackfield_plugin_api::worker::{
     Body, CallBody, FailureBody, Kind, LineBody, LogBody, NO_CALL, ProgressBody, TELLING_BYTES_MAX,
 };
@@ -24,6 +25,8 @@ pub(crate) struct RemoteCall {
     pub(crate) cancelled: Arc<AtomicBool>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) beats: Option<Beats>,
+    /// `None` if the host makes no calls of other plugins.
+    pub(crate) requests: Option<Arc<Requests>>,
     /// What the host said about it; it could be read when it came.
     pub(crate) body: Vec<u8>,
 }
@@ -116,6 +119,12 @@ impl CallServices for RemoteCall {
 
     fn deadline_left(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    fn call_method(&self, plugin: &str, method: &str, params: &str, answer: Answer) -> Result<(), Answer> {
+        let Some(requests) = &self.requests else { return Err(answer) };
+        requests.ask(&self.wire, self.id, (plugin, method), params, answer);
+        Ok(())
     }
 
     fn heartbeat(&self, details: &str) {

@@ -4,6 +4,7 @@
 use crate::WorkerError;
 use crate::call::{Beats, RemoteCall, deadline_left};
 use crate::process::die;
+use crate::requests::Requests;
 use crate::wire::{Frame, Reader, Wire};
 use jackfield_plugin_api::abi::Buffer;
 use jackfield_plugin_api::abi::host::{CallFault, Instance};
@@ -22,6 +23,7 @@ pub(crate) struct Crew {
     kinds: Box<[MethodKind]>,
     result_bytes_max: u64,
     features: Features,
+    requests: Arc<Requests>,
     threads_max: usize,
     threads: AtomicUsize,
     /// Threads that wait for their turn to read.
@@ -51,6 +53,7 @@ impl Crew {
             kinds,
             result_bytes_max: hello.result_bytes_max,
             features: Features::of(&hello.features),
+            requests: Arc::default(),
             // one that reads while all others are in calls
             threads_max: hello.threads_max as usize + 1,
             threads: AtomicUsize::new(0),
@@ -113,6 +116,13 @@ impl Crew {
                     self.make(call, &instance);
                 }
                 Kind::Cancel => self.cancel(frame.call),
+                Kind::Answered | Kind::AnswerFailed => {
+                    // whoever waits for the answer may do anything with it: others read meanwhile
+                    drop(reader);
+                    if self.requests.answered(frame).is_err() {
+                        die();
+                    }
+                }
                 Kind::Shutdown => return self.end(),
                 // something that a later host may say
                 _ => {}
@@ -128,7 +138,9 @@ impl Crew {
         let instance = state.instance.clone()?;
         state.cancelled.insert(id, Arc::clone(&cancelled));
         let beats = self.features.heartbeat.then(Beats::default);
-        let call = RemoteCall { id, wire: Arc::clone(&self.wire), cancelled, deadline, beats, body };
+        let requests = self.features.call_method.then(|| Arc::clone(&self.requests));
+        let wire = Arc::clone(&self.wire);
+        let call = RemoteCall { id, wire, cancelled, deadline, beats, requests, body };
         Some((call, instance))
     }
 

@@ -14,6 +14,8 @@ mod open;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
+mod requests;
+#[cfg(unix)]
 mod wire;
 
 pub mod sandbox;

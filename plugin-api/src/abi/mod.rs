@@ -10,10 +10,12 @@ pub(crate) mod give;
 pub mod host;
 
 pub(crate) mod link;
+mod peer;
 mod root;
 mod tables;
 
 pub use buffer::Buffer;
+pub use peer::Answer;
 pub use root::{ROOT_SYMBOL, Root, RootRef};
 pub use tables::*;
 

@@ -4,14 +4,19 @@
 /// Heartbeats of calls (`Heartbeat` frames) are of interest to the host, and passed on by the worker.
 pub const HEARTBEAT: &str = "heartbeat";
 
+/// Calls of other plugins' methods (`CallMethod` frames) are made by the host.
+pub const CALL_METHOD: &str = "call_method";
+
 /// All that this version knows.
-pub const ALL: [&str; 1] = [HEARTBEAT];
+pub const ALL: [&str; 2] = [HEARTBEAT, CALL_METHOD];
 
 /// Which of them the other side has named. What is not known here is left alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {
     /// [`HEARTBEAT`].
     pub heartbeat: bool,
+    /// [`CALL_METHOD`].
+    pub call_method: bool,
 }
 
 impl Features {
@@ -19,7 +24,7 @@ impl Features {
     #[must_use]
     pub fn of(names: &[String]) -> Self {
         let has = |name: &str| names.iter().any(|named| named == name);
-        Self { heartbeat: has(HEARTBEAT) }
+        Self { heartbeat: has(HEARTBEAT), call_method: has(CALL_METHOD) }
     }
 }
 

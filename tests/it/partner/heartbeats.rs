@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 fn signs_of_life_keep_a_call_that_takes_longer_than_its_heartbeat_timeout() {
     for isolation in BOTH {
         let bench = bench(isolation, &["partner"]);
-        let ways = ["live", "live_inline", "live_async"].map(|method| ["heartbeat", "progress"].map(|by| (method, by)));
+        let ways = ["live", "live_inline", "live_async"]
+            .map(|method| ["heartbeat", "progress"].map(|by| (method, by)));
         let live = |(method, by)| {
             let parameters = json!({ "beat_ms": 2_500, "by": by });
             let limit = json!({ "heartbeat_timeout": "1s" });
@@ -29,7 +30,8 @@ fn silence_is_a_timeout_that_names_heartbeat_and_is_retried() {
         for method in ["live", "live_inline", "live_async"] {
             // what it logs is no sign of life
             let parameters = json!({ "beat_ms": 20_000, "by": "log" });
-            let retried = json!({ "heartbeat_timeout": "60ms", "retry": { "max_attempts": 2, "delay": "1ms" } });
+            let retried =
+                json!({ "heartbeat_timeout": "60ms", "retry": { "max_attempts": 2, "delay": "1ms" } });
             let silent = step("a", &format!("partner.{method}"), parameters, retried);
             let begun = Instant::now();
             let finished = bench.run(steps(vec![silent]), json!({}));

@@ -1,9 +1,10 @@
 //! `session`: calls with the same key go to the same instance of their plugin, wherever that runs.
 
-use super::{BOTH, bench, bench_with, step, steps};
+use super::{BOTH, Heard, bench, bench_that_tells, bench_with, step, steps};
 use jackfield::{Config, EventKind, Isolation, Value, json};
 use jackfield_tests::{Bench, Finished};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// `n` calls at a time in `keys` sessions, each of which takes a while.
 fn counting(n: usize, keys: usize, more: Value) -> Value {
@@ -63,7 +64,8 @@ fn a_session_outlives_the_run_in_both_isolations() {
 
 #[test]
 fn a_worker_that_ends_loses_its_sessions_and_the_run_is_told() {
-    let bench = bench(Isolation::Worker, &["partner"]);
+    let heard = Arc::new(Heard::default());
+    let bench = bench_that_tells(Isolation::Worker, &["partner"], &heard);
     let of = |id: &str, session: &str, crash_at: Value| {
         let parameters = json!({ "crash_at": crash_at });
         step(id, "partner.count", parameters, json!({ "session": session, "critical": false }))
@@ -77,6 +79,8 @@ fn a_worker_that_ends_loses_its_sessions_and_the_run_is_told() {
     ]);
     let finished = bench.run(&document, json!({})).completed();
     assert_eq!(&*finished.step_error("crash").kind, "plugin.crash");
+    let line = "session `lost` was lost with the worker that it was in; this call begins it anew";
+    heard.wait_for(&format!("{} again {line}", finished.report.run_id));
     let calls = |id: &str| finished.step_output(id)["calls"].clone();
     assert_eq!([calls("first"), calls("again"), calls("later")], [json!(1), json!(1), json!(2)]);
 }
@@ -88,12 +92,16 @@ fn a_session_that_finds_no_room_is_an_error_that_names_the_limit() {
         let call = |id: &str, session: &str| {
             step(id, "partner.count", json!({}), json!({ "session": session, "critical": false }))
         };
-        let all = vec![call("a", "one"), call("b", "two"), call("c", "three"), call("d", "one"), call("e", "")];
+        let all =
+            vec![call("a", "one"), call("b", "two"), call("c", "three"), call("d", "one"), call("e", "")];
         let finished = bench.run(steps(all), json!({})).completed();
         let error = finished.step_error("c");
         assert_eq!(&*error.kind, "plugin.sessions_full", "{isolation:?}");
         assert!(error.message.contains("has 2 sessions already"), "{}", error.message);
-        assert_eq!((finished.step_output("d")["calls"].clone(), &finished.output()["calls"]), (json!(2), &json!(1)));
+        assert_eq!(
+            (finished.step_output("d")["calls"].clone(), &finished.output()["calls"]),
+            (json!(2), &json!(1))
+        );
     }
 }
 
@@ -104,9 +112,16 @@ fn a_session_without_calls_ends_after_its_idle_time() {
             config.loader.sessions.max = Some(1);
             config.loader.sessions.idle = Some(std::time::Duration::from_millis(20));
         });
-        let call = |session: &str| step("c", "partner.session", json!({}), json!({
-            "session": session, "retry": { "max_attempts": 1000, "delay": "5ms", "backoff": "fixed", "errors": ["plugin.sessions_full"] },
-        }));
+        let call = |session: &str| {
+            step(
+                "c",
+                "partner.session",
+                json!({}),
+                json!({
+                    "session": session, "retry": { "max_attempts": 1000, "delay": "5ms", "backoff": "fixed", "errors": ["plugin.sessions_full"] },
+                }),
+            )
+        };
         for session in ["one", "two", "three"] {
             let finished = bench.run(steps(vec![call(session)]), json!({})).completed();
             assert_eq!(finished.output(), session, "{isolation:?}");

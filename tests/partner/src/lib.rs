@@ -9,11 +9,20 @@ export_plugin! {
     name: "partner",
     description: "works with its host, for tests",
     config: Settings,
+    optional: &[("echo", "^0.1"), ("fault", "^0.1"), ("gone", "^1"), ("mirror", "^1")],
     methods: [
         live { description: "gives signs of life for a while, then none" },
         live_inline = live { inline, description: "the same on the engine's own thread" },
         live_async { description: "the same as a future" },
         session { inline, description: "returns the session that it is called in" },
+        trace { description: "returns the trace context that it is called in" },
+        trace_async { description: "the same as a future" },
+        relay { description: "calls a method of another plugin and returns what that returns" },
+        relay_inline = relay { inline, description: "the same on the engine's own thread" },
+        relay_async { description: "the same as a future" },
+        one_by_one = relay { serial, description: "the same, one call at a time" },
+        leave_behind { description: "calls a method of another plugin and does not wait for it" },
+        whoami { description: "tells what it sees of its call" },
         count { description: "counts the calls of each session in this instance" },
     ],
 }
@@ -27,6 +36,80 @@ fn session(ctx: &Context, _: NoParams) -> Result<String, Error> {
 struct Settings {
     #[serde(skip)]
     counts: Mutex<BTreeMap<String, u64>>,
+}
+
+fn trace(ctx: &Context, _: NoParams) -> Result<String, Error> {
+    Ok(ctx.traceparent().to_owned())
+}
+
+async fn trace_async(ctx: Context, _: NoParams) -> Result<String, Error> {
+    Ok(ctx.traceparent().to_owned())
+}
+
+/// What to call.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Relay {
+    plugin: String,
+    method: String,
+    #[serde(default)]
+    params: serde_json::Value,
+    /// So many calls one after the other; the last result counts.
+    #[serde(default = "once")]
+    times: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn relay(ctx: &Context, p: Relay) -> Result<serde_json::Value, Error> {
+    let mut last = serde_json::Value::Null;
+    for _ in 0..p.times {
+        last = ctx.call(&p.plugin, &p.method, &p.params)?;
+    }
+    Ok(last)
+}
+
+async fn relay_async(ctx: Context, p: Relay) -> Result<serde_json::Value, Error> {
+    let mut last = serde_json::Value::Null;
+    for _ in 0..p.times {
+        last = ctx.call_async(&p.plugin, &p.method, &p.params).await?;
+    }
+    Ok(last)
+}
+
+async fn leave_behind(ctx: Context, p: Relay) -> Result<&'static str, Error> {
+    let mut call = std::pin::pin!(ctx.call_async::<serde_json::Value>(&p.plugin, &p.method, &p.params));
+    // asks for it once, which begins it
+    std::future::poll_fn(|cx| {
+        let _ = call.as_mut().poll(cx);
+        std::task::Poll::Ready(())
+    })
+    .await;
+    Ok("left")
+}
+
+/// A call as its method sees it.
+#[derive(Serialize, JsonSchema)]
+struct Seen {
+    step: String,
+    key: String,
+    session: String,
+    traceparent: String,
+    has_deadline: bool,
+    pid: u32,
+}
+
+fn whoami(ctx: &Context, _: NoParams) -> Result<Seen, Error> {
+    Ok(Seen {
+        step: ctx.step().to_owned(),
+        key: ctx.idempotency_key().to_owned(),
+        session: ctx.session().to_owned(),
+        traceparent: ctx.traceparent().to_owned(),
+        has_deadline: ctx.deadline().is_some(),
+        pid: std::process::id(),
+    })
 }
 
 /// Where a session is.
@@ -98,6 +181,9 @@ fn live(ctx: &Context, p: Life) -> Result<&'static str, Error> {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_millis(p.beat_ms) {
         give(ctx, p.by);
+        if ctx.is_cancelled() {
+            return Err(Error::cancelled());
+        }
         std::thread::sleep(STEP);
     }
     let silent = Instant::now();

@@ -50,6 +50,9 @@ fn options(args: &RunArgs) -> RunOptions {
     if let Some(step) = &args.until {
         options = options.until(step.as_str());
     }
+    if let Some(traceparent) = &args.traceparent {
+        options = options.traceparent(traceparent.as_str());
+    }
     options
 }
 

@@ -19,7 +19,8 @@ impl crate::ports::Secrets for NoSecrets {
 
 /// Renders the key from what was kept for the call; empty if it has none.
 pub(crate) fn render(plan: &Plan, command: &CallCommand) -> Result<Box<str>, Failure> {
-    let Some((call, session)) = call_of(plan, command.key).and_then(|call| Some((call, call.session()?))) else {
+    let Some((call, session)) = call_of(plan, command.key).and_then(|call| Some((call, call.session()?)))
+    else {
         return Ok("".into());
     };
     let nothing = Inputs::default();

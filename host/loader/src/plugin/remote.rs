@@ -12,6 +12,7 @@ mod unix {
     use super::{Arc, LoadError, Method, MethodFacts, PluginEntry, Stages, Surroundings};
     use crate::config::WorkerProgram;
     use crate::lease::{Lease, Leased};
+    use crate::peers::Caller;
     use crate::worker::{Pool, PoolSetup, Probed, WorkerMethod, describe};
     use jackfield_plugin_api::worker::{Grant, Hello, PROTOCOL, REFUSED_BY_SANDBOX, feature};
     use serde_json::value::RawValue;
@@ -30,7 +31,8 @@ mod unix {
                 Some(pool) if !pool.is_closed() => Arc::clone(pool),
                 _ => {
                     let methods = self.methods(stages, around)?;
-                    let pool = self.pool(&methods, around)?;
+                    let caller = self.caller(stages, around);
+                    let pool = self.pool(&methods, caller, around)?;
                     stages.pool = Some(Arc::clone(&pool));
                     pool
                 }
@@ -41,6 +43,7 @@ mod unix {
         fn pool(
             &self,
             methods: &[Arc<MethodFacts>],
+            caller: Arc<Caller>,
             around: &Surroundings<'_>,
         ) -> Result<Arc<Pool>, LoadError> {
             let clock = around.supervisor.clock().map_err(|error| {
@@ -59,6 +62,7 @@ mod unix {
                     hello: self.hello(Some(config), limits.threads_max, around)?,
                     program: self.program(around)?,
                     limits,
+                    caller,
                     sessions: around.config.session_limits(&self.manifest.name),
                     clock,
                     quarantine: Arc::clone(&around.store.quarantine),

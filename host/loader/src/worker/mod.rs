@@ -10,6 +10,7 @@
 //! anything but what the protocol allows is killed; whatever it says before is not believed further than its own calls.
 
 mod answer;
+mod asked;
 mod clock;
 mod crash;
 mod inbox;

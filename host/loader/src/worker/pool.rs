@@ -11,6 +11,7 @@ use super::talk::{Worker, listen};
 use super::ungranted;
 use crate::config::{SessionLimits, WorkerLimits, WorkerProgram};
 use crate::method::{MethodFacts, log};
+use crate::peers::Caller;
 use crate::quarantine::Quarantine;
 use crate::sessions::{Sessions, tell_of_loss};
 use crate::store::Hash;
@@ -18,8 +19,8 @@ use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::ports::{Call, Completion};
 use jackfield_plugin_api::worker::{
-    Body, BrokenFrame, CallBody, Hello, Kind, LineBody, LogBody, NO_CALL, PROTOCOL,
-    ProgressBody, REFUSED_BY_SANDBOX, Ready, Refusal,
+    Body, BrokenFrame, CallBody, Hello, Kind, LineBody, LogBody, NO_CALL, PROTOCOL, ProgressBody,
+    REFUSED_BY_SANDBOX, Ready, Refusal,
 };
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use semver::Version;
@@ -41,6 +42,7 @@ pub(crate) struct PoolSetup {
     pub(crate) program: WorkerProgram,
     pub(crate) limits: WorkerLimits,
     pub(crate) sessions: SessionLimits,
+    pub(crate) caller: Arc<Caller>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) quarantine: Arc<Quarantine>,
 }
@@ -96,6 +98,11 @@ impl Pool {
         });
         pool.grow(&mut pool.state.lock());
         pool
+    }
+
+    /// The plugin as it calls others.
+    pub(crate) fn caller(&self) -> &Arc<Caller> {
+        &self.setup.caller
     }
 
     /// Bytes of a frame that carries a result.
@@ -203,6 +210,10 @@ impl Pool {
             Kind::Refused => {
                 self.refused(&Refusal::decode(&body)?);
                 Ok(())
+            }
+            Kind::CallMethod => {
+                let asked = self.state.lock().seats.asked(worker.id, call);
+                super::asked::call_method(&self.setup.caller, worker, asked, &body)
             }
             _ => Err(BrokenFrame::Body("only a host says that")),
         }
@@ -402,7 +413,7 @@ impl Pool {
             idempotency_key: call.idempotency_key(),
             run_id_bytes: u32::try_from(call.run_id().len()).unwrap_or(u32::MAX),
             session: &call.session,
-            traceparent: "",
+            traceparent: &call.traceparent,
             params: "",
         };
         let mut head = Vec::with_capacity(160);

@@ -235,6 +235,12 @@ impl Seats {
         Some(Arc::clone(&self.all.get(&worker)?.calls.get(&id)?.pending.call))
     }
 
+    /// The same, with what is fixed about its method.
+    pub(crate) fn asked(&self, worker: u64, id: u64) -> Option<(Arc<Call>, Arc<MethodFacts>)> {
+        let pending = &self.all.get(&worker)?.calls.get(&id)?.pending;
+        Some((Arc::clone(&pending.call), Arc::clone(&pending.facts)))
+    }
+
     /// The place of a call that a worker has.
     pub(crate) fn place(&self, call: &Call) -> Option<(u64, u64)> {
         self.places.get(&address(call)).copied()

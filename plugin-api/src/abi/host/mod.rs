@@ -250,7 +250,7 @@ fn nanoseconds(left: Option<Duration>) -> u64 {
 
 /// Takes over what a function of the plugin left in `out`.
 #[inline]
-fn outcome(status: i32, out: JfResult) -> Result<Buffer, CallFault> {
+pub(super) fn outcome(status: i32, out: JfResult) -> Result<Buffer, CallFault> {
     // SAFETY: the plugin hands its value over with every answer; untouched it is empty.
     let value = unsafe { Buffer::from_raw(out.value) };
     if status == JF_OK {

@@ -1,8 +1,8 @@
 //! What few calls have: an affinity key, a limit of silence.
 
-use super::Lowering;
 use super::super::context::Context;
 use super::super::expressions::{Field, Site, optional};
+use super::Lowering;
 use crate::diagnostic::Code;
 use crate::expr::Template;
 use crate::model::{CallFields, Json, session_fault};
