@@ -43,7 +43,7 @@ mod raw;
 pub mod testing;
 pub mod worker;
 
-pub use context::{Context, Level, Stream};
+pub use context::{Context, Level, OnCancel, Stream};
 pub use error::{Error, OrFail};
 pub use manifest::{Isolation, MethodKind};
 pub use raw::{NoParams, RawJson};

@@ -19,7 +19,8 @@
 //! ```
 
 use crate::abi::Answer;
-use crate::abi::host::{CallFault, CallInfo, CallServices, OwnedCall, Table, with_context};
+use crate::abi::host::{CallFault, CallInfo, CallServices, Canceller, OwnedCall, Table, with_context};
+use crate::export::cancel::Waiters;
 use crate::manifest::{Manifest, MethodKind};
 use crate::{Context, Error, Level, Stream};
 use serde_json::Value;
@@ -61,6 +62,9 @@ struct Heard {
     progress: Mutex<Vec<(f64, String)>>,
     output: Mutex<Vec<(Stream, String)>>,
     heartbeats: AtomicUsize,
+    waiters: Waiters,
+    /// Of the call that goes through the table.
+    canceller: Mutex<Option<Arc<Canceller>>>,
     peers: Mutex<BTreeMap<String, Peer>>,
 }
 
@@ -150,6 +154,11 @@ impl TestCall {
     /// Cancels the attempt, before or during the call.
     pub fn cancel(&self) {
         self.heard.is_cancelled.store(true, Ordering::Relaxed);
+        self.heard.waiters.cancel_all();
+        let canceller = self.heard.canceller.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(canceller) = canceller {
+            canceller.cancel();
+        }
     }
 
     /// The log lines so far.
@@ -178,7 +187,7 @@ impl TestCall {
 
     /// Gives `body` a context, as a plain method has it.
     pub fn run<T>(&self, body: impl FnOnce(&Context) -> T) -> T {
-        with_context(&self.info(0, "", "{}"), &Services::of(self), &*self.given, body)
+        with_context(&self.info(0, "", "{}"), &Services::of(self), &*self.given, &self.heard.waiters, body)
     }
 
     /// Calls the method called `method` through the exported table, waiting for it if it is asynchronous.
@@ -198,13 +207,15 @@ impl TestCall {
             method: method.into(),
             params: params.to_string(),
         });
+        let canceller = table.cancel().map(Canceller::new).map(Arc::new);
+        self.heard.canceller.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&canceller);
         let result = if manifest.methods[index].kind == MethodKind::Async {
             let (tx, rx) = mpsc::channel();
             // the receiver waits below, so that sending cannot fail
-            instance.start(call, Box::new(move |result| drop(tx.send(result))));
+            instance.start(call, canceller, Box::new(move |result| drop(tx.send(result))));
             rx.recv().map_err(|_| Error::other("the method never completed"))?
         } else {
-            instance.call(&call.info(), &*call)
+            instance.call_with(&call.info(), &*call, canceller.as_deref())
         };
         let buffer = result.map_err(to_error)?;
         let bytes = if buffer.as_bytes().is_empty() { b"null" } else { buffer.as_bytes() };

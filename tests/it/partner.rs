@@ -1,6 +1,7 @@
 //! What host and plugin do together during a call: the same in the host's process and in workers.
 #![cfg(target_os = "linux")]
 
+mod cancels;
 mod heartbeats;
 mod peers;
 mod sessions;
@@ -11,6 +12,9 @@ use jackfield_tests::Bench;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// Far longer than a call takes that stops when it is told to.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Where the plugins of a bench run.
 const BOTH: [Isolation; 2] = [Isolation::InProcess, Isolation::Worker];
@@ -33,7 +37,7 @@ fn bench_that_tells(isolation: Isolation, plugins: &[&str], heard: &Arc<Heard>) 
 fn config(isolation: Isolation, change: impl FnOnce(&mut Config)) -> Config {
     let mut config = Config::default();
     config.isolation.default = Some(isolation);
-    config.engine.cancel_grace = Some(Duration::from_millis(200));
+    config.engine.cancel_grace = Some(GRACE);
     config.engine.shutdown_grace = Some(Duration::ZERO);
     change(&mut config);
     config

@@ -6,7 +6,7 @@ use crate::serial::Serial;
 use crate::sessions::{InSession, Sessions, tell_of_loss};
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::ports::{Call, StepAddress};
-use jackfield_plugin_api::abi::host::{CallFault, Instance, Table};
+use jackfield_plugin_api::abi::host::{CallFault, CancelFunction, Canceller, Instance, Table};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +21,7 @@ type AttemptKey = (StepAddress, u32);
 pub(crate) struct Instances {
     plugin: Box<str>,
     table: Table,
+    cancel: Option<CancelFunction>,
     config: Box<str>,
     slots: Box<[Slot]>,
     current: AtomicUsize,
@@ -40,8 +41,14 @@ pub(crate) struct Slot {
 /// Which attempts run where. Only calls that may block are written down when they begin.
 #[derive(Default)]
 struct Ledger {
-    running: HashMap<AttemptKey, usize>,
+    running: HashMap<AttemptKey, Begun>,
     abandoned: HashMap<AttemptKey, usize>,
+}
+
+/// Where an attempt runs, and how it is told to stop, if its plugin has a function for that.
+struct Begun {
+    index: usize,
+    canceller: Option<Arc<Canceller>>,
 }
 
 /// A log line that belongs to no call.
@@ -62,6 +69,7 @@ fn key(call: &Call) -> AttemptKey {
 pub(crate) struct Running<'a> {
     instances: &'a Instances,
     key: AttemptKey,
+    pub(crate) canceller: Option<Arc<Canceller>>,
 }
 
 impl Drop for Running<'_> {
@@ -85,6 +93,7 @@ impl Instances {
         Self {
             plugin: plugin.into(),
             table,
+            cancel: table.cancel(),
             config: config.into(),
             slots: (0..instances_max.max(1)).map(|_| slot()).collect(),
             current: AtomicUsize::new(0),
@@ -142,14 +151,30 @@ impl Instances {
 
     /// Writes an attempt down as running in the instance at `index`.
     pub(crate) fn begin(&self, call: &Call, index: usize) -> Running<'_> {
-        let key = key(call);
-        self.ledger.lock().running.insert(key.clone(), index);
-        Running { instances: self, key }
+        let (key, canceller) = (key(call), self.canceller());
+        let begun = Begun { index, canceller: canceller.clone() };
+        self.ledger.lock().running.insert(key.clone(), begun);
+        Running { instances: self, key, canceller }
+    }
+
+    fn canceller(&self) -> Option<Arc<Canceller>> {
+        self.cancel.map(|function| Arc::new(Canceller::new(function)))
+    }
+
+    /// Tells an attempt to stop by the plugin's function, if it has one; the flag is set.
+    pub(crate) fn cancel(&self, call: &Call) {
+        let canceller = self.ledger.lock().running.get(&key(call)).and_then(|begun| begun.canceller.clone());
+        if let Some(canceller) = canceller {
+            canceller.cancel();
+        }
     }
 
     /// The same for an attempt that ends elsewhere: `ended` strikes it off.
-    pub(crate) fn begun(&self, call: &Call, index: usize) {
-        self.ledger.lock().running.insert(key(call), index);
+    pub(crate) fn begun(&self, call: &Call, index: usize) -> Option<Arc<Canceller>> {
+        let canceller = self.canceller();
+        let begun = Begun { index, canceller: canceller.clone() };
+        self.ledger.lock().running.insert(key(call), begun);
+        canceller
     }
 
     pub(crate) fn ended(&self, call: &Call) {
@@ -161,7 +186,10 @@ impl Instances {
         let key = key(call);
         let mut ledger = self.ledger.lock();
         // an inline call is not written down: it holds a thread of the engine, and runs in the current instance
-        let index = ledger.running.get(&key).copied().unwrap_or_else(|| self.current.load(Ordering::Acquire));
+        let index = ledger
+            .running
+            .get(&key)
+            .map_or_else(|| self.current.load(Ordering::Acquire), |begun| begun.index);
         if index == NONE || ledger.abandoned.insert(key, index).is_some() {
             return;
         }

@@ -79,12 +79,14 @@ impl Method for BoundMethod {
                 Some(turn.ok_or_else(|| no_turn(&self.facts.name))?)
             }
         };
-        let _running = match self.facts.kind {
+        let running = match self.facts.kind {
             MethodKind::Blocking => Some(self.instances.begin(call, index)),
             _ => None,
         };
         let services = Services { call, of: self };
-        let result = instance.call(&self.facts.info(call), &services);
+        let canceller = running.as_ref().and_then(|running| running.canceller.as_deref());
+        let result = instance.call_with(&self.facts.info(call), &services, canceller);
+        drop(running);
         self.caller.returned(call);
         self.facts.rules.outcome(result)
     }
@@ -97,7 +99,7 @@ impl Method for BoundMethod {
             Ok((index, _, instance, session)) => (index, Arc::clone(instance), session),
             Err(failure) => return done(Err(failure)),
         };
-        self.instances.begun(&call, index);
+        let canceller = self.instances.begun(&call, index);
         let (facts, instances) = (Arc::clone(&self.facts), Arc::clone(&self.instances));
         let caller = Arc::clone(&self.caller);
         let (ended, waiting) = (Arc::clone(&call), Arc::clone(&call));
@@ -113,12 +115,12 @@ impl Method for BoundMethod {
         let caller = Arc::clone(&self.caller);
         let owned = Arc::new(Owned { call, facts: Arc::clone(&self.facts), caller });
         match self.facts.is_serial {
-            false => instance.start(owned, finish),
+            false => instance.start(owned, canceller, finish),
             true => {
                 waiting.wait_turn();
                 let job = Box::new(move || {
                     waiting.beat(Instant::now);
-                    instance.start(owned, finish);
+                    instance.start(owned, canceller, finish);
                 });
                 self.instances.serial(index, self.facts.index).enqueue(job);
             }
@@ -127,6 +129,7 @@ impl Method for BoundMethod {
 
     fn abandoned(&self, call: &Call) {
         self.instances.abandon(call);
+        self.instances.cancel(call);
         self.caller.abandoned(call);
     }
 
@@ -135,6 +138,7 @@ impl Method for BoundMethod {
     }
 
     fn cancelled(&self, call: &Call) {
+        self.instances.cancel(call);
         self.caller.cancelled(call);
     }
 

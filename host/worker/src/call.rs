@@ -3,7 +3,7 @@
 use crate::requests::Requests;
 use crate::wire::Wire;
 use jackfield_plugin_api::Error;
-use jackfield_plugin_api::abi::host::{CallFault, CallInfo, CallServices, InstanceLog, OwnedCall};
+use jackfield_plugin_api::abi::host::{CallFault, CallInfo, CallServices, Canceller, InstanceLog, OwnedCall};
 use jackfield_plugin_api::abi::{Answer, Buffer, JF_NO_DEADLINE};
 use jackfield_plugin_api::worker::{
     Body, CallBody, FailureBody, Kind, LineBody, LogBody, NO_CALL, ProgressBody, TELLING_BYTES_MAX,
@@ -23,6 +23,8 @@ pub(crate) struct RemoteCall {
     pub(crate) id: u64,
     pub(crate) wire: Arc<Wire>,
     pub(crate) cancelled: Arc<AtomicBool>,
+    /// Tells the plugin besides, if it has a function for that.
+    pub(crate) canceller: Option<Arc<Canceller>>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) beats: Option<Beats>,
     /// `None` if the host makes no calls of other plugins.

@@ -7,7 +7,7 @@ use crate::process::die;
 use crate::requests::Requests;
 use crate::wire::{Frame, Reader, Wire};
 use jackfield_plugin_api::abi::Buffer;
-use jackfield_plugin_api::abi::host::{CallFault, Instance};
+use jackfield_plugin_api::abi::host::{CallFault, CancelFunction, Canceller, Instance};
 use jackfield_plugin_api::manifest::MethodKind;
 use jackfield_plugin_api::worker::feature::Features;
 use jackfield_plugin_api::worker::{Body, CallBody, Hello, Kind};
@@ -21,6 +21,7 @@ pub(crate) struct Crew {
     wire: Arc<Wire>,
     reader: Mutex<Reader>,
     kinds: Box<[MethodKind]>,
+    cancel: Option<CancelFunction>,
     result_bytes_max: u64,
     features: Features,
     requests: Arc<Requests>,
@@ -35,7 +36,7 @@ pub(crate) struct Crew {
 struct State {
     instance: Option<Arc<Instance>>,
     /// What tells calls that they are to stop.
-    cancelled: HashMap<u64, Arc<AtomicBool>>,
+    cancelled: HashMap<u64, (Arc<AtomicBool>, Option<Arc<Canceller>>)>,
     is_ending: bool,
 }
 
@@ -44,13 +45,14 @@ impl Crew {
         wire: Arc<Wire>,
         reader: Reader,
         instance: Arc<Instance>,
-        kinds: Box<[MethodKind]>,
+        (kinds, cancel): (Box<[MethodKind]>, Option<CancelFunction>),
         hello: &Hello,
     ) -> Arc<Self> {
         Arc::new(Self {
             wire,
             reader: Mutex::new(reader),
             kinds,
+            cancel,
             result_bytes_max: hello.result_bytes_max,
             features: Features::of(&hello.features),
             requests: Arc::default(),
@@ -115,7 +117,14 @@ impl Crew {
                     }
                     self.make(call, &instance);
                 }
-                Kind::Cancel => self.cancel(frame.call),
+                Kind::Cancel => {
+                    let canceller = self.cancel(frame.call);
+                    // what the plugin does then is its own affair: others read meanwhile
+                    drop(reader);
+                    if let Some(canceller) = canceller {
+                        canceller.cancel();
+                    }
+                }
                 Kind::Answered | Kind::AnswerFailed => {
                     // whoever waits for the answer may do anything with it: others read meanwhile
                     drop(reader);
@@ -136,11 +145,12 @@ impl Crew {
         let cancelled = Arc::new(AtomicBool::new(false));
         let mut state = self.state.lock();
         let instance = state.instance.clone()?;
-        state.cancelled.insert(id, Arc::clone(&cancelled));
+        let canceller = self.cancel.map(|function| Arc::new(Canceller::new(function)));
+        state.cancelled.insert(id, (Arc::clone(&cancelled), canceller.clone()));
         let beats = self.features.heartbeat.then(Beats::default);
         let requests = self.features.call_method.then(|| Arc::clone(&self.requests));
         let wire = Arc::clone(&self.wire);
-        let call = RemoteCall { id, wire, cancelled, deadline, beats, requests, body };
+        let call = RemoteCall { id, wire, cancelled, canceller, deadline, beats, requests, body };
         Some((call, instance))
     }
 
@@ -151,9 +161,11 @@ impl Crew {
         if matches!(kind, Some(MethodKind::Async)) {
             let (crew, call) = (Arc::clone(self), Arc::new(call));
             let ended = Arc::clone(&call);
-            return instance.start(call, Box::new(move |result| crew.leave(&ended, result)));
+            let canceller = call.canceller.clone();
+            return instance.start(call, canceller, Box::new(move |result| crew.leave(&ended, result)));
         }
-        let result = instance.call(&RemoteCall::describe(&body), &call);
+        let canceller = call.canceller.as_deref();
+        let result = instance.call_with(&RemoteCall::describe(&body), &call, canceller);
         self.leave(&call, result);
     }
 
@@ -166,10 +178,12 @@ impl Crew {
         }
     }
 
-    fn cancel(&self, id: u64) {
-        if let Some(cancelled) = self.state.lock().cancelled.get(&id) {
-            cancelled.store(true, Ordering::Relaxed);
-        }
+    /// Sets the flag of a call; what tells it besides.
+    fn cancel(&self, id: u64) -> Option<Arc<Canceller>> {
+        let state = self.state.lock();
+        let (cancelled, canceller) = state.cancelled.get(&id)?;
+        cancelled.store(true, Ordering::SeqCst);
+        canceller.clone()
     }
 
     fn end(&self) {

@@ -59,7 +59,9 @@ pub fn serve() -> Result<(), WorkerError> {
         Ok(opened) => {
             wire.send_ready(&opened)?;
             match opened.instance {
-                Some(instance) => crew::Crew::new(wire, reader, instance, opened.kinds, &hello).serve(),
+                Some(instance) => {
+                    crew::Crew::new(wire, reader, instance, (opened.kinds, opened.cancel), &hello).serve()
+                }
                 None => {
                     reader.until_end();
                     Ok(())

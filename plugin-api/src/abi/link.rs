@@ -55,6 +55,11 @@ impl HostLink {
         unsafe { self.call.as_ref() }
     }
 
+    /// What tells the call from others that last.
+    pub(crate) fn address(&self) -> usize {
+        self.call.as_ptr().addr()
+    }
+
     pub(crate) fn log(&self, level: u32, message: &str, fields: &str) {
         let (message, fields) = (JfSlice::new(message.as_bytes()), JfSlice::new(fields.as_bytes()));
         // SAFETY: both pointers are valid, and the slices outlive the function. A host without a log is no fault.

@@ -6,6 +6,7 @@
 )]
 
 mod buffer;
+mod extensions;
 pub(crate) mod give;
 pub mod host;
 
@@ -15,6 +16,7 @@ mod root;
 mod tables;
 
 pub use buffer::Buffer;
+pub use extensions::{JfCancel, JfState};
 pub use peer::Answer;
 pub use root::{ROOT_SYMBOL, Root, RootRef};
 pub use tables::*;

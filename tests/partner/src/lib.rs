@@ -22,6 +22,8 @@ export_plugin! {
         relay_async { description: "the same as a future" },
         one_by_one = relay { serial, description: "the same, one call at a time" },
         leave_behind { description: "calls a method of another plugin and does not wait for it" },
+        until_told { description: "waits until it is told to stop, and looks at nothing meanwhile" },
+        until_told_async { description: "the same as a future" },
         whoami { description: "tells what it sees of its call" },
         count { description: "counts the calls of each session in this instance" },
     ],
@@ -88,6 +90,22 @@ async fn leave_behind(ctx: Context, p: Relay) -> Result<&'static str, Error> {
     })
     .await;
     Ok("left")
+}
+
+fn until_told(ctx: &Context, _: NoParams) -> Result<(), Error> {
+    let (tx, rx) = std::sync::mpsc::channel();
+    let _told = ctx.on_cancel(move || {
+        let _ = tx.send(());
+    });
+    ctx.info("waiting");
+    rx.recv().map_err(|_| Error::other("nobody is left to tell it"))?;
+    Err(Error::new("partner.told", "it was told to stop"))
+}
+
+async fn until_told_async(ctx: Context, _: NoParams) -> Result<(), Error> {
+    ctx.info("waiting");
+    ctx.cancelled().await;
+    Err(Error::new("partner.told", "it was told to stop"))
 }
 
 /// A call as its method sees it.

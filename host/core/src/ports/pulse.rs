@@ -52,21 +52,3 @@ impl Pulse {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn silence_counts_from_the_last_sign_of_life_and_not_while_a_call_waits() {
-        let second = Duration::from_secs(1);
-        let begun = Instant::now();
-        let (later, pulse) = (begun + 10 * second, Pulse::new(second, begun));
-        assert_eq!(pulse.due(later), Some(begun + second));
-        pulse.wait();
-        assert_eq!(pulse.due(later), Some(later + second));
-        pulse.beat(begun + 3 * second);
-        assert_eq!(pulse.due(later), Some(begun + 4 * second));
-        assert_eq!(Pulse::new(Duration::MAX, begun).due(later), None);
-    }
-}
