@@ -6,6 +6,7 @@ mod heartbeats;
 mod peers;
 mod sessions;
 mod traces;
+mod unclean;
 
 use jackfield::{Config, Isolation, LogLevel, RunListener, Value, json};
 use jackfield_tests::Bench;

@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::printer::Printer;
 use anyhow::{Context, Result};
-use jackfield::{CancelMode, Run};
+use jackfield::{CancelMode, ExitNote, Host, Run};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ pub(crate) struct Interrupt {
 struct State {
     count: u32,
     run: Option<Run>,
+    exit: Option<ExitNote>,
 }
 
 impl Interrupt {
@@ -34,8 +35,9 @@ impl Interrupt {
     }
 
     /// The run to cancel. A signal that came before it is not lost.
-    pub(crate) fn attach(&self, run: &Run) {
+    pub(crate) fn attach(&self, host: &Host, run: &Run) {
         let mut state = self.state.lock();
+        state.exit = Some(host.exit_note());
         state.run = Some(run.clone());
         if state.count > 0 {
             run.cancel(CancelMode::Graceful, "interrupted");
@@ -43,13 +45,13 @@ impl Interrupt {
     }
 
     fn signalled(&self, printer: &Printer) {
-        let (count, run) = {
+        let (count, run, exit) = {
             let mut state = self.state.lock();
             state.count += 1;
-            (state.count, state.run.clone())
+            (state.count, state.run.clone(), state.exit.clone())
         };
         if count > 1 {
-            leave();
+            leave(exit);
         }
         printer.note("cancelling; press Ctrl-C again to end at once");
         if let Some(run) = run {
@@ -59,6 +61,9 @@ impl Interrupt {
 }
 
 #[expect(clippy::exit, reason = "the second signal ends the process whatever else it is doing")]
-fn leave() -> ! {
+fn leave(exit: Option<ExitNote>) -> ! {
+    if let Some(exit) = exit {
+        exit.leave();
+    }
     std::process::exit(i32::from(Exit::Interrupted.code()))
 }

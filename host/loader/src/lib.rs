@@ -50,6 +50,7 @@ mod sessions;
 mod stamp;
 mod store;
 mod trust;
+mod unclean;
 mod verify;
 #[cfg(unix)]
 mod worker;
@@ -65,9 +66,10 @@ pub use isolation::IsolationRules;
 pub use jackfield_plugin_api::worker::{FsGrant, Grant, Limits, Policy, Sandbox, optional_table};
 pub use library::open_library;
 pub use look::Places;
-pub use registry::Registry;
+pub use registry::{ExitNote, Registry};
 pub use store::Hash;
 pub use trust::{AllowRule, Distrust, KeyId, Lock, LockedPlugin, TrustConfig, TrustedKey, target};
+pub use unclean::UncleanExit;
 pub use verify::{Verdict, Verification};
 
 pub use jackfield_plugin_api::manifest;

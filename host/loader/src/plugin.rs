@@ -181,6 +181,7 @@ impl PluginEntry {
             return Ok(table);
         }
         let path = store.verified(self.hash)?;
+        store.notes.opening(&self.manifest.name, &self.manifest.version);
         let table = library::open_library(&self.manifest.name, &path)?;
         stages.table = Some(table);
         Ok(table)

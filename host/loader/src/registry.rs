@@ -12,6 +12,7 @@ use crate::plugin::{PluginEntry, Surroundings};
 use crate::requires::newest;
 use crate::store::{Hash, Store};
 use crate::trust::{KeyId, Policy};
+use crate::unclean::{Notes, UncleanExit};
 #[cfg(unix)]
 use crate::worker::Supervisor;
 use jackfield_core::catalog::{Catalog, MethodKind, Unusable};
@@ -48,6 +49,17 @@ pub struct Registry {
     switchboard: Arc<Switchboard>,
     #[cfg(unix)]
     supervisor: Supervisor,
+}
+
+/// Says that the process of a host ends on purpose.
+#[derive(Clone)]
+pub struct ExitNote(Arc<Notes>);
+
+impl ExitNote {
+    /// The process is about to end: no plugin is to blame for it.
+    pub fn leave(&self) {
+        self.0.clear();
+    }
 }
 
 /// What one look at all files has found.
@@ -226,6 +238,19 @@ impl Registry {
         let released = self.store.quarantine.release(plugin)?;
         self.rescan();
         Ok(released)
+    }
+
+    /// Hosts with the same data directory that ended without a shutdown before this one began, and the plugins that were open in
+    /// them: one of these may have crashed its host.
+    #[must_use]
+    pub fn unclean_exits(&self) -> &[UncleanExit] {
+        self.store.notes.found()
+    }
+
+    /// What says that this process ends on purpose, whatever goes on in it.
+    #[must_use]
+    pub fn exit_note(&self) -> ExitNote {
+        ExitNote(Arc::clone(&self.store.notes))
     }
 
     /// Ends all worker processes at once, for good. Calls that are in them fail; plugins in this process stay as they are.

@@ -5,6 +5,7 @@ use crate::cache::{Cache, Finding};
 use crate::error::LoadError;
 use crate::quarantine::Quarantine;
 use crate::stamp::Stamp;
+use crate::unclean::Notes;
 use jackfield_plugin_api::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -77,6 +78,8 @@ pub(crate) struct Store {
     /// Whether a kept file is hashed each time that it is opened, whatever was noted about it.
     pub(crate) always_hashes: bool,
     pub(crate) quarantine: Arc<Quarantine>,
+    /// What is open in this process.
+    pub(crate) notes: Arc<Notes>,
 }
 
 impl Store {
@@ -85,7 +88,8 @@ impl Store {
         let (libraries, manifests) = (home.join("store"), home.join("described"));
         let cache = Cache::open(home.join("registry.json"));
         let quarantine = Arc::new(Quarantine::open(home.join("quarantine.json")));
-        let store = Self { home, libraries, manifests, cache, always_hashes: false, quarantine };
+        let notes = Arc::new(Notes::open(home.join("open")));
+        let store = Self { home, libraries, manifests, cache, always_hashes: false, quarantine, notes };
         for directory in [&store.libraries, &store.manifests] {
             std::fs::create_dir_all(directory)
                 .map_err(|error| LoadError::io(directory, "written", &error))?;

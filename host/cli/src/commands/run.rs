@@ -35,7 +35,7 @@ pub(crate) fn run(args: RunArgs, settings: Settings, printer: &Printer) -> Resul
     }
     let interrupt = Interrupt::watch(printer)?;
     let run = host.start_with(&workflow, input, options(&args))?;
-    interrupt.attach(&run);
+    interrupt.attach(&host, &run);
     follow(&run, Shown::Everything, &voices, printer);
     let exit = finish(&run, args.steps_max, &voices, printer);
     leave(&host, &interrupt);
