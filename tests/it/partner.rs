@@ -7,6 +7,7 @@ mod peers;
 mod sessions;
 mod traces;
 mod unclean;
+mod upgrades;
 
 use jackfield::{Config, Isolation, LogLevel, RunListener, Value, json};
 use jackfield_tests::Bench;

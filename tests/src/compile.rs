@@ -47,6 +47,12 @@ impl<'a> Counter<'a> {
         self.compile_as("tests/fixtures/counter.c", to, &[]);
     }
 
+    /// Compiles it into the library `to` with its count as state that goes over between versions (`jf.state/1`), or refuses to.
+    pub fn compile_with_state(&self, to: &Path, takes_over: bool) {
+        let state = if takes_over { "1" } else { "0" };
+        self.compile_as("tests/fixtures/counter.c", to, &[("STATE", state)]);
+    }
+
     /// Compiles it into the library `to` with a constructor that creates the file `mark` when the library is opened.
     pub fn compile_with_mark(&self, to: &Path, mark: &Path) {
         let mark = quoted(mark.to_str().expect("the path is text"));

@@ -6,6 +6,7 @@ use crate::serial::Serial;
 use crate::sessions::{InSession, Sessions, tell_of_loss};
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::ports::{Call, StepAddress};
+use jackfield_plugin_api::abi::Buffer;
 use jackfield_plugin_api::abi::host::{CallFault, CancelFunction, Canceller, Instance, Table};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -223,24 +224,44 @@ impl Instances {
 
     #[cold]
     fn fill<'a>(&self, slot: &'a Slot) -> Result<&'a Arc<Instance>, Failure> {
-        let plugin = self.plugin.clone();
-        let log = Box::new(move |level: u32, message: &str, fields: &str| {
-            log_of_instance(&plugin, level, message, fields)
-        });
-        let made = self.table.create(&self.config, log).map_err(|fault| self.refused(&fault))?;
+        let made = self.make().map_err(|fault| self.refused(&fault))?;
         // of two threads that made one at the same time, the later one's is dropped
         Ok(slot.instance.get_or_init(|| Arc::new(made)))
     }
 
+    fn make(&self) -> Result<Instance, CallFault> {
+        let plugin = self.plugin.clone();
+        let log = Box::new(move |level: u32, message: &str, fields: &str| {
+            log_of_instance(&plugin, level, message, fields)
+        });
+        self.table.create(&self.config, log)
+    }
+
+    /// The state of the current instance; `None` if there is none, or it hands none over.
+    pub(crate) fn save_state(&self) -> Option<Result<Buffer, CallFault>> {
+        let slot = self.slots.get(self.current.load(Ordering::Acquire))?;
+        slot.instance.get()?.save_state()
+    }
+
+    /// Makes the first instance, with the state of another version; false if it takes none. If it cannot use it, there is none.
+    ///
+    /// # Errors
+    /// What the plugin says.
+    pub(crate) fn restore_state(&self, saved: &[u8]) -> Result<bool, String> {
+        if !self.table.has_state() || self.slots[0].instance.get().is_some() {
+            return Ok(false);
+        }
+        let made = self.make().map_err(|fault| reason(&fault))?;
+        match made.restore_state(saved) {
+            Some(Ok(())) => Ok(self.slots[0].instance.set(Arc::new(made)).is_ok()),
+            Some(Err(fault)) => Err(reason(&fault)),
+            None => Ok(false),
+        }
+    }
+
     #[cold]
     fn refused(&self, fault: &CallFault) -> Failure {
-        let reason = match fault {
-            CallFault::Failed(error) => error.message().to_owned(),
-            CallFault::Panicked(message) => format!("it panicked: {message}"),
-            CallFault::Unsupported(message) => message.to_string(),
-            CallFault::BadStatus(status) => format!("it answered with the unknown status {status}"),
-        };
-        let message = format!("plugin `{}` does not start: {reason}", self.plugin);
+        let message = format!("plugin `{}` does not start: {}", self.plugin, reason(fault));
         Failure { retryable: false, ..Failure::new(kind::PLUGIN_UNAVAILABLE, message) }
     }
 
@@ -252,5 +273,15 @@ impl Instances {
             self.slots.len()
         );
         Failure::new(kind::PLUGIN_UNAVAILABLE, message)
+    }
+}
+
+/// What a plugin says that does not do as it is asked.
+pub(crate) fn reason(fault: &CallFault) -> String {
+    match fault {
+        CallFault::Failed(error) => error.message().to_owned(),
+        CallFault::Panicked(message) => format!("it panicked: {message}"),
+        CallFault::Unsupported(message) => message.to_string(),
+        CallFault::BadStatus(status) => format!("it answered with the unknown status {status}"),
     }
 }

@@ -28,6 +28,7 @@ mod config;
 mod describe;
 mod error;
 mod fault;
+mod handover;
 mod inspect;
 mod install;
 mod installed;

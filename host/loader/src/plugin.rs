@@ -4,7 +4,7 @@
 use crate::config::RegistryConfig;
 use crate::describe::{belongs, catalog_entry};
 use crate::error::LoadError;
-use crate::instances::Instances;
+use crate::instances::{Instances, reason};
 use crate::isolation::NotTrusted;
 use crate::lease::{Lease, Leased};
 use crate::library;
@@ -17,6 +17,7 @@ use crate::worker::Supervisor;
 use jackfield_core::catalog::Plugin;
 use jackfield_core::model::Isolation;
 use jackfield_core::ports::Method;
+use jackfield_plugin_api::abi::Buffer;
 use jackfield_plugin_api::abi::host::{CallFault, Table};
 use jackfield_plugin_api::manifest::Manifest;
 use parking_lot::Mutex;
@@ -127,6 +128,23 @@ impl PluginEntry {
         Arc::clone(stages.caller.get_or_insert_with(make))
     }
 
+    /// The state of the instance that serves calls in this process; `None` if there is none, or it hands none over.
+    pub(crate) fn save_state(&self) -> Option<Result<Buffer, CallFault>> {
+        let instances = self.stages.lock().instances.clone()?;
+        instances.save_state()
+    }
+
+    /// Makes the first instance with the state of another version. False if it takes none, or runs in workers.
+    pub(crate) fn restore_state(&self, saved: &[u8], around: &Surroundings<'_>) -> Result<bool, String> {
+        let failed = |fault: LoadError| fault.to_string();
+        let mut stages = self.stages.lock();
+        self.admitted(around).map_err(failed)?;
+        if self.isolation(None, around).map_err(failed)? != Isolation::InProcess {
+            return Ok(false);
+        }
+        self.instances(&mut stages, around).map_err(failed)?.restore_state(saved)
+    }
+
     fn isolation(&self, step: Option<Isolation>, around: &Surroundings<'_>) -> Result<Isolation, LoadError> {
         let Manifest { name, isolation, .. } = &self.manifest;
         let decided = around.config.isolation.decide(step, name, &self.file, *isolation);
@@ -231,14 +249,5 @@ impl PluginEntry {
             plugin: self.manifest.name.clone(),
             reason: crate::error::one_line(reason),
         }
-    }
-}
-
-fn reason(fault: &CallFault) -> String {
-    match fault {
-        CallFault::Failed(error) => error.message().to_owned(),
-        CallFault::Panicked(message) => format!("it panicked: {message}"),
-        CallFault::Unsupported(message) => message.to_string(),
-        CallFault::BadStatus(status) => format!("it answered with the unknown status {status}"),
     }
 }

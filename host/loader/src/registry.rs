@@ -212,6 +212,7 @@ impl Registry {
 
     /// Makes what was found what counts.
     pub(crate) fn commit(&self, mut found: Found) -> Changes {
+        self.hand_over(&mut found);
         found.refresh_catalog();
         let mut present = self.found.write();
         found.draining = self.draining_after(&present, &found.usable);
@@ -310,7 +311,7 @@ impl Registry {
         }
     }
 
-    fn surroundings(&self) -> Surroundings<'_> {
+    pub(crate) fn surroundings(&self) -> Surroundings<'_> {
         Surroundings {
             store: &self.store,
             config: &self.config,
@@ -325,6 +326,7 @@ impl Registry {
         let concerns = |fault: &&Fault| match &fault.error {
             LoadError::Conflict { file: other, .. } => other == file,
             LoadError::MissingDependency(_)
+            | LoadError::StateRefused { .. }
             | LoadError::CyclicDependency { .. }
             | LoadError::Quarantined { .. } => fault.concerns(name, version),
             _ => false,

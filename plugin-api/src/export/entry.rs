@@ -6,7 +6,7 @@ use crate::abi::host::Table;
 use crate::abi::link::{HostLink, Promised};
 use crate::abi::{
     JF_ABI_MAJOR, JF_ABI_MINOR, JF_OK, JF_PANICKED, JF_UNSUPPORTED, JfCall, JfCancel, JfCompletion, JfHost,
-    JfPlugin, JfResult, JfSlice, give,
+    JfPlugin, JfResult, JfSlice, JfState, give,
 };
 use crate::context::{Config, Context};
 use crate::manifest::{Manifest, MethodKind};
@@ -47,7 +47,7 @@ pub const fn table<E: Export>() -> JfPlugin {
         call,
         start,
         destroy,
-        get_extension,
+        get_extension: get_extension::<E>,
     }
 }
 
@@ -235,11 +235,47 @@ unsafe extern "C" fn cancel(instance: *mut c_void, call: *const JfCall) {
     instance.waiters.cancel(call.addr());
 }
 
-unsafe extern "C" fn get_extension(id: *const c_char) -> *const c_void {
+/// Of plugins that have state.
+static STATE: JfState = JfState {
+    struct_size: size_of::<JfState>() as u32,
+    reserved: 0,
+    save: save_state,
+    restore: restore_state,
+};
+
+unsafe extern "C" fn save_state(instance: *mut c_void, out: *mut JfResult) -> i32 {
+    // SAFETY: the host passes what `create` made and has not been destroyed; it is only shared.
+    let instance = unsafe { &*instance.cast::<Instance>() };
+    // SAFETY: the host passes a result that is its own and outlives the function.
+    let out = unsafe { &mut *out };
+    guard(out, |out| match instance.plugin.config.save(&instance.config) {
+        Ok(state) => give::success(state, out),
+        Err(error) => give::failure(error, out),
+    })
+}
+
+unsafe extern "C" fn restore_state(instance: *mut c_void, state: JfSlice, out: *mut JfResult) -> i32 {
+    // SAFETY: as in `save_state`.
+    let instance = unsafe { &*instance.cast::<Instance>() };
+    // SAFETY: as in `save_state`.
+    let out = unsafe { &mut *out };
+    // SAFETY: the state is valid for as long as the function runs.
+    let state = unsafe { state.bytes() };
+    guard(out, |out| match instance.plugin.config.restore(&instance.config, state) {
+        Ok(()) => JF_OK,
+        Err(error) => give::failure(error, out),
+    })
+}
+
+unsafe extern "C" fn get_extension<E: Export>(id: *const c_char) -> *const c_void {
     if id.is_null() {
         return std::ptr::null();
     }
     // SAFETY: the host passes a name that is terminated.
     let id = unsafe { CStr::from_ptr(id) };
-    if id == c"jf.cancel/1" { (&raw const CANCEL).cast() } else { std::ptr::null() }
+    match id.to_bytes() {
+        b"jf.cancel/1" => (&raw const CANCEL).cast(),
+        b"jf.state/1" if E::PLUGIN.config.has_state() => (&raw const STATE).cast(),
+        _ => std::ptr::null(),
+    }
 }

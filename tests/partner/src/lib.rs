@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 export_plugin! {
     name: "partner",
     description: "works with its host, for tests",
-    config: Settings,
+    stateful_config: Settings,
     optional: &[("echo", "^0.1"), ("fault", "^0.1"), ("gone", "^1"), ("mirror", "^1")],
     methods: [
         live { description: "gives signs of life for a while, then none" },
@@ -130,6 +130,17 @@ fn whoami(ctx: &Context, _: NoParams) -> Result<Seen, Error> {
     })
 }
 
+impl State for Settings {
+    fn save(&self) -> Result<serde_json::Value, Error> {
+        Ok(serde_json::to_value(&*self.counts.lock().unwrap_or_else(PoisonError::into_inner))?)
+    }
+
+    fn restore(&self, saved: serde_json::Value) -> Result<(), Error> {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = serde_json::from_value(saved)?;
+        Ok(())
+    }
+}
+
 /// Where a session is.
 #[derive(Serialize, JsonSchema)]
 struct Counted {
@@ -216,4 +227,22 @@ fn live(ctx: &Context, p: Life) -> Result<&'static str, Error> {
 
 async fn live_async(ctx: Context, p: Life) -> Result<&'static str, Error> {
     live(&ctx, p)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::exported_plugin;
+
+    #[test]
+    fn state_goes_from_one_instance_to_another_and_what_is_none_is_an_error() {
+        let table = exported_plugin();
+        let make = || table.create("{}", Box::new(|_, _, _| ())).unwrap();
+        let saved = br#"{"a":3,"b":4}"#;
+        let (first, second) = (make(), make());
+        assert!(table.has_state() && first.restore_state(saved).is_some_and(|restored| restored.is_ok()));
+        let state = first.save_state().unwrap().unwrap();
+        assert_eq!(state.as_bytes(), saved);
+        assert!(second.restore_state(b"[1]").unwrap().is_err());
+        assert_eq!(second.save_state().unwrap().unwrap().as_bytes(), b"{}");
+    }
 }
