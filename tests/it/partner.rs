@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod cancels;
+mod features;
 mod heartbeats;
 mod peers;
 mod sessions;

@@ -154,7 +154,7 @@ pub enum LoadError {
         /// Its version.
         version: Version,
         /// The version that goes on.
-        old: Version,
+        old: Box<Version>,
         /// What it says.
         reason: String,
     },

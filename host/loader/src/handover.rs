@@ -28,7 +28,7 @@ impl Registry {
             }
             let Some(old) = newest(name, &before) else { continue };
             if let Err(reason) = self.take_over(old, &new) {
-                let (version, old_version) = (&new.manifest.version, old.manifest.version.clone());
+                let (version, old_version) = (&new.manifest.version, Box::new(old.manifest.version.clone()));
                 let (plugin, own) = (name.clone(), version.clone());
                 let error = LoadError::StateRefused { plugin, version: own, old: old_version, reason };
                 tracing::warn!("{error}; version {} goes on", old.manifest.version);

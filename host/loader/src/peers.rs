@@ -218,6 +218,11 @@ impl Caller {
         let child = Child { call: Arc::clone(&call), method, answer: Mutex::new(Some(answer)) };
         let child = Arc::new(child);
         self.open.lock().entry(parent.clone()).or_default().push(Arc::clone(&child));
+        if call.is_cancelled() {
+            // whoever gave the caller up did not see this one, perhaps
+            let failure = permanent(kind::CANCELLED, "the call that makes it was told to stop".into());
+            return self.ended(&parent, &child, Err(failure));
+        }
         if child.method.kind() == MethodKind::Async {
             let (caller, own) = (Arc::clone(self), Arc::clone(&child));
             let done = Box::new(move |outcome| caller.ended(&parent, &own, outcome));

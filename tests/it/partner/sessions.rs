@@ -17,7 +17,8 @@ fn counting(n: usize, keys: usize, more: Value) -> Value {
 
 fn counted(finished: &Finished) -> Vec<(u64, u64)> {
     let rows = finished.output().as_array().expect("a foreach has a list");
-    rows.iter().map(|row| (row["pid"].as_u64().unwrap(), row["calls"].as_u64().unwrap())).collect()
+    let number = |row: &Value, field: &str| row[field].as_u64().expect("it is a number");
+    rows.iter().map(|row| (number(row, "pid"), number(row, "calls"))).collect()
 }
 
 fn workers(config: &mut Config, max: usize) {
