@@ -1,4 +1,4 @@
-/* Jackfield plugin ABI 1. Generated from plugin-api/src/abi/tables.rs: do not edit.
+/* Jackfield plugin ABI 1. Generated from plugin-api/src/abi/{tables,extensions}.rs: do not edit.
  *
  * A plugin is a shared library that exports one constant:
  *
@@ -261,6 +261,33 @@ typedef struct JfPlugin {
   // A table that came later, by its name (such as `jf.cancel/1`, terminated by zero); null if there is none.
   const void *(*get_extension)(const char *id);
 } JfPlugin;
+
+// Extension `jf.cancel/1` of a plugin: its host tells a call to stop by a function. A plugin that does not have it looks at
+// `is_cancelled` of its host.
+typedef struct JfCancel {
+  // Size of this structure in bytes.
+  uint32_t struct_size;
+  // 0.
+  uint32_t reserved;
+  // The call is to stop: `is_cancelled` says so from now on. Called at most once for a call, while it lasts, from any
+  // thread, and returns at once: it does not wait for the end of the call, but may complete it. It can come before the method
+  // is ready for it: a method that waits for it asks `is_cancelled` once more when it is.
+  void (*cancel)(void *instance, const struct JfCall *call);
+} JfCancel;
+
+// Extension `jf.state/1` of a plugin: its state goes over to a newer version of itself while the host runs on. Both versions
+// must have it.
+typedef struct JfState {
+  // Size of this structure in bytes.
+  uint32_t struct_size;
+  // 0.
+  uint32_t reserved;
+  // Hands the state of an instance over, as JSON, which the instance goes on with: calls that have begun with it end with it.
+  int32_t (*save)(void *instance, struct JfResult *out);
+  // Takes over the state of another version, before the first call of the instance. One that it cannot use is an error: the
+  // host goes on with the other version.
+  int32_t (*restore)(void *instance, struct JfSlice state, struct JfResult *out);
+} JfState;
 
 #endif  /* JACKFIELD_H */
 

@@ -43,8 +43,9 @@ mod raw;
 pub mod testing;
 pub mod worker;
 
-pub use context::{Context, Level, Stream};
+pub use context::{Context, Level, OnCancel, Stream};
 pub use error::{Error, OrFail};
+pub use export::config::State;
 pub use manifest::{Isolation, MethodKind};
 pub use raw::{NoParams, RawJson};
 
@@ -52,7 +53,9 @@ pub use {schemars, serde, serde_json};
 
 /// What a plugin needs, in one line.
 pub mod prelude {
-    pub use crate::{Context, Error, Isolation, Level, NoParams, OrFail, RawJson, Stream, export_plugin};
+    pub use crate::{
+        Context, Error, Isolation, Level, NoParams, OrFail, RawJson, State, Stream, export_plugin,
+    };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 }

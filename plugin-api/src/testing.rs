@@ -18,12 +18,15 @@
 //! assert_eq!(call.logs()[0].message, "doubling");
 //! ```
 
-use crate::abi::host::{CallFault, CallInfo, CallServices, OwnedCall, Table, with_context};
+use crate::abi::Answer;
+use crate::abi::host::{CallFault, CallInfo, CallServices, Canceller, OwnedCall, Table, with_context};
+use crate::export::cancel::Waiters;
 use crate::manifest::{Manifest, MethodKind};
 use crate::{Context, Error, Level, Stream};
 use serde_json::Value;
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -58,7 +61,15 @@ struct Heard {
     logs: Mutex<Vec<LogLine>>,
     progress: Mutex<Vec<(f64, String)>>,
     output: Mutex<Vec<(Stream, String)>>,
+    heartbeats: AtomicUsize,
+    waiters: Waiters,
+    /// Of the call that goes through the table.
+    canceller: Mutex<Option<Arc<Canceller>>>,
+    peers: Mutex<BTreeMap<String, Peer>>,
 }
+
+/// Stands for a method of another plugin.
+type Peer = Arc<dyn Fn(Value) -> Result<Value, Error> + Send + Sync>;
 
 impl Default for TestCall {
     fn default() -> Self {
@@ -126,9 +137,28 @@ impl TestCall {
         self
     }
 
+    /// With a method of another plugin, which the method may call as `plugin` and `method`.
+    #[must_use]
+    pub fn peer(
+        self,
+        plugin: &str,
+        method: &str,
+        answer: impl Fn(Value) -> Result<Value, Error> + Send + Sync + 'static,
+    ) -> Self {
+        let mut peers = self.heard.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.insert(format!("{plugin}.{method}"), Arc::new(answer));
+        drop(peers);
+        self
+    }
+
     /// Cancels the attempt, before or during the call.
     pub fn cancel(&self) {
         self.heard.is_cancelled.store(true, Ordering::Relaxed);
+        self.heard.waiters.cancel_all();
+        let canceller = self.heard.canceller.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(canceller) = canceller {
+            canceller.cancel();
+        }
     }
 
     /// The log lines so far.
@@ -143,6 +173,12 @@ impl TestCall {
         copy(&self.heard.progress)
     }
 
+    /// The heartbeats so far; reports of progress are not counted.
+    #[must_use]
+    pub fn heartbeats(&self) -> usize {
+        self.heard.heartbeats.load(Ordering::Relaxed)
+    }
+
     /// The lines of output so far.
     #[must_use]
     pub fn output(&self) -> Vec<(Stream, String)> {
@@ -151,7 +187,7 @@ impl TestCall {
 
     /// Gives `body` a context, as a plain method has it.
     pub fn run<T>(&self, body: impl FnOnce(&Context) -> T) -> T {
-        with_context(&self.info(0, "", "{}"), &Services::of(self), &*self.given, body)
+        with_context(&self.info(0, "", "{}"), &Services::of(self), &*self.given, &self.heard.waiters, body)
     }
 
     /// Calls the method called `method` through the exported table, waiting for it if it is asynchronous.
@@ -171,13 +207,15 @@ impl TestCall {
             method: method.into(),
             params: params.to_string(),
         });
+        let canceller = table.cancel().map(Canceller::new).map(Arc::new);
+        self.heard.canceller.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&canceller);
         let result = if manifest.methods[index].kind == MethodKind::Async {
             let (tx, rx) = mpsc::channel();
             // the receiver waits below, so that sending cannot fail
-            instance.start(call, Box::new(move |result| drop(tx.send(result))));
+            instance.start(call, canceller, Box::new(move |result| drop(tx.send(result))));
             rx.recv().map_err(|_| Error::other("the method never completed"))?
         } else {
-            instance.call(&call.info(), &*call)
+            instance.call_with(&call.info(), &*call, canceller.as_deref())
         };
         let buffer = result.map_err(to_error)?;
         let bytes = if buffer.as_bytes().is_empty() { b"null" } else { buffer.as_bytes() };
@@ -266,5 +304,23 @@ impl CallServices for Services {
 
     fn deadline_left(&self) -> Option<Duration> {
         self.call.deadline_left()
+    }
+
+    fn call_method(&self, plugin: &str, method: &str, params: &str, answer: Answer) -> Result<(), Answer> {
+        let name = format!("{plugin}.{method}");
+        let peers = &self.call.heard.peers;
+        let peer = peers.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        answer(match peer {
+            None => Err(Error::new("plugin.unavailable", format!("the test has no `{name}`")).permanent()),
+            Some(peer) => serde_json::from_str(params)
+                .map_err(Error::from)
+                .and_then(|params| peer(params))
+                .map(|value| value.to_string().into_bytes()),
+        });
+        Ok(())
+    }
+
+    fn heartbeat(&self, _: &str) {
+        self.call.heard.heartbeats.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 const PREAMBLE: &str = "\
-/* Jackfield plugin ABI 1. Generated from plugin-api/src/abi/tables.rs: do not edit.
+/* Jackfield plugin ABI 1. Generated from plugin-api/src/abi/{tables,extensions}.rs: do not edit.
  *
  * A plugin is a shared library that exports one constant:
  *
@@ -44,11 +44,12 @@ fn generated() -> String {
         documentation_style: cbindgen::DocumentationStyle::C99,
         ..cbindgen::Config::default()
     };
-    config.export.include = ["JfPlugin", "JfHost"].map(String::from).to_vec();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/abi/tables.rs");
+    config.export.include = ["JfPlugin", "JfHost", "JfCancel", "JfState"].map(String::from).to_vec();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/abi");
     let bindings = cbindgen::Builder::new()
         .with_config(config)
-        .with_src(source)
+        .with_src(source.join("tables.rs"))
+        .with_src(source.join("extensions.rs"))
         .generate()
         .expect("the tables are plain C types");
     let mut text = Vec::new();

@@ -97,7 +97,7 @@ fn rows(file: &str) -> Vec<Row> {
 fn check(file: &str) {
     let rows = rows(file);
     // a run of the same id on each side has the same random numbers
-    let benches = ["before", "after"].map(|_| Bench::with(&["echo", "fault"], with_app));
+    let benches = ["before", "after"].map(|_| Bench::with(&["echo", "fault", "partner"], with_app));
     benches.iter().for_each(register);
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let part = |thread: usize| {

@@ -80,7 +80,7 @@ fn steps(steps: Vec<Value>) -> Value {
 }
 
 /// The processes that have a library of this bench open, apart from this one.
-fn workers(dir: &Path) -> Vec<u32> {
+pub(crate) fn workers(dir: &Path) -> Vec<u32> {
     let store = dir.join("data/plugins/store");
     let store = store.to_str().expect("the target directory is text");
     let pid = |item: fs::DirEntry| item.file_name().to_str()?.parse::<u32>().ok();
@@ -92,7 +92,7 @@ fn workers(dir: &Path) -> Vec<u32> {
 }
 
 #[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < WAIT_MAX, "it never happened: {what}");

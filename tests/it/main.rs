@@ -6,6 +6,7 @@ mod durable;
 mod examples;
 mod fields;
 mod isolation;
+mod partner;
 mod plugins;
 mod plugins_author;
 mod plugins_check;

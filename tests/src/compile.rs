@@ -11,14 +11,25 @@ use std::process::Command;
 /// # Panics
 /// If there is no C compiler or the source is not accepted.
 pub fn compile_c(source: &str, to: &Path, defines: &[(&str, &str)]) {
+    let defines: Vec<String> = defines.iter().map(|(name, value)| format!("-D{name}={value}")).collect();
+    let library = ["-fPIC", "-shared", "-fvisibility=hidden"].map(str::to_owned);
+    compile(source, to, library.into_iter().chain(defines));
+}
+
+/// Compiles `source`, a path from the root of the workspace, into the program `to`.
+///
+/// # Panics
+/// As [`compile_c`].
+pub fn compile_program(source: &str, to: &Path) {
+    compile(source, to, []);
+}
+
+fn compile(source: &str, to: &Path, arguments: impl IntoIterator<Item = String>) {
     let root = workspace::root();
     let mut compiler = Command::new(env::var_os("CC").unwrap_or_else(|| "cc".into()));
-    compiler.args(["-std=c11", "-Wall", "-Werror", "-fPIC", "-shared", "-fvisibility=hidden", "-I"]);
-    compiler.arg(root.join("plugin-api/include")).arg(root.join(source)).arg("-o").arg(to);
-    for (name, value) in defines {
-        compiler.arg(format!("-D{name}={value}"));
-    }
-    let output = compiler.output().expect("there is a C compiler");
+    compiler.args(["-std=c11", "-Wall", "-Werror", "-I"]).arg(root.join("plugin-api/include"));
+    let output = compiler.arg(root.join(source)).arg("-o").arg(to).args(arguments).output();
+    let output = output.expect("there is a C compiler");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -45,6 +56,12 @@ impl<'a> Counter<'a> {
     /// Compiles it into the library `to`.
     pub fn compile(&self, to: &Path) {
         self.compile_as("tests/fixtures/counter.c", to, &[]);
+    }
+
+    /// Compiles it into the library `to` with its count as state that goes over between versions (`jf.state/1`), or refuses to.
+    pub fn compile_with_state(&self, to: &Path, takes_over: bool) {
+        let state = if takes_over { "1" } else { "0" };
+        self.compile_as("tests/fixtures/counter.c", to, &[("STATE", state)]);
     }
 
     /// Compiles it into the library `to` with a constructor that creates the file `mark` when the library is opened.

@@ -124,6 +124,9 @@ pub(crate) struct RunArgs {
     /// Stop after this step has settled; the rest is cancelled
     #[arg(long, value_name = "STEP")]
     pub(crate) until: Option<String>,
+    /// W3C trace context that the run is part of; plugins see one of their own below it
+    #[arg(long, value_name = "TRACEPARENT")]
+    pub(crate) traceparent: Option<String>,
     /// Check the workflow, resolve plugins, print the plan, run nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

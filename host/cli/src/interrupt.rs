@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::printer::Printer;
 use anyhow::{Context, Result};
-use jackfield::{CancelMode, Run};
+use jackfield::{CancelMode, ExitNote, Host, Run};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ struct State {
     count: u32,
     run: Option<Run>,
     on_signal: Option<Box<dyn FnOnce() + Send>>,
+    exit: Option<ExitNote>,
 }
 
 impl Interrupt {
@@ -35,8 +36,9 @@ impl Interrupt {
     }
 
     /// The run to cancel. A signal that came before it is not lost.
-    pub(crate) fn attach(&self, run: &Run) {
+    pub(crate) fn attach(&self, host: &Host, run: &Run) {
         let mut state = self.state.lock();
+        state.exit = Some(host.exit_note());
         state.run = Some(run.clone());
         if state.count > 0 {
             run.cancel(CancelMode::Graceful, "interrupted");
@@ -54,13 +56,13 @@ impl Interrupt {
     }
 
     fn signalled(&self, printer: &Printer) {
-        let (count, run, act) = {
+        let (count, run, act, exit) = {
             let mut state = self.state.lock();
             state.count += 1;
-            (state.count, state.run.clone(), state.on_signal.take())
+            (state.count, state.run.clone(), state.on_signal.take(), state.exit.clone())
         };
         if count > 1 {
-            leave();
+            leave(exit);
         }
         if let Some(act) = act {
             return act();
@@ -73,6 +75,9 @@ impl Interrupt {
 }
 
 #[expect(clippy::exit, reason = "the second signal ends the process whatever else it is doing")]
-fn leave() -> ! {
+fn leave(exit: Option<ExitNote>) -> ! {
+    if let Some(exit) = exit {
+        exit.leave();
+    }
     std::process::exit(i32::from(Exit::Interrupted.code()))
 }

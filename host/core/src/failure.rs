@@ -13,6 +13,12 @@ pub mod kind {
     pub const PLUGIN_CRASH: &str = "plugin.crash";
     /// The plugin cannot be called at the moment.
     pub const PLUGIN_UNAVAILABLE: &str = "plugin.unavailable";
+    /// A plugin called another one that its manifest does not name.
+    pub const PLUGIN_CALL_DENIED: &str = "plugin.call_denied";
+    /// Plugins called each other too often in a row.
+    pub const PLUGIN_CALL_DEPTH: &str = "plugin.call_depth";
+    /// The plugin has as many sessions as it may have.
+    pub const PLUGIN_SESSIONS_FULL: &str = "plugin.sessions_full";
     /// An attempt, a step or a run took longer than its limit.
     pub const TIMEOUT: &str = "timeout";
     /// A step was stopped from outside.

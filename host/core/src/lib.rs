@@ -15,4 +15,5 @@ pub mod plan;
 pub mod ports;
 pub mod run;
 pub mod time;
+pub mod trace;
 pub mod validate;

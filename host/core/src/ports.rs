@@ -8,9 +8,15 @@ use crate::time::Timestamp;
 use semver::Version;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
+
+mod lineage;
+mod pulse;
+
+pub use lineage::Lineage;
+pub use pulse::Pulse;
 
 /// What one attempt of a call ended with.
 pub type Outcome = Result<Payload, Failure>;
@@ -90,11 +96,52 @@ pub struct Call {
     pub session: Arc<str>,
     /// Set once when the attempt is to stop.
     pub cancelled: Arc<AtomicBool>,
+    /// When the method last gave a sign of life; `None` if nobody asks for one.
+    pub pulse: Option<Arc<Pulse>>,
+    /// W3C trace context of the attempt; empty if the run is not traced.
+    pub traceparent: String,
+    /// The calls that this one was made from, if it was made by a method and not by a step.
+    pub lineage: Option<Arc<Lineage>>,
+    /// Calls that its method has made of other plugins' methods.
+    pub nested: AtomicU32,
     /// Where log lines, progress and output of the method go.
     pub listener: Arc<dyn CallListener>,
 }
 
 impl Call {
+    /// The first attempt of a call that has no limit, no session, and nobody who listens.
+    #[must_use]
+    pub fn new(parameters: Payload, address: StepAddress) -> Self {
+        Self {
+            parameters,
+            address,
+            attempt: 1,
+            timeout: None,
+            deadline: None,
+            session: "".into(),
+            cancelled: Arc::default(),
+            pulse: None,
+            traceparent: String::new(),
+            lineage: None,
+            nested: AtomicU32::new(0),
+            listener: Arc::new(Silent),
+        }
+    }
+
+    /// The method gives a sign of life. `now` is asked only if anybody wants one.
+    pub fn beat(&self, now: impl FnOnce() -> Instant) {
+        if let Some(pulse) = &self.pulse {
+            pulse.beat(now());
+        }
+    }
+
+    /// The call waits for its turn, until the next [`Call::beat`]: its method cannot give signs of life.
+    pub fn wait_turn(&self) {
+        if let Some(pulse) = &self.pulse {
+            pulse.wait();
+        }
+    }
+
     /// Id of the run.
     #[must_use]
     pub fn run_id(&self) -> &str {

@@ -13,6 +13,7 @@ use jackfield_core::payload::Payload;
 use jackfield_core::plan::Plan;
 use jackfield_core::ports::Outcome;
 use jackfield_core::run::{CancelMode, ChildCommand, Parent, RunStatus, child_failure};
+use jackfield_core::trace;
 use semver::VersionReq;
 use std::sync::Arc;
 
@@ -39,12 +40,15 @@ impl Inner {
             return started;
         }
         let registered = self.workflow(&child.workflow, child.version.as_ref())?;
+        let mut traceparent = String::new();
+        trace::child(&parent.traceparent, &child.run_id, &mut traceparent);
         let request = StartRequest {
             run_id: Some(child.run_id.to_string()),
             plan: registered.plan,
             input: child.input.clone(),
             config,
             until: None,
+            traceparent: Some(traceparent).filter(|it| !it.is_empty()),
             document: self.journal.as_ref().map(|_| Document::new(&*registered.document)),
             attach: false,
         };

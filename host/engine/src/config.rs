@@ -85,6 +85,8 @@ pub struct StartRequest {
     pub config: Arc<BTreeMap<Box<str>, Payload>>,
     /// Id of the step after which the run ends.
     pub until: Option<String>,
+    /// W3C trace context that the run is part of.
+    pub traceparent: Option<String>,
     /// The document of the plan: needed, and a reason, to keep the run in the journal of a durable engine.
     pub document: Option<Document>,
     /// If a run of this id exists that was started with the same document and input, that one is meant.
@@ -95,6 +97,15 @@ impl StartRequest {
     /// A request with a fresh id, no configuration and no early end.
     #[must_use]
     pub fn new(plan: SharedPlan, input: Payload) -> Self {
-        Self { run_id: None, plan, input, config: Arc::default(), until: None, document: None, attach: false }
+        Self {
+            run_id: None,
+            plan,
+            input,
+            config: Arc::default(),
+            until: None,
+            traceparent: None,
+            document: None,
+            attach: false,
+        }
     }
 }

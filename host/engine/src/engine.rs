@@ -18,6 +18,7 @@ use jackfield_core::journal::Store;
 use jackfield_core::ports::CallListener;
 use jackfield_core::run::{CancelMode, Fact, Parent, RunState, RunStatus, Start};
 use jackfield_core::time::Timestamp;
+use jackfield_core::trace;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -334,7 +335,8 @@ impl Inner {
         if self.journal.as_ref().is_some_and(|journal| journal.is_reader) {
             return Err(EngineError::ReadOnly);
         }
-        let StartRequest { run_id, plan, input, config, until, document, attach } = request;
+        let StartRequest { run_id, plan, input, config, until, traceparent, document, attach } = request;
+        let traceparent = check_traceparent(traceparent)?;
         let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;
         let input = plan.accept_input(input).map_err(|faults| {
             EngineError::Input(
@@ -366,7 +368,7 @@ impl Inner {
         }
         let mut commands = Vec::new();
         let state = RunState::start(plan.clone(), start, self.ports.clock.now(), &mut commands);
-        let run = Arc::new(RunCell::new(id, plan, Shared::new(state)));
+        let run = Arc::new(RunCell::new(id, plan, Shared::new(state)).within(traceparent));
         run.bind(methods);
         self.enter_run(&run)?;
         let position = durable.map(|(journal, document)| self.begin_log(journal, &run, &document));
@@ -486,6 +488,10 @@ impl Inner {
                         self.abandon(&run, key, timed_out(limit));
                     }
                 }
+                Due::Silence(run, key) => {
+                    let Some(run) = run.upgrade() else { continue };
+                    self.look_for_pulse(&run, key);
+                }
                 Due::Grace(run, key) => {
                     let Some(run) = run.upgrade() else { continue };
                     let message = "cancelled; it did not stop within its grace";
@@ -545,6 +551,14 @@ pub(crate) fn summary(run: &RunCell, now: Timestamp) -> RunSummary {
         status: shared.status(),
         started_at,
         duration: ended.unwrap_or(now).since(started_at),
+    }
+}
+
+fn check_traceparent(given: Option<String>) -> Result<Box<str>, EngineError> {
+    let text = given.unwrap_or_default();
+    match trace::fault(&text).filter(|_| !text.is_empty()) {
+        None => Ok(text.into()),
+        Some(fault) => Err(EngineError::BadTraceparent { text: text.chars().take(64).collect(), fault }),
     }
 }
 

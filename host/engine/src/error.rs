@@ -31,6 +31,16 @@ pub enum EngineError {
     /// A run id that cannot be used.
     #[error("run id `{0}` must have 1 to 256 printable characters")]
     BadRunId(String),
+    /// A trace context that is none.
+    #[error(
+        "traceparent `{text}`: {fault}; one looks like `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`"
+    )]
+    BadTraceparent {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
     /// The run has not ended.
     #[error("run `{0}` has not ended")]
     RunOpen(String),

@@ -8,11 +8,12 @@ use crate::engine::Inner;
 use crate::lane::Next;
 use crate::perform::{CHUNK_MAX, GRAIN_NS, Share, panic_text};
 use crate::run::RunCell;
+use crate::silence::{is_silent, silent};
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::payload::Payload;
 use jackfield_core::plan::MethodIx;
-use jackfield_core::ports::{Call, Method, Outcome};
+use jackfield_core::ports::{Call, Method, Outcome, Pulse};
 use jackfield_core::run::{CallCommand, CallKey, Fact};
 use jackfield_core::time::{Nanos, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
@@ -61,6 +62,7 @@ struct Current {
     started: Instant,
     timeout: Option<Duration>,
     told: Option<Instant>,
+    pulse: Option<Arc<Pulse>>,
 }
 
 /// How a thread stands with the run that it works on.
@@ -168,7 +170,9 @@ impl Inner {
         let method = &**run.method(command.method);
         turn.slot.cancelled.store(false, Ordering::Relaxed);
         let (timeout, told) = (command.timeout(), None);
-        turn.local.current = Some(Current { key, method: command.method, started, timeout, told });
+        call.pulse = Self::pulse(run, key);
+        let pulse = call.pulse.clone();
+        turn.local.current = Some(Current { key, method: command.method, started, timeout, told, pulse });
         let outcome = MutexGuard::unlocked(&mut turn.local, || {
             self.fill(run, &command, started, call)?;
             let _span = crate::spans::attempt(run, call);
@@ -305,7 +309,10 @@ impl Current {
         if self.timeout.is_some_and(|timeout| now - self.started >= timeout) {
             return Some(timed_out(self.timeout.unwrap_or_default()));
         }
-        let told = self.told?;
+        let Some(told) = self.told else {
+            let pulse = self.pulse.as_ref().filter(|pulse| is_silent(pulse, now))?;
+            return Some(silent(pulse.limit()));
+        };
         (now - told > grace)
             .then(|| Failure::new(kind::CANCELLED, "cancelled; it did not stop within its grace"))
     }

@@ -25,6 +25,7 @@ mod perform;
 mod pool;
 mod run;
 mod signals;
+mod silence;
 mod spans;
 mod sync;
 #[cfg(test)]

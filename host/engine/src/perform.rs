@@ -11,10 +11,11 @@ use jackfield_core::payload::Payload;
 use jackfield_core::ports::{Call, Method, Outcome, StepAddress};
 use jackfield_core::run::{CallCommand, CallKey, Command, Fact, RunState};
 use jackfield_core::time::{Nanos, Timestamp};
+use jackfield_core::trace;
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest time that an inline thread's outcomes are held back, and the work that it takes at a time.
@@ -287,6 +288,10 @@ impl Inner {
             deadline: None,
             session: Arc::clone(&self.no_session),
             cancelled,
+            pulse: None,
+            traceparent: String::new(),
+            lineage: None,
+            nested: AtomicU32::new(0),
             listener: Arc::clone(&self.voice),
         }
     }
@@ -301,8 +306,17 @@ impl Inner {
     ) -> Result<(), Failure> {
         call.address.set_step(|text| command.push_path(&run.plan, text));
         call.attempt = command.key.attempt;
+        *call.nested.get_mut() = 0;
         call.timeout = command.timeout();
         call.deadline = call.timeout.and_then(|timeout| started.checked_add(timeout));
+        if !(run.traceparent.is_empty() && call.traceparent.is_empty()) {
+            trace::child(&run.traceparent, &(call.address.as_str(), call.attempt), &mut call.traceparent);
+        }
+        let session = RunState::session(&run.plan, command)?;
+        // the usual one is shared by all threads: it is left where it stands
+        if !(session.is_empty() && call.session.is_empty()) {
+            call.session = session.into();
+        }
         RunState::render(&run.plan, command, &*self.ports.secrets, &mut call.parameters)
     }
 
@@ -311,6 +325,7 @@ impl Inner {
         let mut call = self.blank_call(Arc::default());
         call.address.set_run(&run.id);
         self.fill(run, command, Instant::now(), &mut call)?;
+        call.pulse = Self::pulse(run, command.key);
         Ok(call)
     }
 
@@ -328,9 +343,10 @@ impl Inner {
             return false;
         }
         let deadline = call.deadline.map(|at| self.timers.set(at, Due::Deadline(Arc::downgrade(run), key)));
-        let limit = call.timeout.unwrap_or_default();
+        let (limit, silence) = (call.timeout.unwrap_or_default(), self.await_pulse(run, key, call));
         let (call, method, started) = (call.clone(), method.clone(), Instant::now());
-        shared.running.insert(key, Running { call, method, lane, started, limit, deadline, grace: None });
+        let running = Running { call, method, lane, started, limit, deadline, grace: None, silence };
+        shared.running.insert(key, running);
         true
     }
 
@@ -347,7 +363,7 @@ impl Inner {
             method.returned(call);
             return false;
         };
-        running.deadline.into_iter().chain(running.grace).for_each(|ticket| self.timers.cancel(ticket));
+        running.tickets().for_each(|ticket| self.timers.cancel(ticket));
         let duration = duration.into();
         let mut facts = vec![Fact::Outcome { key, duration, outcome: outcome.map_err(Box::new) }];
         self.exchange(run, &mut facts);
@@ -357,7 +373,7 @@ impl Inner {
     /// Gives a call up: it is reported as failed now, and whatever it still does will not count.
     pub(crate) fn abandon(self: &Arc<Self>, run: &Arc<RunCell>, key: CallKey, failure: Failure) {
         let Some(running) = run.shared.lock().running.remove(&key) else { return };
-        running.deadline.into_iter().chain(running.grace).for_each(|ticket| self.timers.cancel(ticket));
+        running.tickets().for_each(|ticket| self.timers.cancel(ticket));
         running.call.cancelled.store(true, Ordering::Relaxed);
         running.method.abandoned(&running.call);
         match running.lane {

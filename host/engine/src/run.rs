@@ -42,6 +42,8 @@ pub(crate) struct RunCell {
     /// Raised whenever calls are cancelled: threads hand back what they have not begun.
     pub(crate) cancel_epoch: AtomicU64,
     pub(crate) span: tracing::Span,
+    /// W3C trace context that it is part of; empty if none.
+    pub(crate) traceparent: Box<str>,
 }
 
 impl RunCell {
@@ -60,7 +62,14 @@ impl RunCell {
             watchers: AtomicUsize::new(0),
             cancel_epoch: AtomicU64::new(0),
             span,
+            traceparent: Box::default(),
         }
+    }
+
+    /// The same run as part of a W3C trace context; empty if of none.
+    pub(crate) fn within(mut self, traceparent: Box<str>) -> Self {
+        self.traceparent = traceparent;
+        self
     }
 
     /// Gives it the methods that it calls. Once is enough: later ones are not needed.
@@ -124,6 +133,15 @@ pub(crate) struct Running {
     pub(crate) limit: Duration,
     pub(crate) deadline: Option<Ticket>,
     pub(crate) grace: Option<Ticket>,
+    /// Looks for its next sign of life.
+    pub(crate) silence: Option<Ticket>,
+}
+
+impl Running {
+    /// The timers that are set for it.
+    pub(crate) fn tickets(&self) -> impl Iterator<Item = Ticket> {
+        [self.deadline, self.grace, self.silence].into_iter().flatten()
+    }
 }
 
 impl Shared {

@@ -13,6 +13,8 @@ pub(crate) enum Due {
     Run(Weak<RunCell>, TimerId),
     /// An attempt has reached its deadline.
     Deadline(Weak<RunCell>, CallKey),
+    /// An attempt could have been silent for too long.
+    Silence(Weak<RunCell>, CallKey),
     /// An attempt that was told to stop has used up its grace.
     Grace(Weak<RunCell>, CallKey),
     /// A durable run may have waited long enough to leave memory; with how many batches it had come to rest.

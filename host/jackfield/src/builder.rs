@@ -221,6 +221,7 @@ impl HostBuilder {
             return Err(fault);
         }
         let registry = Arc::new(self.open_registry()?);
+        registry.connect();
         let runtime = if self.app.has_async() { Some(AppRuntime::new()?) } else { None };
         let methods = Arc::new(AllMethods::new(std::mem::take(&mut self.app), registry.clone(), runtime));
         let secrets = self.secrets.take().unwrap_or_else(|| {

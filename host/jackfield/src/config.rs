@@ -28,6 +28,7 @@
 //! [plugins.csv]
 //! config = { root = "/srv/data" }     # handed to the plugin when it is opened
 //! isolation = "in_process"            # goes before the default; a step's own `isolation` goes before this
+//! sessions = { max = 64, idle = "5m" } # of its calls with a `session`; the same in [loader] for all plugins
 //!
 //! [plugins.render]                    # what is said of workers has a plugin run in them
 //! workers = { min = 1, max = 8 }      # goes before those of [isolation], key by key
@@ -60,7 +61,9 @@ use jackfield_core::payload::Payload;
 use jackfield_core::run::History;
 use jackfield_engine as engine;
 pub use jackfield_loader::Transport;
-use jackfield_loader::{Grant, Limits, Policy, RegistryConfig, Sandbox, WorkerLimits, optional_table};
+use jackfield_loader::{
+    Grant, Limits, Policy, RegistryConfig, Sandbox, SessionLimits, WorkerLimits, optional_table,
+};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fs;
@@ -141,6 +144,10 @@ pub struct LoaderConfig {
     pub result_bytes_max: Option<usize>,
     /// Instances of one plugin version, at most, counting those that wait for given-up calls.
     pub instances_max: Option<usize>,
+    /// Calls from plugin to plugin that may follow on each other.
+    pub call_depth_max: Option<usize>,
+    /// Sessions of each plugin version.
+    pub sessions: SessionsConfig,
     /// Whether plugin directories are watched, and looked at again when something changes there.
     pub watch: bool,
 }
@@ -158,6 +165,8 @@ pub struct PluginConfig {
     pub workers: WorkersConfig,
     /// How it exchanges with them what they say; `socket` if absent.
     pub transport: Option<Transport>,
+    /// Its sessions.
+    pub sessions: SessionsConfig,
     /// What its workers may reach; nothing if absent.
     #[serde(deserialize_with = "optional_table")]
     pub grant: Option<Grant>,
@@ -206,6 +215,18 @@ pub struct WorkersConfig {
     /// See `crash_budget`.
     #[serde(deserialize_with = "optional_duration")]
     pub crash_window: Option<Duration>,
+}
+
+/// How many sessions a plugin version may have, and for how long. What is absent has the loader's own default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SessionsConfig {
+    /// Sessions at most.
+    pub max: Option<usize>,
+    /// A session ends when it has had no call for so long.
+    #[serde(deserialize_with = "optional_duration")]
+    pub idle: Option<Duration>,
 }
 
 /// `[log]`.
@@ -304,6 +325,7 @@ impl Config {
             let mut workers = config.workers;
             plugin.workers.apply(&mut workers);
             config.plugin_workers.insert(name.clone(), workers);
+            config.plugin_sessions.insert(name.clone(), plugin.sessions.over(config.sessions));
             config.plugin_sandboxes.insert(name.clone(), plugin.sandbox(config.sandbox));
         }
         Ok(())
@@ -364,6 +386,14 @@ impl WorkersConfig {
     }
 }
 
+impl SessionsConfig {
+    fn over(&self, mut limits: SessionLimits) -> SessionLimits {
+        set(&mut limits.max, self.max);
+        set(&mut limits.idle, self.idle);
+        limits
+    }
+}
+
 impl EngineConfig {
     pub(crate) fn apply(&self, config: &mut engine::Config) {
         set(&mut config.threads, self.threads);
@@ -385,6 +415,8 @@ impl LoaderConfig {
         set(&mut config.file_bytes_max, self.file_bytes_max);
         set(&mut config.result_bytes_max, self.result_bytes_max);
         set(&mut config.instances_max, self.instances_max);
+        set(&mut config.call_depth_max, self.call_depth_max);
+        config.sessions = self.sessions.over(config.sessions);
     }
 }
 
@@ -450,6 +482,8 @@ mod tests {
             file_bytes_max = 11
             result_bytes_max = 12
             instances_max = 13
+            call_depth_max = 16
+            sessions = { max = 14, idle = "15s" }
             watch = true
             [trust]
             lock = "l"
@@ -480,6 +514,7 @@ mod tests {
         let mut limits = RegistryConfig::new("d");
         config.loader.apply(&mut limits);
         assert_eq!((limits.file_bytes_max, limits.result_bytes_max, limits.instances_max), (11, 12, 13));
+        assert_eq!(limits.sessions, SessionLimits { max: 14, idle: Duration::from_secs(15) });
         assert!(config.loader.watch && config.trust.require_signature);
         assert_eq!(config.trust.lock, Some("l".into()));
         assert_eq!((config.trust.keys.len(), config.trust.allow.as_ref().map(Vec::len)), (1, Some(2)));
@@ -505,6 +540,7 @@ mod tests {
             [plugins.render]
             workers = { max = 22 }
             transport = "shared_memory"
+            sessions = { max = 23 }
             [plugins.convert]
             grant = { fs = { read = ["in"] }, net = true }
             limits = { open_files_max = 32 }
@@ -528,6 +564,8 @@ mod tests {
         };
         assert_eq!(limits.workers, expected);
         assert_eq!(limits.plugin_workers["render"], WorkerLimits { max: 22, ..expected });
+        let sessions = SessionLimits::default();
+        assert_eq!(limits.plugin_sessions["csv"], SessionLimits { max: 23, ..sessions });
         assert_eq!(limits.isolation.default, Some(Isolation::Worker));
         assert_eq!(limits.isolation.plugins["csv"], Isolation::InProcess);
         assert_eq!(limits.isolation.plugins["render"], Isolation::Worker, "it has workers");

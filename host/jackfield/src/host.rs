@@ -18,7 +18,7 @@ use jackfield_core::ports::Methods;
 use jackfield_core::run::CancelMode;
 use jackfield_engine::{Document, Engine, JournalStats, RunFilter, RunSummary, StartRequest};
 use jackfield_loader::manifest::Manifest;
-use jackfield_loader::{PluginVersion, Registry};
+use jackfield_loader::{ExitNote, PluginVersion, Registry, UncleanExit};
 use semver::{Version, VersionReq};
 use std::path::Path;
 use std::sync::Arc;
@@ -46,6 +46,7 @@ impl Drop for Parts {
     /// Workers end with the last handle on their host.
     fn drop(&mut self) {
         self.registry.end_workers();
+        self.registry.exit_note().leave();
     }
 }
 
@@ -150,7 +151,7 @@ impl Host {
     /// Starts a run with an id of its own, or one that stops early.
     ///
     /// # Errors
-    /// As [`Host::start`]; and if the id is taken, or there is no step to stop after.
+    /// As [`Host::start`]; and if the id is taken, there is no step to stop after, or the trace context is none.
     pub fn start_with(
         &self,
         workflow: &Workflow,
@@ -174,6 +175,7 @@ impl Host {
             input,
             config: self.inner.values.clone(),
             until: options.until,
+            traceparent: options.traceparent,
             document,
             attach: options.attach,
         };
@@ -381,6 +383,20 @@ impl Host {
         self.inner.watcher.iter().for_each(Watcher::stop);
         self.inner.engine.shutdown();
         self.inner.registry.end_workers();
+        self.inner.registry.exit_note().leave();
+    }
+
+    /// Hosts with the same data directory that ended without a shutdown before this one began, and the plugins that were open in
+    /// their processes. Each is logged as a warning, too.
+    #[must_use]
+    pub fn unclean_exits(&self) -> &[UncleanExit] {
+        self.inner.registry.unclean_exits()
+    }
+
+    /// What an application tells that ends its process without a shutdown of this host.
+    #[must_use]
+    pub fn exit_note(&self) -> ExitNote {
+        self.inner.registry.exit_note()
     }
 }
 

@@ -78,8 +78,8 @@ pub use jackfield_core::run::{
 pub use jackfield_core::time::Timestamp;
 pub use jackfield_engine::{EngineError, JournalStats, RunFilter, RunListener, RunSummary};
 pub use jackfield_loader::{
-    AllowRule, Direction, Downgrade, InstalledPlugin, KeyId, Lock, LockedPlugin, PluginVersion, TrustedKey,
-    Update, Verdict, Verification, manifest,
+    AllowRule, Direction, Downgrade, ExitNote, InstalledPlugin, KeyId, Lock, LockedPlugin, PluginVersion,
+    TrustedKey, UncleanExit, Update, Verdict, Verification, manifest,
 };
 pub use schemars;
 pub use semver::{Version, VersionReq};

@@ -3,7 +3,7 @@
 use crate::Error;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::payload::Payload;
-use jackfield_core::ports::{Call, Method, Methods, Silent, StepAddress};
+use jackfield_core::ports::{Call, Method, Methods, StepAddress};
 use std::sync::Arc;
 
 /// A call of an `inline` method, or of a method in a worker, that is ready to be made; see [`Host::prepare_call`](crate::Host::prepare_call).
@@ -70,14 +70,5 @@ impl PreparedCall {
 
 /// A call outside of any run.
 fn call(parameters: Payload) -> Call {
-    Call {
-        parameters,
-        address: StepAddress::new("prepared", "call"),
-        attempt: 1,
-        timeout: None,
-        deadline: None,
-        session: "".into(),
-        cancelled: Arc::default(),
-        listener: Arc::new(Silent),
-    }
+    Call::new(parameters, StepAddress::new("prepared", "call"))
 }

@@ -17,6 +17,8 @@ pub struct RunOptions {
     pub run_id: Option<String>,
     /// Stop after this step of the document has settled; what is left is cancelled.
     pub until: Option<String>,
+    /// W3C trace context (`traceparent`) that the run is part of; each call has one of its own below it.
+    pub traceparent: Option<String>,
     /// If a run of this id exists that was started with the same workflow and input, that one is meant; any other is
     /// refused. In memory every id that is taken is refused.
     pub attach: bool,
@@ -40,6 +42,13 @@ impl RunOptions {
     #[must_use]
     pub fn until(mut self, step: impl Into<String>) -> Self {
         self.until = Some(step.into());
+        self
+    }
+
+    /// As part of the trace that `traceparent` (W3C trace context, version 00) names.
+    #[must_use]
+    pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
+        self.traceparent = Some(traceparent.into());
         self
     }
 }

@@ -4,22 +4,12 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use jackfield_core::model::Isolation;
 use jackfield_core::payload::Payload;
-use jackfield_core::ports::{Call, Methods, Silent, StepAddress};
+use jackfield_core::ports::{Call, Methods, StepAddress};
 use jackfield_loader::{Registry, RegistryConfig};
 use std::hint::black_box;
-use std::sync::Arc;
 
 fn call(parameters: Payload) -> Call {
-    Call {
-        parameters,
-        address: StepAddress::new("run", "step"),
-        attempt: 1,
-        timeout: None,
-        deadline: None,
-        session: "".into(),
-        cancelled: Arc::default(),
-        listener: Arc::new(Silent),
-    }
+    Call::new(parameters, StepAddress::new("run", "step"))
 }
 
 fn benches(criterion: &mut Criterion) {

@@ -22,6 +22,8 @@ pub struct RegistryConfig {
     pub result_bytes_max: usize,
     /// Most instances of one plugin version, counting those that wait for given-up calls; 8 unless set.
     pub instances_max: usize,
+    /// How many calls from plugin to plugin may follow on each other; 16 unless set.
+    pub call_depth_max: usize,
     /// Which plugins may be used.
     pub trust: TrustConfig,
     /// Configurations of plugins by name, handed to each of their instances.
@@ -36,6 +38,10 @@ pub struct RegistryConfig {
     pub plugin_workers: BTreeMap<String, WorkerLimits>,
     /// How the host and workers of plugins by name exchange what they say; [`Transport::Socket`] for all others.
     pub plugin_transports: BTreeMap<String, Transport>,
+    /// How many sessions a plugin version may have, and for how long.
+    pub sessions: SessionLimits,
+    /// The same for plugins by name, in place of `sessions`.
+    pub plugin_sessions: BTreeMap<String, SessionLimits>,
     /// What becomes of workers on a system that cannot enforce their sandbox; [`Policy::Required`] unless set.
     pub sandbox: Policy,
     /// Sandboxes of the workers of plugins by name. A plugin that has none here is granted nothing, with `sandbox`.
@@ -63,6 +69,21 @@ pub enum Transport {
     /// All of it by shared memory, which takes a twentieth of the time for small calls and keeps a processor busy for some
     /// 50 us after each. Linux only.
     SharedMemory,
+}
+
+/// How many sessions a plugin version may have at a time, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// At most so many; 64 unless set.
+    pub max: usize,
+    /// A session ends when it has had no call for so long; 5 minutes unless set.
+    pub idle: Duration,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self { max: 64, idle: Duration::from_secs(300) }
+    }
 }
 
 /// How many worker processes there are of one plugin version, and for how long.
@@ -114,6 +135,7 @@ impl RegistryConfig {
             file_bytes_max: 512 << 20,
             result_bytes_max: 64 << 20,
             instances_max: 8,
+            call_depth_max: 16,
             trust: TrustConfig::default(),
             plugins: BTreeMap::new(),
             isolation: IsolationRules::default(),
@@ -121,6 +143,8 @@ impl RegistryConfig {
             workers: WorkerLimits::default(),
             plugin_workers: BTreeMap::new(),
             plugin_transports: BTreeMap::new(),
+            sessions: SessionLimits::default(),
+            plugin_sessions: BTreeMap::new(),
             sandbox: Policy::default(),
             plugin_sandboxes: BTreeMap::new(),
         }
@@ -147,6 +171,10 @@ impl RegistryConfig {
     pub(crate) fn sandbox(&self, plugin: &str) -> Sandbox {
         let of_plugin = self.plugin_sandboxes.get(plugin).cloned();
         of_plugin.unwrap_or_else(|| Sandbox { policy: self.sandbox, ..Sandbox::default() })
+    }
+
+    pub(crate) fn session_limits(&self, plugin: &str) -> SessionLimits {
+        self.plugin_sessions.get(plugin).copied().unwrap_or(self.sessions)
     }
 
     pub(crate) fn plugin_config(&self, name: &str) -> String {

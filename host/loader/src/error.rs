@@ -146,6 +146,18 @@ pub enum LoadError {
     /// It cannot be added to, or removed from, what is installed.
     #[error(transparent)]
     Install(#[from] Box<InstallError>),
+    /// It cannot use the state of the version that it would take the place of.
+    #[error("plugin `{plugin} {version}` does not take over the state of version {old}: {reason}")]
+    StateRefused {
+        /// The plugin.
+        plugin: String,
+        /// Its version.
+        version: Version,
+        /// The version that goes on.
+        old: Box<Version>,
+        /// What it says.
+        reason: String,
+    },
     /// It did something that a plugin must not do, and is not run any more.
     #[error("plugin `{plugin} {version}` is quarantined: {reason}")]
     Quarantined {
@@ -231,6 +243,7 @@ impl LoadError {
             Self::Distrusted(distrust) => distrust.code(),
             Self::Install(error) => error.code(),
             Self::Quarantined { .. } => "plugin.quarantined",
+            Self::StateRefused { .. } => "plugin.state_refused",
             Self::NoWorker { .. } => "plugin.no_worker",
             Self::KeptOut { .. } => "plugin.kept_out",
             Self::Sandbox { .. } => jackfield_plugin_api::worker::REFUSED_BY_SANDBOX,
@@ -273,6 +286,11 @@ impl LoadError {
             Self::AbiTooNew { .. } => "Update the host, or use an older build of the plugin.".into(),
             Self::AbiTooOld { .. } => "Use a newer build of the plugin.".into(),
             Self::WrongArchitecture { .. } => "Use a build of the plugin for this machine.".into(),
+            Self::StateRefused { old, .. } => {
+                format!(
+                    "Version {old} goes on. Install a build that can use its state, or start the host anew without it."
+                )
+            }
             Self::Quarantined { plugin, .. } => {
                 format!(
                     "Install another build of it, or let it out with `jackfield plugin release {plugin}`."

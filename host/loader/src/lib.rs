@@ -28,6 +28,7 @@ mod config;
 mod describe;
 mod error;
 mod fault;
+mod handover;
 mod inspect;
 mod install;
 mod installed;
@@ -39,24 +40,27 @@ mod library;
 mod look;
 mod method;
 mod outcome;
+mod peers;
 mod plugin;
 mod quarantine;
 mod refusal;
 mod registry;
 mod requires;
 mod serial;
+mod sessions;
 #[cfg(unix)]
 #[doc(hidden)]
 pub mod shared;
 mod stamp;
 mod store;
 mod trust;
+mod unclean;
 mod verify;
 #[cfg(unix)]
 mod worker;
 
 pub use changes::{Changes, PluginVersion};
-pub use config::{RegistryConfig, Transport, WorkerLimits, WorkerProgram};
+pub use config::{RegistryConfig, SessionLimits, Transport, WorkerLimits, WorkerProgram};
 pub use error::{LoadError, MissingDependency};
 pub use fault::Fault;
 pub use inspect::inspect_file;
@@ -67,9 +71,10 @@ pub use isolation::IsolationRules;
 pub use jackfield_plugin_api::worker::{FsGrant, Grant, Limits, Policy, Sandbox, optional_table};
 pub use library::open_library;
 pub use look::Places;
-pub use registry::Registry;
+pub use registry::{ExitNote, Registry};
 pub use store::Hash;
 pub use trust::{AllowRule, Distrust, KeyId, Lock, LockedPlugin, TrustConfig, TrustedKey, target};
+pub use unclean::UncleanExit;
 pub use verify::{Verdict, Verification};
 
 pub use jackfield_plugin_api::manifest;

@@ -2,11 +2,12 @@
 
 use crate::instances::Instances;
 use crate::outcome::ResultRules;
+use crate::peers::{Caller, ParameterRules, Request};
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::ports::{Call, Completion, LogLevel, Method, Outcome};
 use jackfield_plugin_api::abi::host::{CallInfo, CallServices, OwnedCall};
-use jackfield_plugin_api::abi::{JF_LOG_DEBUG, JF_LOG_INFO, JF_LOG_TRACE, JF_LOG_WARN};
+use jackfield_plugin_api::abi::{Answer, JF_LOG_DEBUG, JF_LOG_INFO, JF_LOG_TRACE, JF_LOG_WARN};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,12 +18,16 @@ pub(crate) struct MethodFacts {
     pub(crate) kind: MethodKind,
     pub(crate) is_serial: bool,
     pub(crate) rules: ResultRules,
+    /// For calls that other plugins make.
+    pub(crate) parameters: ParameterRules,
 }
 
 /// A method bound to one version of its plugin.
 pub(crate) struct BoundMethod {
     pub(crate) facts: Arc<MethodFacts>,
     pub(crate) instances: Arc<Instances>,
+    /// The plugin as it calls others.
+    pub(crate) caller: Arc<Caller>,
 }
 
 impl MethodFacts {
@@ -35,7 +40,7 @@ impl MethodFacts {
             step: call.step(),
             idempotency_key: call.idempotency_key(),
             session: &call.session,
-            traceparent: "",
+            traceparent: &call.traceparent,
             attempt: call.attempt,
             deadline_left: self.deadline_left(call),
         }
@@ -63,44 +68,60 @@ impl Method for BoundMethod {
         if !matches!(self.facts.kind, MethodKind::Inline | MethodKind::Blocking) {
             return Err(self.facts.wrong_kind());
         }
-        let (index, slot, instance) = self.instances.current()?;
+        let (index, slot, instance, _session) = self.instances.of_call(call)?;
         let _turn = match self.facts.is_serial {
             false => None,
             true => {
                 let serial = &slot.serial[self.facts.index as usize];
-                Some(serial.enter(call.deadline).ok_or_else(|| no_turn(&self.facts.name))?)
+                call.wait_turn();
+                let turn = serial.enter(call.deadline);
+                call.beat(Instant::now);
+                Some(turn.ok_or_else(|| no_turn(&self.facts.name))?)
             }
         };
-        let _running = match self.facts.kind {
+        let running = match self.facts.kind {
             MethodKind::Blocking => Some(self.instances.begin(call, index)),
             _ => None,
         };
-        self.facts.rules.outcome(instance.call(&self.facts.info(call), &Services(call)))
+        let services = Services { call, of: self };
+        let canceller = running.as_ref().and_then(|running| running.canceller.as_deref());
+        let result = instance.call_with(&self.facts.info(call), &services, canceller);
+        drop(running);
+        self.caller.returned(call);
+        self.facts.rules.outcome(result)
     }
 
     fn start(&self, call: Arc<Call>, done: Completion) {
         if self.facts.kind != MethodKind::Async {
             return done(Err(self.facts.wrong_kind()));
         }
-        let (index, instance) = match self.instances.current() {
-            Ok((index, _, instance)) => (index, Arc::clone(instance)),
+        let (index, instance, session) = match self.instances.of_call(&call) {
+            Ok((index, _, instance, session)) => (index, Arc::clone(instance), session),
             Err(failure) => return done(Err(failure)),
         };
-        self.instances.begun(&call, index);
+        let canceller = self.instances.begun(&call, index);
         let (facts, instances) = (Arc::clone(&self.facts), Arc::clone(&self.instances));
-        let ended = Arc::clone(&call);
+        let caller = Arc::clone(&self.caller);
+        let (ended, waiting) = (Arc::clone(&call), Arc::clone(&call));
         let finish = Box::new(move |result| {
             instances.ended(&ended);
+            caller.returned(&ended);
+            drop(session);
             if facts.is_serial {
                 instances.serial(index, facts.index).leave();
             }
             done(facts.rules.outcome(result));
         });
-        let owned = Arc::new(Owned { call, facts: Arc::clone(&self.facts) });
+        let caller = Arc::clone(&self.caller);
+        let owned = Arc::new(Owned { call, facts: Arc::clone(&self.facts), caller });
         match self.facts.is_serial {
-            false => instance.start(owned, finish),
+            false => instance.start(owned, canceller, finish),
             true => {
-                let job = Box::new(move || instance.start(owned, finish));
+                waiting.wait_turn();
+                let job = Box::new(move || {
+                    waiting.beat(Instant::now);
+                    instance.start(owned, canceller, finish);
+                });
                 self.instances.serial(index, self.facts.index).enqueue(job);
             }
         }
@@ -108,13 +129,18 @@ impl Method for BoundMethod {
 
     fn abandoned(&self, call: &Call) {
         self.instances.abandon(call);
+        self.instances.cancel(call);
+        self.caller.abandoned(call);
     }
 
     fn returned(&self, call: &Call) {
         self.instances.give_back(call);
     }
 
-    fn cancelled(&self, _: &Call) {}
+    fn cancelled(&self, call: &Call) {
+        self.instances.cancel(call);
+        self.caller.cancelled(call);
+    }
 
     fn released(&self) {}
 }
@@ -131,12 +157,16 @@ fn deadline_left(call: &Call) -> Option<Duration> {
 }
 
 /// The services of a call, for as long as it is borrowed.
-struct Services<'a>(&'a Call);
+struct Services<'a> {
+    call: &'a Call,
+    of: &'a BoundMethod,
+}
 
 /// A call that lives until its completion.
 struct Owned {
     call: Arc<Call>,
     facts: Arc<MethodFacts>,
+    caller: Arc<Caller>,
 }
 
 impl OwnedCall for Owned {
@@ -159,46 +189,53 @@ pub(crate) fn log(call: &Call, level: u32, message: &str, fields: &str) {
     call.listener.log(call, level, message, if is_object { fields } else { "null" });
 }
 
+/// A line of output and the like, which mean the same however the call is held.
+macro_rules! tell {
+    () => {
+        fn log(&self, level: u32, message: &str, fields: &str) {
+            log(&self.call, level, message, fields);
+        }
+
+        fn progress(&self, fraction: f64, message: &str) {
+            self.call.beat(Instant::now);
+            self.call.listener.progress(&self.call, fraction, message);
+        }
+
+        fn output_line(&self, is_stderr: bool, line: &str) {
+            self.call.listener.output_line(&self.call, is_stderr, line);
+        }
+
+        fn is_cancelled(&self) -> bool {
+            self.call.is_cancelled()
+        }
+
+        fn deadline_left(&self) -> Option<Duration> {
+            deadline_left(&self.call)
+        }
+
+        fn heartbeat(&self, _: &str) {
+            self.call.beat(Instant::now);
+        }
+    };
+}
+
 impl CallServices for Services<'_> {
-    fn log(&self, level: u32, message: &str, fields: &str) {
-        log(self.0, level, message, fields);
-    }
+    tell!();
 
-    fn progress(&self, fraction: f64, message: &str) {
-        self.0.listener.progress(self.0, fraction, message);
-    }
-
-    fn output_line(&self, is_stderr: bool, line: &str) {
-        self.0.listener.output_line(self.0, is_stderr, line);
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
-    }
-
-    fn deadline_left(&self) -> Option<Duration> {
-        deadline_left(self.0)
+    fn call_method(&self, plugin: &str, method: &str, params: &str, answer: Answer) -> Result<(), Answer> {
+        let parent_method = &*self.of.facts.name;
+        let request = Request { parent: self.call, parent_method, plugin, method, params };
+        self.of.caller.call_here(&request, answer);
+        Ok(())
     }
 }
 
 impl CallServices for Owned {
-    fn log(&self, level: u32, message: &str, fields: &str) {
-        Services(&self.call).log(level, message, fields);
-    }
+    tell!();
 
-    fn progress(&self, fraction: f64, message: &str) {
-        Services(&self.call).progress(fraction, message);
-    }
-
-    fn output_line(&self, is_stderr: bool, line: &str) {
-        Services(&self.call).output_line(is_stderr, line);
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.call.is_cancelled()
-    }
-
-    fn deadline_left(&self) -> Option<Duration> {
-        deadline_left(&self.call)
+    fn call_method(&self, plugin: &str, method: &str, params: &str, answer: Answer) -> Result<(), Answer> {
+        // its thread is one of few that the plugin has for all its calls
+        self.caller.call_elsewhere(&self.call, &self.facts.name, (plugin, method, params), answer);
+        Ok(())
     }
 }

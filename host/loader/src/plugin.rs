@@ -4,18 +4,20 @@
 use crate::config::RegistryConfig;
 use crate::describe::{belongs, catalog_entry};
 use crate::error::LoadError;
-use crate::instances::Instances;
+use crate::instances::{Instances, reason};
 use crate::isolation::NotTrusted;
 use crate::lease::{Lease, Leased};
 use crate::library;
 use crate::method::{BoundMethod, MethodFacts};
 use crate::outcome::ResultRules;
+use crate::peers::{Caller, ParameterRules, Switchboard};
 use crate::store::{Hash, Store};
 #[cfg(unix)]
 use crate::worker::Supervisor;
 use jackfield_core::catalog::Plugin;
 use jackfield_core::model::Isolation;
 use jackfield_core::ports::Method;
+use jackfield_plugin_api::abi::Buffer;
 use jackfield_plugin_api::abi::host::{CallFault, Table};
 use jackfield_plugin_api::manifest::Manifest;
 use parking_lot::Mutex;
@@ -38,6 +40,7 @@ pub(crate) struct PluginEntry {
 pub(crate) struct Surroundings<'a> {
     pub(crate) store: &'a Store,
     pub(crate) config: &'a RegistryConfig,
+    pub(crate) switchboard: &'a Arc<Switchboard>,
     #[cfg(unix)]
     pub(crate) supervisor: &'a Supervisor,
 }
@@ -46,6 +49,7 @@ pub(crate) struct Surroundings<'a> {
 struct Stages {
     described: Option<Arc<Plugin>>,
     methods: Option<Arc<[Arc<MethodFacts>]>>,
+    caller: Option<Arc<Caller>>,
     table: Option<Table>,
     instances: Option<Arc<Instances>>,
     #[cfg(unix)]
@@ -97,10 +101,48 @@ impl PluginEntry {
         match self.isolation(isolation, around)? {
             Isolation::InProcess => {
                 let instances = self.instances(&mut stages, around)?;
-                Ok(Some(Arc::new(Leased::new(BoundMethod { facts, instances }, lease))))
+                let caller = self.caller(&mut stages, around);
+                Ok(Some(Arc::new(Leased::new(BoundMethod { facts, instances, caller }, lease))))
             }
             Isolation::Worker => self.bind_remote(&mut stages, facts, lease, around).map(Some),
         }
+    }
+
+    /// What is fixed about one of the plugin's methods; `None` if it has none of that name.
+    pub(crate) fn facts(
+        &self,
+        method: &str,
+        around: &Surroundings<'_>,
+    ) -> Result<Option<Arc<MethodFacts>>, LoadError> {
+        let mut stages = self.stages.lock();
+        self.admitted(around)?;
+        let methods = self.methods(&mut stages, around)?;
+        Ok(methods.iter().find(|facts| &*facts.name == method).map(Arc::clone))
+    }
+
+    /// The plugin as it calls others.
+    fn caller(&self, stages: &mut Stages, around: &Surroundings<'_>) -> Arc<Caller> {
+        let Manifest { name, requires, .. } = &self.manifest;
+        let make =
+            || Caller::new(name, self.hash, requires, around.config.call_depth_max, around.switchboard);
+        Arc::clone(stages.caller.get_or_insert_with(make))
+    }
+
+    /// The state of the instance that serves calls in this process; `None` if there is none, or it hands none over.
+    pub(crate) fn save_state(&self) -> Option<Result<Buffer, CallFault>> {
+        let instances = self.stages.lock().instances.clone()?;
+        instances.save_state()
+    }
+
+    /// Makes the first instance with the state of another version. False if it takes none, or runs in workers.
+    pub(crate) fn restore_state(&self, saved: &[u8], around: &Surroundings<'_>) -> Result<bool, String> {
+        let failed = |fault: LoadError| fault.to_string();
+        let mut stages = self.stages.lock();
+        self.admitted(around).map_err(failed)?;
+        if self.isolation(None, around).map_err(failed)? != Isolation::InProcess {
+            return Ok(false);
+        }
+        self.instances(&mut stages, around).map_err(failed)?.restore_state(saved)
     }
 
     fn isolation(&self, step: Option<Isolation>, around: &Surroundings<'_>) -> Result<Isolation, LoadError> {
@@ -157,6 +199,7 @@ impl PluginEntry {
             return Ok(table);
         }
         let path = store.verified(self.hash)?;
+        store.notes.opening(&self.manifest.name, &self.manifest.version);
         let table = library::open_library(&self.manifest.name, &path)?;
         stages.table = Some(table);
         Ok(table)
@@ -173,12 +216,13 @@ impl PluginEntry {
         let described = self.described(stages, around)?;
         let methods = (0_u32..).zip(&described.methods).map(|(index, method)| {
             let target = format!("{}.{}", described.name, method.name);
+            let parameters = ParameterRules::new(&target, &method.parameters);
             let rules = ResultRules::new(target, around.config.result_bytes_max, &method.output);
             let rules = rules.map_err(|reason| {
                 self.says_nothing(&format!("the result schema of `{}` is not valid: {reason}", method.name))
             })?;
             let (name, kind, is_serial) = (method.name.clone(), method.kind, method.serial);
-            Ok(Arc::new(MethodFacts { index, name, kind, is_serial, rules }))
+            Ok(Arc::new(MethodFacts { index, name, kind, is_serial, rules, parameters }))
         });
         let methods: Arc<[_]> = methods.collect::<Result<_, LoadError>>()?;
         stages.methods = Some(Arc::clone(&methods));
@@ -193,7 +237,9 @@ impl PluginEntry {
         let (name, config) = (&self.manifest.name, around.config);
         let settings = config.plugin_config(name);
         let methods = self.manifest.methods.len();
-        let instances = Arc::new(Instances::new(name, table, &settings, config.instances_max, methods));
+        let sessions = config.session_limits(name);
+        let instances = Instances::new(name, table, &settings, config.instances_max, methods, sessions);
+        let instances = Arc::new(instances);
         stages.instances = Some(Arc::clone(&instances));
         Ok(instances)
     }
@@ -203,14 +249,5 @@ impl PluginEntry {
             plugin: self.manifest.name.clone(),
             reason: crate::error::one_line(reason),
         }
-    }
-}
-
-fn reason(fault: &CallFault) -> String {
-    match fault {
-        CallFault::Failed(error) => error.message().to_owned(),
-        CallFault::Panicked(message) => format!("it panicked: {message}"),
-        CallFault::Unsupported(message) => message.to_string(),
-        CallFault::BadStatus(status) => format!("it answered with the unknown status {status}"),
     }
 }

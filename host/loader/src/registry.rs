@@ -7,16 +7,19 @@ use crate::fault::Fault;
 use crate::installed::Index;
 use crate::lease::Leases;
 use crate::look::{Candidate, Look};
+use crate::peers::{Callee, Switchboard, Wanted};
 use crate::plugin::{PluginEntry, Surroundings};
+use crate::requires::newest;
 use crate::store::{Hash, Store};
 use crate::trust::{KeyId, Policy};
+use crate::unclean::{Notes, UncleanExit};
 #[cfg(unix)]
 use crate::worker::Supervisor;
-use jackfield_core::catalog::{Catalog, Unusable};
+use jackfield_core::catalog::{Catalog, MethodKind, Unusable};
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::model::Isolation;
 use jackfield_core::ports::{Method, Methods};
-use jackfield_plugin_api::manifest::Manifest;
+use jackfield_plugin_api::manifest::{Manifest, Requirement};
 use parking_lot::{Mutex, RwLock};
 use semver::Version;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,8 +46,20 @@ pub struct Registry {
     /// Serialises changes; readers only look at `found`.
     pub(crate) changing: Mutex<()>,
     pub(crate) found: RwLock<Found>,
+    switchboard: Arc<Switchboard>,
     #[cfg(unix)]
     supervisor: Supervisor,
+}
+
+/// Says that the process of a host ends on purpose.
+#[derive(Clone)]
+pub struct ExitNote(Arc<Notes>);
+
+impl ExitNote {
+    /// The process is about to end: no plugin is to blame for it.
+    pub fn leave(&self) {
+        self.0.clear();
+    }
 }
 
 /// What one look at all files has found.
@@ -80,6 +95,7 @@ impl Registry {
             leases: Arc::default(),
             changing: Mutex::default(),
             found: RwLock::default(),
+            switchboard: Arc::default(),
             #[cfg(unix)]
             supervisor: Supervisor::default(),
         };
@@ -207,6 +223,7 @@ impl Registry {
 
     /// Makes what was found what counts.
     pub(crate) fn commit(&self, mut found: Found) -> Changes {
+        self.hand_over(&mut found);
         found.refresh_catalog();
         let mut present = self.found.write();
         found.draining = self.draining_after(&present, &found.usable);
@@ -239,16 +256,81 @@ impl Registry {
         Ok(released)
     }
 
+    /// Hosts with the same data directory that ended without a shutdown before this one began, and the plugins that were open in
+    /// them: one of these may have crashed its host.
+    #[must_use]
+    pub fn unclean_exits(&self) -> &[UncleanExit] {
+        self.store.notes.found()
+    }
+
+    /// What says that this process ends on purpose, whatever goes on in it.
+    #[must_use]
+    pub fn exit_note(&self) -> ExitNote {
+        ExitNote(Arc::clone(&self.store.notes))
+    }
+
     /// Ends all worker processes at once, for good. Calls that are in them fail; plugins in this process stay as they are.
     pub fn end_workers(&self) {
         #[cfg(unix)]
         self.supervisor.close();
     }
 
-    fn surroundings(&self) -> Surroundings<'_> {
+    /// Lets plugins call methods of other plugins of this registry. Without this such calls are `plugin.unavailable`.
+    pub fn connect(self: &Arc<Self>) {
+        self.switchboard.connect(Arc::downgrade(self));
+    }
+
+    /// The method that the plugin `caller` may call.
+    ///
+    /// # Errors
+    /// `plugin.unavailable` if there is none.
+    pub(crate) fn callee(&self, caller: &str, wanted: &Wanted<'_>, method: &str) -> Result<Callee, Failure> {
+        let entry = {
+            let found = self.found.read();
+            let entry = match wanted {
+                Wanted::Required(requirement) => newest(requirement, &found.usable).cloned(),
+                // a version that drains still calls itself
+                Wanted::Own(_, hash) => {
+                    found.usable.iter().chain(&found.draining).find(|entry| entry.hash == *hash).cloned()
+                }
+            };
+            entry.map(|entry| (self.leases.take(entry.hash), entry))
+        };
+        let unavailable =
+            |message: String| Failure { retryable: false, ..Failure::new(kind::PLUGIN_UNAVAILABLE, message) };
+        let (lease, entry) = entry.ok_or_else(|| {
+            unavailable(match wanted {
+                Wanted::Required(Requirement { name, version, .. }) => {
+                    format!(
+                        "`{caller}` calls `{name}`, of which no version that fits `{version}` can be used"
+                    )
+                }
+                Wanted::Own(name, _) => format!("`{name}` calls itself, but cannot be used any more"),
+            })
+        })?;
+        let failed = |fault: LoadError| Failure::new(kind::PLUGIN_UNAVAILABLE, fault.to_string());
+        let around = self.surroundings();
+        let facts = entry.facts(method, &around).map_err(failed)?;
+        let bound = entry.bind(method, None, lease, &around).map_err(failed)?;
+        let version = entry.manifest.version.clone();
+        match (facts, bound) {
+            (Some(facts), Some(_)) if facts.kind == MethodKind::Stream => Err(unavailable(format!(
+                "method `{}.{method}` produces a stream, which cannot be called yet",
+                entry.manifest.name
+            ))),
+            (Some(facts), Some(method)) => Ok(Callee { method, facts, version }),
+            _ => Err(unavailable(format!(
+                "plugin `{} {version}` has no method `{method}`",
+                entry.manifest.name
+            ))),
+        }
+    }
+
+    pub(crate) fn surroundings(&self) -> Surroundings<'_> {
         Surroundings {
             store: &self.store,
             config: &self.config,
+            switchboard: &self.switchboard,
             #[cfg(unix)]
             supervisor: &self.supervisor,
         }
@@ -259,6 +341,7 @@ impl Registry {
         let concerns = |fault: &&Fault| match &fault.error {
             LoadError::Conflict { file: other, .. } => other == file,
             LoadError::MissingDependency(_)
+            | LoadError::StateRefused { .. }
             | LoadError::CyclicDependency { .. }
             | LoadError::Quarantined { .. } => fault.concerns(name, version),
             _ => false,

@@ -5,6 +5,7 @@ use crate::cache::{Cache, Finding};
 use crate::error::LoadError;
 use crate::quarantine::Quarantine;
 use crate::stamp::Stamp;
+use crate::unclean::Notes;
 use jackfield_plugin_api::manifest::Manifest;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,8 @@ pub(crate) struct Store {
     pub(crate) quarantine: Arc<Quarantine>,
     /// Kept files that this process opens, locked so that no other process takes them away.
     opened: Mutex<BTreeMap<Hash, File>>,
+    /// What is open in this process.
+    pub(crate) notes: Arc<Notes>,
 }
 
 impl Store {
@@ -89,6 +92,7 @@ impl Store {
         let (libraries, manifests) = (home.join("store"), home.join("described"));
         let cache = Cache::open(home.join("registry.json"));
         let quarantine = Arc::new(Quarantine::open(home.join("quarantine.json")));
+        let notes = Arc::new(Notes::open(home.join("open")));
         let store = Self {
             home,
             libraries,
@@ -97,6 +101,7 @@ impl Store {
             always_hashes: false,
             quarantine,
             opened: Mutex::default(),
+            notes,
         };
         for directory in [&store.libraries, &store.manifests] {
             std::fs::create_dir_all(directory)

@@ -1,14 +1,15 @@
 //! One call, as its method sees it.
 
+use crate::requests::Requests;
 use crate::wire::Wire;
 use jackfield_plugin_api::Error;
-use jackfield_plugin_api::abi::host::{CallFault, CallInfo, CallServices, InstanceLog, OwnedCall};
-use jackfield_plugin_api::abi::{Buffer, JF_NO_DEADLINE};
+use jackfield_plugin_api::abi::host::{CallFault, CallInfo, CallServices, Canceller, InstanceLog, OwnedCall};
+use jackfield_plugin_api::abi::{Answer, Buffer, JF_NO_DEADLINE};
 use jackfield_plugin_api::worker::{
     Body, CallBody, FailureBody, Kind, LineBody, LogBody, NO_CALL, ProgressBody, TELLING_BYTES_MAX,
 };
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bytes of one text of what a method says; two fit into a frame.
@@ -22,7 +23,12 @@ pub(crate) struct RemoteCall {
     pub(crate) id: u64,
     pub(crate) wire: Arc<Wire>,
     pub(crate) cancelled: Arc<AtomicBool>,
+    /// Tells the plugin besides, if it has a function for that.
+    pub(crate) canceller: Option<Arc<Canceller>>,
     pub(crate) deadline: Option<Instant>,
+    pub(crate) beats: Option<Beats>,
+    /// `None` if the host makes no calls of other plugins.
+    pub(crate) requests: Option<Arc<Requests>>,
     /// What the host said about it; it could be read when it came.
     pub(crate) body: Vec<u8>,
 }
@@ -115,6 +121,32 @@ impl CallServices for RemoteCall {
 
     fn deadline_left(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    fn call_method(&self, plugin: &str, method: &str, params: &str, answer: Answer) -> Result<(), Answer> {
+        let Some(requests) = &self.requests else { return Err(answer) };
+        requests.ask(&self.wire, self.id, (plugin, method), params, answer);
+        Ok(())
+    }
+
+    fn heartbeat(&self, details: &str) {
+        let Some(beats) = &self.beats else { return };
+        if beats.is_due(&self.wire) {
+            let details = if details.len() <= TELLING_BYTES_MAX as usize { details } else { "" };
+            self.wire.send(Kind::Heartbeat, self.id, details.as_bytes());
+        }
+    }
+}
+
+/// Heartbeats of one call on their way to a host that wants them.
+#[derive(Default)]
+pub(crate) struct Beats(AtomicU64);
+
+impl Beats {
+    /// Whether one is to be sent now: a loop may give thousands where one does.
+    fn is_due(&self, wire: &Wire) -> bool {
+        let now = wire.age_ms() + 1;
+        self.0.swap(now, Ordering::Relaxed) != now
     }
 }
 

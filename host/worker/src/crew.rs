@@ -2,14 +2,16 @@
 //! itself, so that a call is not handed from thread to thread. There is always one more thread than calls that block.
 
 use crate::WorkerError;
-use crate::call::{RemoteCall, deadline_left};
+use crate::call::{Beats, RemoteCall, deadline_left};
 use crate::process::die;
+use crate::requests::Requests;
 use crate::ring::Ring;
 use crate::shared::{self, Shared};
 use crate::wire::{Frame, Reader, Wire};
 use jackfield_plugin_api::abi::Buffer;
-use jackfield_plugin_api::abi::host::{CallFault, Instance};
+use jackfield_plugin_api::abi::host::{CallFault, CancelFunction, Canceller, Instance};
 use jackfield_plugin_api::manifest::MethodKind;
+use jackfield_plugin_api::worker::feature::Features;
 use jackfield_plugin_api::worker::{Body, CallBody, Hello, Kind};
 use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
@@ -43,7 +45,10 @@ pub(crate) struct Crew {
     wire: Arc<Wire>,
     source: Source,
     kinds: Box<[MethodKind]>,
+    cancel: Option<CancelFunction>,
     result_bytes_max: u64,
+    features: Features,
+    requests: Arc<Requests>,
     threads_max: usize,
     threads: AtomicUsize,
     /// Threads that wait for their turn to read.
@@ -55,7 +60,7 @@ pub(crate) struct Crew {
 struct State {
     instance: Option<Arc<Instance>>,
     /// What tells calls that they are to stop.
-    cancelled: HashMap<u64, Arc<AtomicBool>>,
+    cancelled: HashMap<u64, (Arc<AtomicBool>, Option<Arc<Canceller>>)>,
     is_ending: bool,
 }
 
@@ -64,14 +69,17 @@ impl Crew {
         wire: Arc<Wire>,
         source: Source,
         instance: Arc<Instance>,
-        kinds: Box<[MethodKind]>,
+        (kinds, cancel): (Box<[MethodKind]>, Option<CancelFunction>),
         hello: &Hello,
     ) -> Arc<Self> {
         Arc::new(Self {
             wire,
             source,
             kinds,
+            cancel,
             result_bytes_max: hello.result_bytes_max,
+            features: Features::of(&hello.features),
+            requests: Arc::default(),
             // one that reads while all others are in calls
             threads_max: hello.threads_max as usize + 1,
             threads: AtomicUsize::new(0),
@@ -136,7 +144,21 @@ impl Crew {
                     }
                     self.make(call, &instance);
                 }
-                Kind::Cancel => self.cancel(frame.call),
+                Kind::Cancel => {
+                    let canceller = self.cancel(frame.call);
+                    // what the plugin does then is its own affair: others read meanwhile
+                    drop(reader);
+                    if let Some(canceller) = canceller {
+                        canceller.cancel();
+                    }
+                }
+                Kind::Answered | Kind::AnswerFailed => {
+                    // whoever waits for the answer may do anything with it: others read meanwhile
+                    drop(reader);
+                    if self.requests.answered(frame).is_err() {
+                        die();
+                    }
+                }
                 Kind::Shutdown => return self.end(),
                 // something that a later host may say
                 _ => {}
@@ -161,7 +183,18 @@ impl Crew {
                     served = Some(call.body.len());
                     self.make(call, &instance);
                 }
-                Kind::Cancel => self.cancel(frame.call),
+                Kind::Cancel => {
+                    if let Some(canceller) = self.cancel(frame.call) {
+                        ring.leave();
+                        canceller.cancel();
+                    }
+                }
+                Kind::Answered | Kind::AnswerFailed => {
+                    ring.leave();
+                    if self.requests.answered(frame).is_err() {
+                        die();
+                    }
+                }
                 Kind::Shutdown => return self.end(),
                 // something that a later host may say
                 _ => {}
@@ -175,8 +208,13 @@ impl Crew {
         let cancelled = Arc::new(AtomicBool::new(false));
         let mut state = self.state.lock();
         let instance = state.instance.clone()?;
-        state.cancelled.insert(id, Arc::clone(&cancelled));
-        Some((RemoteCall { id, wire: Arc::clone(&self.wire), cancelled, deadline, body }, instance))
+        let canceller = self.cancel.map(|function| Arc::new(Canceller::new(function)));
+        state.cancelled.insert(id, (Arc::clone(&cancelled), canceller.clone()));
+        let beats = self.features.heartbeat.then(Beats::default);
+        let requests = self.features.call_method.then(|| Arc::clone(&self.requests));
+        let wire = Arc::clone(&self.wire);
+        let call = RemoteCall { id, wire, cancelled, canceller, deadline, beats, requests, body };
+        Some((call, instance))
     }
 
     fn make(self: &Arc<Self>, call: RemoteCall, instance: &Arc<Instance>) {
@@ -186,9 +224,11 @@ impl Crew {
         if matches!(kind, Some(MethodKind::Async)) {
             let (crew, call) = (Arc::clone(self), Arc::new(call));
             let ended = Arc::clone(&call);
-            return instance.start(call, Box::new(move |result| crew.leave(&ended, result)));
+            let canceller = call.canceller.clone();
+            return instance.start(call, canceller, Box::new(move |result| crew.leave(&ended, result)));
         }
-        let result = instance.call(&RemoteCall::describe(&body), &call);
+        let canceller = call.canceller.as_deref();
+        let result = instance.call_with(&RemoteCall::describe(&body), &call, canceller);
         self.leave(&call, result);
     }
 
@@ -201,10 +241,12 @@ impl Crew {
         }
     }
 
-    fn cancel(&self, id: u64) {
-        if let Some(cancelled) = self.state.lock().cancelled.get(&id) {
-            cancelled.store(true, Ordering::Relaxed);
-        }
+    /// Sets the flag of a call; what tells it besides.
+    fn cancel(&self, id: u64) -> Option<Arc<Canceller>> {
+        let state = self.state.lock();
+        let (cancelled, canceller) = state.cancelled.get(&id)?;
+        cancelled.store(true, Ordering::SeqCst);
+        canceller.clone()
     }
 
     fn end(&self) {

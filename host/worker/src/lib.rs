@@ -14,6 +14,8 @@ mod open;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
+mod requests;
+#[cfg(unix)]
 mod ring;
 #[cfg(unix)]
 mod shared;
@@ -66,7 +68,7 @@ pub fn serve() -> Result<(), WorkerError> {
             match opened.instance {
                 Some(instance) => {
                     let source = crew::Source::new(reader, shared)?;
-                    crew::Crew::new(wire, source, instance, opened.kinds, &hello).serve()
+                    crew::Crew::new(wire, source, instance, (opened.kinds, opened.cancel), &hello).serve()
                 }
                 None => {
                     reader.until_end();

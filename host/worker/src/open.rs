@@ -4,7 +4,7 @@ use crate::call::instance_log;
 use crate::sandbox::{self, Policy};
 use crate::wire::Wire;
 use jackfield_loader::open_library;
-use jackfield_plugin_api::abi::host::{CallFault, Instance};
+use jackfield_plugin_api::abi::host::{CallFault, CancelFunction, Instance};
 use jackfield_plugin_api::manifest::{Manifest, MethodKind};
 use jackfield_plugin_api::worker::{Hello, PROTOCOL, REFUSED_BY_SANDBOX, Refusal};
 use serde_json::value::RawValue;
@@ -17,6 +17,8 @@ pub(crate) struct Opened {
     pub(crate) manifest: Vec<u8>,
     /// How each method wants to be called.
     pub(crate) kinds: Box<[MethodKind]>,
+    /// How calls are told to stop, if the plugin has a function for that.
+    pub(crate) cancel: Option<CancelFunction>,
     /// What calls are made on; `None` if the host only wants to know what the plugin says about itself.
     pub(crate) instance: Option<Arc<Instance>>,
     /// What of the sandbox could not be put in force.
@@ -47,6 +49,7 @@ pub(crate) fn open(hello: &Hello, wire: &Arc<Wire>) -> Result<Opened, Refusal> {
         return Ok(Opened {
             manifest: manifest.as_bytes().to_vec(),
             kinds: Box::default(),
+            cancel: None,
             instance: None,
             unenforced,
         });
@@ -61,7 +64,8 @@ pub(crate) fn open(hello: &Hello, wire: &Arc<Wire>) -> Result<Opened, Refusal> {
     let instance = table
         .create(config.get(), instance_log(wire))
         .map_err(|fault| refusal("plugin.create_failed", why(&fault)))?;
-    Ok(Opened { manifest: manifest.to_vec(), kinds, instance: Some(Arc::new(instance)), unenforced })
+    let cancel = table.cancel();
+    Ok(Opened { manifest: manifest.to_vec(), kinds, cancel, instance: Some(Arc::new(instance)), unenforced })
 }
 
 fn refusal(code: &str, reason: String) -> Refusal {

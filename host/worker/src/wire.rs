@@ -6,18 +6,22 @@ use crate::shared::{Inlet, Outlet, Shared};
 use crate::{WorkerError, open};
 use jackfield_loader::shared::{LARGE_BYTES_MIN, receive_hello_head};
 use jackfield_plugin_api::worker::{
-    BODY_BYTES_MAX, Body, HEAD_BYTES, Head, Hello, Kind, NO_CALL, PROTOCOL, Ready, Refusal,
+    BODY_BYTES_MAX, Body, HEAD_BYTES, Head, Hello, Kind, NO_CALL, PROTOCOL, Ready, Refusal, feature,
 };
 use parking_lot::Mutex;
 use std::io::{self, BufReader, IoSlice, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 64 << 10;
 
 /// Where frames to the host go, from any thread.
-pub(crate) struct Wire(Mutex<Way>);
+pub(crate) struct Wire {
+    way: Mutex<Way>,
+    since: Instant,
+}
 
 /// The way to the host.
 struct Way {
@@ -41,15 +45,20 @@ pub(crate) struct Frame {
 pub(crate) fn split(socket: UnixStream) -> io::Result<(Arc<Wire>, Reader)> {
     let way = Way { socket: socket.try_clone()?, shared: None };
     let reader = Reader { socket: BufReader::with_capacity(READ_BYTES, socket), shared: None };
-    Ok((Arc::new(Wire(Mutex::new(way))), reader))
+    Ok((Arc::new(Wire { way: Mutex::new(way), since: Instant::now() }), reader))
 }
 
 impl Wire {
+    /// Milliseconds since the conversation began.
+    pub(crate) fn age_ms(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Sends a frame. Nobody is left to serve if that fails, so the process ends.
     pub(crate) fn send(&self, kind: Kind, call: u64, body: &[u8]) {
         let sent = Head::new(kind, call, body.len())
             .map_err(io::Error::other)
-            .and_then(|head| self.0.lock().write(&head.encode(), body));
+            .and_then(|head| self.way.lock().write(&head.encode(), body));
         if sent.is_err() {
             die();
         }
@@ -64,16 +73,17 @@ impl Wire {
 
     /// Says that the plugin is open. What follows may go through `outlet`.
     pub(crate) fn send_ready(&self, opened: &Opened, outlet: Option<Outlet>) -> io::Result<()> {
+        let shared = outlet.as_ref().map(Outlet::features).unwrap_or_default();
         let ready = Ready {
             protocol: PROTOCOL,
-            features: outlet.as_ref().map(Outlet::features).unwrap_or_default(),
+            features: feature::ALL.into_iter().map(str::to_owned).chain(shared).collect(),
             unenforced: opened.unenforced.clone(),
             pid: std::process::id(),
             manifest: open::raw(&opened.manifest)?,
         };
         let body = ready.encode();
         let head = Head::new(Kind::Ready, NO_CALL, body.len()).map_err(io::Error::other)?;
-        let mut way = self.0.lock();
+        let mut way = self.way.lock();
         write_both(&mut way.socket, &head.encode(), &body)?;
         way.shared = outlet;
         Ok(())

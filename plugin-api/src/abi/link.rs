@@ -1,5 +1,6 @@
 //! The plugin's way to its host, for the time of one call.
 
+use super::peer::{self, Answer};
 use super::{JF_NO_DEADLINE, JF_OK, JfCall, JfHost, JfSlice};
 use std::ops::Deref;
 use std::ptr::NonNull;
@@ -54,6 +55,11 @@ impl HostLink {
         unsafe { self.call.as_ref() }
     }
 
+    /// What tells the call from others that last.
+    pub(crate) fn address(&self) -> usize {
+        self.call.as_ptr().addr()
+    }
+
     pub(crate) fn log(&self, level: u32, message: &str, fields: &str) {
         let (message, fields) = (JfSlice::new(message.as_bytes()), JfSlice::new(fields.as_bytes()));
         // SAFETY: both pointers are valid, and the slices outlive the function. A host without a log is no fault.
@@ -70,6 +76,25 @@ impl HostLink {
         let line = JfSlice::new(line.as_bytes());
         // SAFETY: as in `log`. A host that shows no output is no fault.
         let _ = unsafe { (self.host().output_line)(self.host.as_ptr(), self.call.as_ptr(), stream, line) };
+    }
+
+    pub(crate) fn heartbeat(&self) {
+        // SAFETY: as in `log`. A host that asks for no sign of life is no fault.
+        let _ = unsafe { (self.host().heartbeat)(self.host.as_ptr(), self.call.as_ptr(), JfSlice::EMPTY) };
+    }
+
+    /// Calls a method of another plugin; false, and `answer` is never called, if the host makes no such calls.
+    pub(crate) fn call_method(&self, plugin: &str, method: &str, params: &str, answer: Answer) -> bool {
+        let slice = |text: &str| JfSlice::new(text.as_bytes());
+        let (plugin, method, params) = (slice(plugin), slice(method), slice(params));
+        let (host, call, completion) = (self.host.as_ptr(), self.call.as_ptr(), peer::completion(answer));
+        // SAFETY: both pointers are valid, and the slices outlive the function; the completion may be called from any thread.
+        let status = unsafe { (self.host().call_method)(host, call, plugin, method, params, completion) };
+        if status != JF_OK {
+            // SAFETY: made above, and a host that answers anything but OK does not call it.
+            unsafe { peer::take_back(completion) };
+        }
+        status == JF_OK
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

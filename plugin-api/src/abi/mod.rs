@@ -6,14 +6,18 @@
 )]
 
 mod buffer;
+mod extensions;
 pub(crate) mod give;
 pub mod host;
 
 pub(crate) mod link;
+mod peer;
 mod root;
 mod tables;
 
 pub use buffer::Buffer;
+pub use extensions::{JfCancel, JfState};
+pub use peer::Answer;
 pub use root::{ROOT_SYMBOL, Root, RootRef};
 pub use tables::*;
 

@@ -1,18 +1,20 @@
 //! The functions of an exported table: each turns C arguments into safe ones, and lets no panic out.
 
+use super::cancel::Waiters;
 use super::method::{AnyMethod, Generators};
 use crate::abi::host::Table;
 use crate::abi::link::{HostLink, Promised};
 use crate::abi::{
-    JF_ABI_MAJOR, JF_ABI_MINOR, JF_OK, JF_PANICKED, JF_UNSUPPORTED, JfCall, JfCompletion, JfHost, JfPlugin,
-    JfResult, JfSlice, give,
+    JF_ABI_MAJOR, JF_ABI_MINOR, JF_OK, JF_PANICKED, JF_UNSUPPORTED, JfCall, JfCancel, JfCompletion, JfHost,
+    JfPlugin, JfResult, JfSlice, JfState, give,
 };
 use crate::context::{Config, Context};
 use crate::manifest::{Manifest, MethodKind};
 use crate::{Error, export::config::AnyConfig};
-use std::ffi::{c_char, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// What the export macro makes of its arguments.
 pub struct Plugin {
@@ -45,7 +47,7 @@ pub const fn table<E: Export>() -> JfPlugin {
         call,
         start,
         destroy,
-        get_extension,
+        get_extension: get_extension::<E>,
     }
 }
 
@@ -60,6 +62,7 @@ struct Instance {
     plugin: &'static Plugin,
     host: NonNull<JfHost>,
     config: Config,
+    waiters: Arc<Waiters>,
     #[cfg(feature = "async")]
     runtime: super::runtime::LazyRuntime,
 }
@@ -135,6 +138,7 @@ unsafe extern "C" fn create<E: Export>(
             plugin: E::PLUGIN,
             host,
             config,
+            waiters: Arc::default(),
             #[cfg(feature = "async")]
             runtime: super::runtime::LazyRuntime::default(),
         });
@@ -155,6 +159,8 @@ unsafe extern "C" fn call(instance: *mut c_void, call: *const JfCall, out: *mut 
     let params = unsafe { seen.params.bytes() };
     // SAFETY: the instance outlives the context, which ends with this function, and which the method only borrows.
     let config = unsafe { Promised::new(&*instance.config) };
+    // SAFETY: as above.
+    let waiters = unsafe { Promised::new(&*instance.waiters) };
     // SAFETY: as above; so does the call.
     let link = unsafe { HostLink::new(instance.host, NonNull::from(seen)) };
     guard(out, |out| {
@@ -165,7 +171,7 @@ unsafe extern "C" fn call(instance: *mut c_void, call: *const JfCall, out: *mut 
         if instance.plugin.kinds.get(index) == Some(&MethodKind::Async) {
             return unsupported("the method is asynchronous: start it", out);
         }
-        method.call(&Context::lent(link, config), params, out)
+        method.call(&Context::lent(link, config, waiters), params, out)
     })
 }
 
@@ -196,11 +202,12 @@ fn begin(instance: &Instance, call: &JfCall, completion: JfCompletion) -> i32 {
     let params = unsafe { call.params.bytes() };
     // SAFETY: both stay valid until the completion; the completer cuts the link before that.
     let link = unsafe { HostLink::new(instance.host, NonNull::from(call)) };
-    let shared = SharedCall::new(link);
+    let shared = SharedCall::new(link, instance.waiters.clone());
     let completer = Completer::new(completion, shared.clone());
     let begun = catch_unwind(AssertUnwindSafe(|| {
         let runtime = instance.runtime.get()?;
-        Ok((runtime, method.start(Context::shared(shared, instance.config.clone()), params)?))
+        let context = Context::shared(shared, instance.config.clone());
+        Ok((runtime, method.start(context, params)?))
     }));
     match begun {
         Ok(Ok((runtime, answer))) => spawn(&runtime, answer, completer),
@@ -217,6 +224,58 @@ unsafe extern "C" fn destroy(instance: *mut c_void) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(instance)));
 }
 
-unsafe extern "C" fn get_extension(_id: *const c_char) -> *const c_void {
-    std::ptr::null()
+/// Every plugin of this crate can be told by a function that a call is to stop; to one that does not wait for that it means
+/// nothing.
+static CANCEL: JfCancel = JfCancel { struct_size: size_of::<JfCancel>() as u32, reserved: 0, cancel };
+
+unsafe extern "C" fn cancel(instance: *mut c_void, call: *const JfCall) {
+    // SAFETY: the host passes what `create` made and has not been destroyed; it is only shared.
+    let instance = unsafe { &*instance.cast::<Instance>() };
+    // a callback's panic ends in there
+    instance.waiters.cancel(call.addr());
+}
+
+/// Of plugins that have state.
+static STATE: JfState = JfState {
+    struct_size: size_of::<JfState>() as u32,
+    reserved: 0,
+    save: save_state,
+    restore: restore_state,
+};
+
+unsafe extern "C" fn save_state(instance: *mut c_void, out: *mut JfResult) -> i32 {
+    // SAFETY: the host passes what `create` made and has not been destroyed; it is only shared.
+    let instance = unsafe { &*instance.cast::<Instance>() };
+    // SAFETY: the host passes a result that is its own and outlives the function.
+    let out = unsafe { &mut *out };
+    guard(out, |out| match instance.plugin.config.save(&instance.config) {
+        Ok(state) => give::success(state, out),
+        Err(error) => give::failure(error, out),
+    })
+}
+
+unsafe extern "C" fn restore_state(instance: *mut c_void, state: JfSlice, out: *mut JfResult) -> i32 {
+    // SAFETY: as in `save_state`.
+    let instance = unsafe { &*instance.cast::<Instance>() };
+    // SAFETY: as in `save_state`.
+    let out = unsafe { &mut *out };
+    // SAFETY: the state is valid for as long as the function runs.
+    let state = unsafe { state.bytes() };
+    guard(out, |out| match instance.plugin.config.restore(&instance.config, state) {
+        Ok(()) => JF_OK,
+        Err(error) => give::failure(error, out),
+    })
+}
+
+unsafe extern "C" fn get_extension<E: Export>(id: *const c_char) -> *const c_void {
+    if id.is_null() {
+        return std::ptr::null();
+    }
+    // SAFETY: the host passes a name that is terminated.
+    let id = unsafe { CStr::from_ptr(id) };
+    match id.to_bytes() {
+        b"jf.cancel/1" => (&raw const CANCEL).cast(),
+        b"jf.state/1" if E::PLUGIN.config.has_state() => (&raw const STATE).cast(),
+        _ => std::ptr::null(),
+    }
 }

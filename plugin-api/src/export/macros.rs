@@ -35,6 +35,7 @@
 /// | `name` | plugin id | required |
 /// | `version`, `description`, `authors`, `license`, `homepage` | text | as in `Cargo.toml` |
 /// | `config` | a type that is `Deserialize + JsonSchema + Send + Sync`, see [`Context::config`](crate::Context::config) | no configuration |
+/// | `stateful_config` | the same, of a type that is also [`State`](crate::State), in place of `config` | no state is handed over |
 /// | `fs_read`, `fs_write`, `env` | `&["..."]`: paths, variables that it wants to use | none |
 /// | `net`, `exec` | `true` if it wants to open connections, to start programs | `false` |
 /// | `isolation` | `Isolation::Worker` or `Isolation::InProcess`, a wish | the host decides |
@@ -64,6 +65,11 @@ macro_rules! __export_keys {
     ([$($set:tt)*] [$($config:tt)*] [$($methods:tt)*] config: $type:ty $(, $($rest:tt)*)?) => {
         $crate::__export_keys! {
             [$($set)*] [$crate::export::config::ConfigOf::<$type>::new()] [$($methods)*] $($($rest)*)?
+        }
+    };
+    ([$($set:tt)*] [$($config:tt)*] [$($methods:tt)*] stateful_config: $type:ty $(, $($rest:tt)*)?) => {
+        $crate::__export_keys! {
+            [$($set)*] [$crate::export::config::StatefulConfigOf::<$type>::new()] [$($methods)*] $($($rest)*)?
         }
     };
     ([$($set:tt)*] [$($config:tt)*] [] methods: [$($methods:tt)*] $(, $($rest:tt)*)?) => {

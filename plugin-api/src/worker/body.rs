@@ -79,6 +79,19 @@ pub struct LineBody<'a> {
     pub line: &'a str,
 }
 
+/// A call of another plugin's method. Frame: `CallMethod`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestBody<'a> {
+    /// The number that the answer is to have; new for each request of the worker.
+    pub request: u64,
+    /// Name of the plugin.
+    pub plugin: &'a str,
+    /// Name of the method.
+    pub method: &'a str,
+    /// Parameters as JSON.
+    pub params: &'a str,
+}
+
 impl<'a> CallBody<'a> {
     /// Id of the run.
     #[must_use]
@@ -137,6 +150,21 @@ impl<'a> Body<'a> for CallBody<'a> {
             traceparent,
             params,
         })
+    }
+}
+
+impl<'a> Body<'a> for RequestBody<'a> {
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.request.to_le_bytes());
+        push_text(bytes, self.plugin);
+        push_text(bytes, self.method);
+        bytes.extend(self.params.as_bytes());
+    }
+
+    fn decode(bytes: &'a [u8]) -> Result<Self, BrokenFrame> {
+        let mut rest = Rest(bytes);
+        let (request, plugin, method) = (rest.u64()?, rest.text()?, rest.text()?);
+        Ok(Self { request, plugin, method, params: utf8(rest.0)? })
     }
 }
 
@@ -292,6 +320,8 @@ mod tests {
         round(&call, &mut Vec::new(), true);
         let failure = FailureBody { is_retryable: true, kind: "a.b", message: "ü", details: "" };
         round(&failure, &mut Vec::new(), false);
+        let request = RequestBody { request: 7, plugin: "p", method: "m", params: "[1]" };
+        round(&request, &mut Vec::new(), true);
         round(&LogBody { level: 2, message: "m", fields: "{}" }, &mut Vec::new(), false);
         round(&ProgressBody { fraction: 0.25, message: "m" }, &mut Vec::new(), false);
         round(&LineBody { is_stderr: true, line: "l" }, &mut Vec::new(), false);

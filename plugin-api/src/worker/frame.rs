@@ -49,6 +49,10 @@ kinds! {
     Shutdown = 4,
     /// To either: the next frame comes by the memory that both share, instead of here; no body.
     Shared = 5,
+    /// To the worker: what a call of another plugin's method returned; the number is that of the request, the body its result.
+    Answered = 6,
+    /// To the worker: such a call failed; the number is that of the request, the body a [`FailureBody`](super::FailureBody).
+    AnswerFailed = 7,
     /// To the host: the plugin is open; [`Ready`](super::Ready).
     Ready = 16,
     /// To the host: the plugin cannot be opened; [`Refusal`](super::Refusal). The worker ends.
@@ -73,6 +77,8 @@ kinds! {
     Output = 34,
     /// To the host: a call is alive; the body is what it wants to find again, as JSON.
     Heartbeat = 35,
+    /// To the host: call a method of another plugin; [`RequestBody`](super::RequestBody).
+    CallMethod = 48,
 }
 
 impl Kind {

@@ -7,11 +7,12 @@
 //! the conversation.
 
 mod body;
+pub mod feature;
 mod frame;
 mod grant;
 mod hello;
 
-pub use body::{Body, CallBody, FailureBody, LineBody, LogBody, ProgressBody};
+pub use body::{Body, CallBody, FailureBody, LineBody, LogBody, ProgressBody, RequestBody};
 pub use frame::{BrokenFrame, HEAD_BYTES, Head, Kind};
 pub use grant::{FsGrant, Grant, Limits, Policy, Sandbox, Table, optional_table};
 pub use hello::{Hello, Ready, Refusal};

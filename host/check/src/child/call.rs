@@ -2,8 +2,10 @@
 
 use super::watch::{Doer, Over};
 use crate::job::{End, Method, RESULT_BYTES_MAX};
-use jackfield_plugin_api::abi::Buffer;
-use jackfield_plugin_api::abi::host::{CallFault, CallInfo, CallServices, Instance, OwnedCall};
+use jackfield_plugin_api::abi::host::{
+    CallFault, CallInfo, CallServices, CancelFunction, Canceller, Instance, OwnedCall,
+};
+use jackfield_plugin_api::abi::{Answer, Buffer};
 use jackfield_plugin_api::manifest::MethodKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +24,7 @@ struct Services {
     method: Method,
     params: String,
     cancelled: AtomicBool,
+    canceller: Option<Arc<Canceller>>,
     deadline: Instant,
 }
 
@@ -29,6 +32,7 @@ impl CallServices for Services {
     fn log(&self, _: u32, _: &str, _: &str) {}
     fn progress(&self, _: f64, _: &str) {}
     fn output_line(&self, _: bool, _: &str) {}
+    fn heartbeat(&self, _: &str) {}
 
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
@@ -36,6 +40,11 @@ impl CallServices for Services {
 
     fn deadline_left(&self) -> Option<Duration> {
         Some(self.deadline.saturating_duration_since(Instant::now()))
+    }
+
+    // there are no other plugins here
+    fn call_method(&self, _: &str, _: &str, _: &str, answer: Answer) -> Result<(), Answer> {
+        Err(answer)
     }
 }
 
@@ -61,6 +70,8 @@ impl OwnedCall for Services {
 pub(crate) struct Calling {
     pub(crate) instance: Arc<Instance>,
     pub(crate) method: Method,
+    /// What tells a call to stop besides its flag, if the plugin has such a function.
+    pub(crate) cancel: Option<CancelFunction>,
     pub(crate) patience: Patience,
 }
 
@@ -74,7 +85,11 @@ impl Calling {
         if let Ok(end) = ended.recv_timeout(cancel_after) {
             return end.map(Some);
         }
-        services.cancelled.store(true, Ordering::Relaxed);
+        services.cancelled.store(true, Ordering::SeqCst);
+        if let Some(canceller) = services.canceller.clone() {
+            // it may hang like everything of a plugin; without a thread for it the flag has to do
+            let _ = std::thread::Builder::new().name("cancel".into()).spawn(move || canceller.cancel());
+        }
         ended.recv_timeout(grace).ok().transpose()
     }
 
@@ -89,6 +104,7 @@ impl Calling {
             method: self.method.clone(),
             params: params.to_owned(),
             cancelled: AtomicBool::new(false),
+            canceller: self.cancel.map(|function| Arc::new(Canceller::new(function))),
             deadline: Instant::now() + self.patience.cancel_after,
         })
     }
@@ -99,13 +115,14 @@ impl Calling {
             // a plugin that drops the completion without calling it never ends
             return ended.recv().map_err(|_| Over);
         }
-        Ok(end(self.instance.call(&services.info(), &*services)))
+        Ok(end(self.instance.call_with(&services.info(), &*services, services.canceller.as_deref())))
     }
 
     fn start(&self, services: Arc<Services>) -> Receiver<End> {
         let (tx, rx) = channel();
         // whoever waits may have given up
-        self.instance.start(services, Box::new(move |result| drop(tx.send(end(result)))));
+        let canceller = services.canceller.clone();
+        self.instance.start(services, canceller, Box::new(move |result| drop(tx.send(end(result)))));
         rx
     }
 }

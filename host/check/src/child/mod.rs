@@ -196,12 +196,13 @@ impl Child {
         }
     }
 
-    fn calling(&self, instance: &Arc<Instance>, method: &Method) -> Calling {
+    fn calling(&self, table: Table, instance: &Arc<Instance>, method: &Method) -> Calling {
         let patience = Patience {
             cancel_after: Duration::from_millis(self.job.cancel_after_ms),
             grace: Duration::from_millis(self.job.grace_ms),
         };
-        Calling { instance: Arc::clone(instance), method: method.clone(), patience }
+        let (instance, method) = (Arc::clone(instance), method.clone());
+        Calling { instance, method, cancel: table.cancel(), patience }
     }
 
     fn calls(
@@ -213,7 +214,7 @@ impl Child {
     ) -> Result<(), Over> {
         let before = around.lookout.state();
         let instance = self.instance(around)?;
-        let calling = self.calling(&instance, method);
+        let calling = self.calling(around.table, &instance, method);
         let until = Instant::now() + time_max;
         let mut calls = 0;
         for (call, params) in params.iter().enumerate() {

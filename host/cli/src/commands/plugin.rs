@@ -139,7 +139,7 @@ fn call(method: &str, params: &str, settings: Settings, printer: &Printer) -> Re
     let host = settings.host(Some(Arc::new(voices.clone())))?;
     let interrupt = Interrupt::watch(printer)?;
     let run = host.start_call(plugin, method, params).map_err(plain)?;
-    interrupt.attach(&run);
+    interrupt.attach(&host, &run);
     follow(&run, Shown::Bars, &voices, printer);
     let report = run.report(0);
     if let Some(error) = &report.error {

@@ -36,7 +36,7 @@ pub(crate) fn run(args: RunArgs, settings: Settings, printer: &Printer) -> Resul
     }
     let interrupt = Interrupt::watch(printer)?;
     let run = host.start_with(&workflow, input, options(&args))?;
-    interrupt.attach(&run);
+    interrupt.attach(&host, &run);
     follow(&run, Shown::Everything, &voices, printer);
     let exit = finish(&run, args.steps_max, &voices, printer);
     leave(&host, &interrupt);
@@ -74,6 +74,9 @@ fn options(args: &RunArgs) -> RunOptions {
     };
     if let Some(step) = &args.until {
         options = options.until(step.as_str());
+    }
+    if let Some(traceparent) = &args.traceparent {
+        options = options.traceparent(traceparent.as_str());
     }
     options
 }

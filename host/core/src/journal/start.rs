@@ -31,6 +31,9 @@ pub struct StoredStart {
     /// What it was started by, if a step of another run did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// W3C trace context that it is part of; empty if none.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub traceparent: Box<str>,
     /// The document that names the methods which its plan was made with, see [`super::Pinned`].
     pub methods: BlobId,
 }
@@ -48,11 +51,13 @@ struct Raw<'a> {
     host_concurrency: u32,
     until: Option<String>,
     parent: Option<Parent>,
+    #[serde(default)]
+    traceparent: Box<str>,
     methods: BlobId,
 }
 
 impl StoredStart {
-    /// What `start` at `at` is, for the journal.
+    /// What `start` at `at` is, for the journal; part of no trace.
     #[must_use]
     pub fn new(plan: &Plan, start: &Start, at: Timestamp, methods: BlobId) -> Self {
         Self {
@@ -64,6 +69,7 @@ impl StoredStart {
             host_concurrency: start.host_concurrency,
             until: start.until.map(|step| plan.step(step).id.to_string()),
             parent: start.parent.clone(),
+            traceparent: Box::default(),
             methods,
         }
     }
@@ -93,6 +99,7 @@ impl StoredStart {
             host_concurrency: raw.host_concurrency,
             until: raw.until,
             parent: raw.parent,
+            traceparent: raw.traceparent,
             methods: raw.methods,
         })
     }

@@ -140,10 +140,15 @@ fn the_start_comes_back_and_other_rules_are_refused() {
         host_concurrency: 9,
         until: Some("last".into()),
         parent: Some(Parent { run_id: "above".into(), key: key(1), is_detached: true, depth: 2 }),
+        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into(),
         methods: BlobId::of(b"methods"),
     };
     let text = serde_json::to_string(&start).unwrap();
     assert_eq!(format!("{:?}", StoredStart::parse(&text).unwrap()), format!("{start:?}"));
+    // written before there were traces
+    let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(older.as_object_mut().unwrap().remove("traceparent").is_some());
+    assert_eq!(&*StoredStart::parse(&older.to_string()).unwrap().traceparent, "");
     let other = text.replace("\"rules\":1", "\"rules\":77");
     assert_eq!(StoredStart::parse(&other).unwrap_err(), Damage::Rules(77));
     assert!(matches!(StoredStart::parse("[]"), Err(Damage::Start(_))));

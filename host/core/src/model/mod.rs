@@ -10,6 +10,7 @@ mod meaning;
 mod parse;
 mod schema;
 mod serialize;
+mod session;
 mod step;
 mod support;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use format::format;
 pub use parse::{Dialect, Parsed, SOURCE_MAX, parse};
 pub use schema::schema;
 pub use serialize::to_json;
+pub use session::{SESSION_BYTES_MAX, session_fault};
 pub use step::{
     Action, CallFields, Case, Catch, Channel, ChildRun, Compensate, Delivery, Emit, Foreach, Isolation,
     Items, LogLevel, OnParentClose, RateLimit, Repeat, Step, Tolerance, TriggerRule, Wait,

@@ -106,7 +106,7 @@ pub struct CallFields {
     pub plugin_version: Option<At<VersionReq>>,
     /// Parameters; `{}` if absent.
     pub parameters: Option<Json>,
-    /// Affinity key template. Performed by a later engine.
+    /// Affinity key template.
     pub session: Option<Json>,
     /// Pool name. Performed by a later engine.
     pub pool: Option<At<Box<str>>>,
@@ -116,7 +116,7 @@ pub struct CallFields {
     pub detached: Option<At<bool>>,
     /// Performed by the durable engine.
     pub delivery: Option<At<Delivery>>,
-    /// Performed by a later engine.
+    /// Longest silence of the method.
     pub heartbeat_timeout: Option<At<Duration>>,
     /// Fields of streaming pipelines, by name. Performed by a later engine.
     pub streaming: Vec<(At<Box<str>>, Json)>,

@@ -275,6 +275,31 @@ pub struct Call {
     pub method: MethodIx,
     /// Its parameters.
     pub parameters: Template,
+    /// What few calls have.
+    pub options: Option<Box<CallOptions>>,
+}
+
+impl Call {
+    /// The affinity key, if it has one.
+    #[must_use]
+    pub fn session(&self) -> Option<&Template> {
+        self.options.as_ref()?.session.as_deref()
+    }
+
+    /// Longest silence of the method, if there is a limit.
+    #[must_use]
+    pub fn heartbeat_timeout(&self) -> Option<Duration> {
+        self.options.as_ref()?.heartbeat_timeout
+    }
+}
+
+/// What few calls have.
+#[derive(Debug, Default)]
+pub struct CallOptions {
+    /// Affinity key. Its references stand behind those of the parameters where values are kept for both.
+    pub session: Option<Arc<Template>>,
+    /// Longest silence of the method.
+    pub heartbeat_timeout: Option<Duration>,
 }
 
 /// A method resolved to one version.

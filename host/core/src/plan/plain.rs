@@ -40,6 +40,7 @@ impl Plain {
             && retry.is_none()
             && when.is_none()
             && extras.is_none()
+            && call.options.is_none()
             && scope.mode != Mode::Pipeline
             && scope.role != ScopeRole::Contest;
         is_plain.then(|| Self {

@@ -83,10 +83,9 @@ impl Turn<'_> {
             // Whoever was held back still is: the place was taken a moment ago.
             return self.leave_gates(at);
         }
-        let inputs = match call.parameters.constant() {
-            Some(_) => None,
-            None => Some(self.view(at, Some(step)).keep(call.parameters.references())),
-        };
+        let is_constant = call.parameters.constant().is_some()
+            && call.session().is_none_or(|session| session.constant().is_some());
+        let inputs = (!is_constant).then(|| self.view(at, Some(step)).keep_call(call));
         let timeout = self.attempt_limit(at, step);
         let Some(instance) = self.data.instance_mut(at) else { return };
         instance.active += 1;
@@ -400,7 +399,7 @@ pub(crate) fn render(
         return Err(Failure::new(kind::INTERNAL, "a call was asked for where the plan has none"));
     };
     let nothing = Inputs::default();
-    let env = InputEnv { inputs: command.inputs().unwrap_or(&nothing), secrets };
+    let env = InputEnv { inputs: command.inputs().unwrap_or(&nothing), first: 0, secrets };
     let rendered = call.parameters.render_into(&env, parameters);
     rendered.map_err(|error| expression_failure("parameters", &error))
 }

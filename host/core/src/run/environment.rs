@@ -5,7 +5,7 @@ use super::record::{Input, Inputs, InstanceIx};
 use super::state::{Data, Instance};
 use crate::expr::{Env, Operand, RefIx};
 use crate::payload::Payload;
-use crate::plan::{Plan, Ref, ScopeIx, StepAttribute, StepIx};
+use crate::plan::{Call, Plan, Ref, ScopeIx, StepAttribute, StepIx};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -53,6 +53,15 @@ impl<'a> View<'a> {
         let values =
             references.iter().enumerate().map(|(nth, r)| Input::keep(self.operand(*r, nth))).collect();
         Inputs { values, now: self.now, seed: self.seed }
+    }
+
+    /// Keeps what the parameters and the session of `call` are rendered from.
+    pub(crate) fn keep_call(&self, call: &Call) -> Inputs {
+        let mut inputs = self.keep(call.parameters.references());
+        if let Some(session) = call.session() {
+            inputs.values.extend(self.keep(session.references()).values);
+        }
+        inputs
     }
 
     /// The nearest instance of `scope`, going outwards.

@@ -22,6 +22,7 @@ mod receive;
 mod record;
 mod report;
 mod retry;
+mod session;
 mod state;
 mod status;
 mod stop;
@@ -152,6 +153,21 @@ impl RunState {
         parameters: &mut Payload,
     ) -> Result<(), crate::failure::Failure> {
         attempt::render(plan, call, secrets, parameters)
+    }
+
+    /// The affinity key of a call, from what was kept for it; empty if it has none.
+    ///
+    /// # Errors
+    /// `expression` if it cannot be evaluated or is no text of at most
+    /// [`SESSION_BYTES_MAX`](crate::model::SESSION_BYTES_MAX) bytes.
+    pub fn session(plan: &Plan, call: &CallCommand) -> Result<Box<str>, crate::failure::Failure> {
+        session::render(plan, call)
+    }
+
+    /// Longest silence of the method of a call, if there is a limit.
+    #[must_use]
+    pub fn heartbeat_timeout(plan: &Plan, key: CallKey) -> Option<std::time::Duration> {
+        attempt::call_of(plan, key).and_then(|call| call.heartbeat_timeout())
     }
 
     /// The template of a call's parameters needs no inputs.

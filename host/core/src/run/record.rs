@@ -263,13 +263,15 @@ impl Input {
 pub struct InputEnv<'a> {
     /// The values.
     pub inputs: &'a Inputs,
+    /// Which of them is that of the template's first reference.
+    pub first: usize,
     /// Resolves secrets.
     pub secrets: &'a dyn crate::ports::Secrets,
 }
 
 impl Env for InputEnv<'_> {
     fn operand(&self, _: RefIx, nth: usize) -> Operand<'_> {
-        match self.inputs.values.get(nth) {
+        match self.inputs.values.get(self.first + nth) {
             None | Some(Input::Null) => Operand::Null,
             Some(Input::Bool(value)) => Operand::Bool(*value),
             Some(Input::Int(value)) => Operand::Int(*value),

@@ -49,7 +49,7 @@ impl Turn<'_> {
     /// Arms the undo of a step that has just completed.
     pub(crate) fn arm(&mut self, at: InstanceIx, step: StepIx) {
         let Some(undo) = compensate_of(self.plan, step) else { return };
-        let inputs = self.view(at, Some(step)).keep(undo.call.parameters.references());
+        let inputs = self.view(at, Some(step)).keep_call(&undo.call);
         self.data.armed.push(Armed { instance: at, step, inputs });
     }
 

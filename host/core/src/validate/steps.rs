@@ -15,7 +15,10 @@ use crate::plan::{
     Retry, RetryIx, ScopeIx, Step, StepIx, Switch, Tolerance, TriggerRule,
 };
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+mod options;
 
 const CALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 const MAX_ITERATIONS_DEFAULT: u32 = 10_000;
@@ -36,8 +39,16 @@ pub(super) fn lower<'w>(
     retries: Retries<'w>,
 ) -> Lowered {
     let layout = context.layout;
-    let mut lowering =
-        Lowering { context, calls, retries, called: Vec::new(), constants: HashMap::new(), next: StepIx(0) };
+    let default_session = options::default_session(context);
+    let mut lowering = Lowering {
+        context,
+        calls,
+        retries,
+        default_session,
+        called: Vec::new(),
+        constants: HashMap::new(),
+        next: StepIx(0),
+    };
     let mut steps = Some(Vec::with_capacity(layout.steps.len()));
     for ix in (0..super::layout::index(layout.steps.len())).map(StepIx) {
         lowering.next = ix;
@@ -57,6 +68,8 @@ pub(super) struct Lowering<'l, 'a, 'w, 'c> {
     pub(super) context: &'l mut Context<'a, 'w>,
     calls: &'l mut Calls<'w, 'c>,
     retries: Retries<'w>,
+    /// That of calls that name none; `None` if it is faulty.
+    default_session: Option<Option<Arc<Template>>>,
     called: Vec<(StepIx, MethodIx)>,
     /// Constant parameters by their text.
     constants: HashMap<Box<str>, Payload>,
@@ -184,13 +197,14 @@ impl<'w> Lowering<'_, '_, 'w, '_> {
             }
         };
         let parameters = self.context.template(json, self.site().field(field));
+        let options = self.options(fields, field);
         let (Some(method), Some(mut parameters)) = (method, parameters) else { return (None, method) };
         parameters.share_constant(&mut self.constants);
         if let Some(schema) = self.calls.schema(method) {
             let called = self.calls.method_use(method);
             parameters::check(self.context, schema, called, json, &parameters);
         }
-        (Some(Call { method, parameters }), Some(method))
+        (options.map(|options| Call { method, parameters, options }), Some(method))
     }
 
     fn switch(&mut self, cases: &[model::Case], has_default: bool, match_all: bool) -> Option<Action> {

@@ -81,7 +81,8 @@ impl Inner {
         shared.is_over = is_over;
         shared.is_evicted = journal.is_reader;
         shared.log = Some(Box::new(log));
-        let run = Arc::new(RunCell::new(stored.row.run_id.clone(), plan, shared));
+        let run = RunCell::new(stored.row.run_id.clone(), plan, shared).within(start.traceparent);
+        let run = Arc::new(run);
         if let Ok(methods) = &bound {
             run.bind(methods.clone());
         }

@@ -70,6 +70,7 @@ impl Inner {
         last_run.0 += 1;
         let no = *last_run;
         let start = StoredStart::new(&run.plan, shared.state.start_values(), started_at, pinned.id);
+        let start = StoredStart { traceparent: run.traceparent.clone(), ..start };
         changes.push(Change::Begin(Box::new(StoredRow {
             no,
             run_id: run.id.clone(),

@@ -2,10 +2,8 @@
 
 use super::*;
 use jackfield_core::payload::Payload;
-use jackfield_core::ports::Silent;
 use serde::Deserialize;
 use serde_json::json;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 
 #[derive(Deserialize, schemars::JsonSchema)]
@@ -33,16 +31,7 @@ impl Methods for NoFiles {
 }
 
 fn call(parameters: &serde_json::Value) -> Call {
-    Call {
-        parameters: Payload::encode(parameters),
-        address: jackfield_core::ports::StepAddress::new("r", "s"),
-        timeout: None,
-        attempt: 1,
-        deadline: None,
-        session: "".into(),
-        cancelled: Arc::new(AtomicBool::new(false)),
-        listener: Arc::new(Silent),
-    }
+    Call::new(Payload::encode(parameters), jackfield_core::ports::StepAddress::new("r", "s"))
 }
 
 fn bound(method: AppMethod) -> Arc<dyn Method> {

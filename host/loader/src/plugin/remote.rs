@@ -12,8 +12,9 @@ mod unix {
     use super::{Arc, LoadError, Method, MethodFacts, PluginEntry, Stages, Surroundings};
     use crate::config::WorkerProgram;
     use crate::lease::{Lease, Leased};
+    use crate::peers::Caller;
     use crate::worker::{Pool, PoolSetup, Probed, WorkerMethod, describe};
-    use jackfield_plugin_api::worker::{Grant, Hello, PROTOCOL, REFUSED_BY_SANDBOX};
+    use jackfield_plugin_api::worker::{Grant, Hello, PROTOCOL, REFUSED_BY_SANDBOX, feature};
     use serde_json::value::RawValue;
 
     impl PluginEntry {
@@ -30,7 +31,8 @@ mod unix {
                 Some(pool) if !pool.is_closed() => Arc::clone(pool),
                 _ => {
                     let methods = self.methods(stages, around)?;
-                    let pool = self.pool(&methods, around)?;
+                    let caller = self.caller(stages, around);
+                    let pool = self.pool(&methods, caller, around)?;
                     stages.pool = Some(Arc::clone(&pool));
                     pool
                 }
@@ -48,6 +50,7 @@ mod unix {
         fn pool(
             &self,
             methods: &[Arc<MethodFacts>],
+            caller: Arc<Caller>,
             around: &Surroundings<'_>,
         ) -> Result<Arc<Pool>, LoadError> {
             let clock = around.supervisor.clock().map_err(|error| {
@@ -67,6 +70,8 @@ mod unix {
                     program: self.program(around)?,
                     limits,
                     transport: around.config.transport(&self.manifest.name),
+                    caller,
+                    sessions: around.config.session_limits(&self.manifest.name),
                     clock,
                     quarantine: Arc::clone(&around.store.quarantine),
                 },
@@ -130,7 +135,7 @@ mod unix {
             Ok(Hello {
                 sandbox,
                 protocol: PROTOCOL,
-                features: Vec::new(),
+                features: feature::ALL.map(str::to_owned).to_vec(),
                 plugin: self.manifest.name.clone(),
                 library: absolute(around.store.verified(self.hash)?),
                 config,

@@ -109,7 +109,15 @@ impl Inbox {
             Kind::BadStatus => 4,
             Kind::TooLarge => 8,
             Kind::Log | Kind::Progress | Kind::Output | Kind::Heartbeat => TELLING_BYTES_MAX,
-            Kind::Hello | Kind::Call | Kind::Cancel | Kind::Shutdown | Kind::Shared => 0,
+            // the parameters are not larger than what the other method returns may be
+            Kind::CallMethod => self.result_bytes_max.saturating_add(TELLING_BYTES_MAX),
+            Kind::Hello
+            | Kind::Call
+            | Kind::Cancel
+            | Kind::Shutdown
+            | Kind::Shared
+            | Kind::Answered
+            | Kind::AnswerFailed => 0,
         }
     }
 }

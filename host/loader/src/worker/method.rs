@@ -38,19 +38,28 @@ impl Method for WorkerMethod {
     }
 
     fn start(&self, call: Arc<Call>, done: Completion) {
+        let (caller, ended) = (Arc::clone(self.pool.caller()), Arc::clone(&call));
+        let done = Box::new(move |outcome| {
+            caller.returned(&ended);
+            done(outcome);
+        });
         self.pool.start(call, Arc::clone(&self.facts), done);
     }
 
     fn call_and_wait(&self, call: Arc<Call>) -> Outcome {
-        self.pool.call(call, Arc::clone(&self.facts))
+        let outcome = self.pool.call(Arc::clone(&call), Arc::clone(&self.facts));
+        self.pool.caller().returned(&call);
+        outcome
     }
 
     fn cancelled(&self, call: &Call) {
         self.pool.cancel(call);
+        self.pool.caller().cancelled(call);
     }
 
     fn abandoned(&self, call: &Call) {
         self.pool.abandon(call);
+        self.pool.caller().abandoned(call);
     }
 
     // its worker knows when it returns

@@ -10,12 +10,14 @@
 //! anything but what the protocol allows is killed; whatever it says before is not believed further than its own calls.
 
 mod answer;
+mod asked;
 mod clock;
 mod crash;
 mod ear;
 mod inbox;
 mod lines;
 mod method;
+mod offers;
 mod outbox;
 mod pool;
 mod probe;

@@ -8,10 +8,13 @@ mod size;
 use super::answer::Answer;
 use super::clock::Clock;
 use super::crash::Killed;
+use super::offers;
 use super::seats::{Assigned, Pending, Seats};
-use crate::config::{Transport, WorkerLimits, WorkerProgram};
+use crate::config::{SessionLimits, Transport, WorkerLimits, WorkerProgram};
 use crate::method::MethodFacts;
+use crate::peers::Caller;
 use crate::quarantine::Quarantine;
+use crate::sessions::{Sessions, tell_of_loss};
 use crate::store::Hash;
 use ends::Restarts;
 use jackfield_core::catalog::MethodKind;
@@ -32,6 +35,8 @@ pub(crate) struct PoolSetup {
     pub(crate) program: WorkerProgram,
     pub(crate) limits: WorkerLimits,
     pub(crate) transport: Transport,
+    pub(crate) sessions: SessionLimits,
+    pub(crate) caller: Arc<Caller>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) quarantine: Arc<Quarantine>,
 }
@@ -63,7 +68,8 @@ struct State {
 impl Pool {
     pub(crate) fn new(setup: PoolSetup, methods: &[Arc<MethodFacts>]) -> Arc<Self> {
         let of_methods = methods.iter().map(|facts| (facts.kind != MethodKind::Async, facts.is_serial));
-        let (seats, lanes) = Seats::new(of_methods, setup.limits.threads_max.max(1));
+        let sessions = Sessions::new(&setup.plugin, setup.sessions);
+        let (seats, lanes) = Seats::new(of_methods, setup.limits.threads_max.max(1), sessions);
         let state = State {
             seats,
             restarts: Restarts::default(),
@@ -84,6 +90,11 @@ impl Pool {
         pool
     }
 
+    /// The plugin as it calls others.
+    pub(crate) fn caller(&self) -> &Arc<Caller> {
+        &self.setup.caller
+    }
+
     /// Bytes of a frame that carries a result.
     pub(crate) fn result_frame_bytes_max(&self) -> u32 {
         u32::try_from(self.setup.hello.result_bytes_max).unwrap_or(u32::MAX)
@@ -102,7 +113,15 @@ impl Pool {
             return done(Err(failure));
         }
         let lane = self.lanes[facts.index as usize];
-        state.seats.wait(lane, Pending { call, facts, done });
+        let session = match state.seats.sessions.enter(&call) {
+            Ok(session) => session,
+            Err(full) => {
+                drop(state);
+                return done(Err(full));
+            }
+        };
+        call.wait_turn();
+        state.seats.wait(lane, Pending { call, facts, done, session });
         self.move_on(state);
     }
 
@@ -177,7 +196,14 @@ impl Pool {
         assigned.into_iter().for_each(|call| self.send(call));
     }
 
-    fn send(&self, Assigned { worker, id, call, facts }: Assigned) {
+    fn send(&self, Assigned { worker, id, call, facts, is_session_lost }: Assigned) {
+        if is_session_lost {
+            tell_of_loss(&call, "the worker that it was in");
+        }
+        call.beat(Instant::now);
+        if let Err(failure) = offers::serves(&call, &worker, &self.setup) {
+            return self.take_back((worker.id, id), &failure);
+        }
         let body = CallBody {
             method_index: facts.index,
             attempt: call.attempt,
@@ -186,21 +212,26 @@ impl Pool {
             idempotency_key: call.idempotency_key(),
             run_id_bytes: u32::try_from(call.run_id().len()).unwrap_or(u32::MAX),
             session: &call.session,
-            traceparent: "",
+            traceparent: &call.traceparent,
             params: "",
         };
         let mut head = Vec::with_capacity(160);
         body.encode_head(&mut head);
         if let Err(too_long) = worker.send(Kind::Call, id, &head, Some(&call.parameters)) {
-            let ended = self.state.lock().seats.finish(worker.id, id);
             let message = format!("the parameters do not fit into a worker's frame: {too_long}");
             let failure = Failure { retryable: false, ..Failure::new(kind::PAYLOAD_TOO_LARGE, message) };
-            return fail(ended.map(|ended| ended.pending).into_iter().collect(), &failure);
+            return self.take_back((worker.id, id), &failure);
         }
         // whoever cancelled it before it was sent could not tell the worker
         if call.is_cancelled() {
             worker.tell(Kind::Cancel, id);
         }
+    }
+
+    /// A call that was given to a worker, but not sent to it, fails.
+    fn take_back(&self, (worker, id): (u64, u64), failure: &Failure) {
+        let ended = self.state.lock().seats.finish(worker, id);
+        fail(ended.map(|ended| ended.pending).into_iter().collect(), failure);
     }
 
     fn kill_if_stuck(&self, worker: u64, id: u64) {

@@ -2,6 +2,7 @@
 
 use super::talk::Worker;
 use crate::method::MethodFacts;
+use crate::sessions::{InSession, Sessions};
 use jackfield_core::ports::{Call, Completion};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,6 +13,8 @@ pub(crate) struct Pending {
     pub(crate) call: Arc<Call>,
     pub(crate) facts: Arc<MethodFacts>,
     pub(crate) done: Completion,
+    /// The session that it is in.
+    pub(crate) session: Option<InSession<u64>>,
 }
 
 /// A call that a worker has.
@@ -71,10 +74,13 @@ pub(crate) struct Assigned {
     pub(crate) id: u64,
     pub(crate) call: Arc<Call>,
     pub(crate) facts: Arc<MethodFacts>,
+    /// Its session was lost with the worker that it was in, and begins anew.
+    pub(crate) is_session_lost: bool,
 }
 
 pub(crate) struct Seats {
     pub(crate) all: BTreeMap<u64, Seat>,
+    pub(crate) sessions: Arc<Sessions<u64>>,
     lanes: Vec<Lane>,
     /// By the address of the call: worker and number.
     places: HashMap<usize, (u64, u64)>,
@@ -90,7 +96,11 @@ fn address(call: &Call) -> usize {
 impl Seats {
     /// `methods` says of each method whether it takes a thread and whether it takes one call at a time; second is the lane of
     /// each method.
-    pub(crate) fn new(methods: impl Iterator<Item = (bool, bool)>, threads_max: u32) -> (Self, Box<[usize]>) {
+    pub(crate) fn new(
+        methods: impl Iterator<Item = (bool, bool)>,
+        threads_max: u32,
+        sessions: Arc<Sessions<u64>>,
+    ) -> (Self, Box<[usize]>) {
         let mut lanes = vec![Lane::new(true, false), Lane::new(false, false)];
         let of_method = methods.map(|(takes_thread, is_serial)| match (takes_thread, is_serial) {
             (true, false) => 0,
@@ -103,6 +113,7 @@ impl Seats {
         let of_method = of_method.collect();
         let seats = Self {
             all: BTreeMap::new(),
+            sessions,
             lanes,
             places: HashMap::new(),
             next_call: 1,
@@ -135,7 +146,10 @@ impl Seats {
     }
 
     pub(crate) fn is_anything_waiting(&self) -> bool {
-        self.lanes.iter().any(|lane| !lane.queue.is_empty() && lane.is_open())
+        // what waits for the worker of its session is not served by another one
+        let is_free =
+            |pending: &Pending| pending.session.as_ref().is_none_or(|session| session.place().is_none());
+        self.lanes.iter().any(|lane| lane.is_open() && lane.queue.iter().any(is_free))
     }
 
     /// All calls that wait, taken away.
@@ -159,15 +173,14 @@ impl Seats {
             if lane.queue.is_empty() || !lane.is_open() {
                 continue;
             }
-            let (takes_thread, threads_max) = (lane.takes_thread, self.threads_max);
-            let fits =
-                |seat: &&mut Seat| seat.takes_calls() && (!takes_thread || seat.threads_in_use < threads_max);
-            let Some(seat) = self.all.values_mut().filter(fits).min_by_key(|seat| seat.calls.len()) else {
+            let takes_thread = lane.takes_thread;
+            let Some((at, worker)) = self.pick(lane) else { continue };
+            let lane = &mut self.lanes[lane_index];
+            let (Some(pending), Some(seat)) = (lane.queue.remove(at), self.all.get_mut(&worker)) else {
                 continue;
             };
-            let lane = &mut self.lanes[lane_index];
-            let Some(pending) = lane.queue.pop_front() else { continue };
             lane.is_busy = true;
+            let is_session_lost = pending.session.as_ref().is_some_and(|session| session.settle(worker));
             seat.threads_in_use += u32::from(takes_thread);
             seat.served += 1;
             let id = self.next_call;
@@ -178,6 +191,7 @@ impl Seats {
                 id,
                 call: Arc::clone(&pending.call),
                 facts: Arc::clone(&pending.facts),
+                is_session_lost,
             };
             seat.calls.insert(id, InFlight { pending, lane: lane_index, told: None, is_abandoned: false });
             return Some(assigned);
@@ -185,9 +199,46 @@ impl Seats {
         None
     }
 
+    /// The first call of a lane that a worker has room for: its place in the queue, and the worker. A call goes to the worker of
+    /// its session; one without goes to the worker that has the fewest calls, and a session that begins to the one that has
+    /// the fewest sessions.
+    fn pick(&self, lane: &Lane) -> Option<(usize, u64)> {
+        let fits = |seat: &&Seat| {
+            seat.takes_calls() && (!lane.takes_thread || seat.threads_in_use < self.threads_max)
+        };
+        let mut is_all_full = false;
+        for (at, pending) in lane.queue.iter().enumerate() {
+            let home = pending.session.as_ref().map(InSession::place);
+            let worker = match home {
+                Some(Some(worker)) => self.all.get(&worker).filter(fits).map(|seat| seat.worker.id),
+                _ if is_all_full => None,
+                Some(None) => {
+                    let load = |seat: &&Seat| (self.sessions.count_at(seat.worker.id), seat.calls.len());
+                    self.all.values().filter(fits).min_by_key(load).map(|seat| seat.worker.id)
+                }
+                None => {
+                    let seats = self.all.values().filter(fits);
+                    seats.min_by_key(|seat| seat.calls.len()).map(|seat| seat.worker.id)
+                }
+            };
+            match (worker, home) {
+                (Some(worker), _) => return Some((at, worker)),
+                (None, Some(Some(_))) => {}
+                (None, _) => is_all_full = true,
+            }
+        }
+        None
+    }
+
     /// A call that a worker has, by its number.
     pub(crate) fn call(&self, worker: u64, id: u64) -> Option<Arc<Call>> {
         Some(Arc::clone(&self.all.get(&worker)?.calls.get(&id)?.pending.call))
+    }
+
+    /// The same, with what is fixed about its method.
+    pub(crate) fn asked(&self, worker: u64, id: u64) -> Option<(Arc<Call>, Arc<MethodFacts>)> {
+        let pending = &self.all.get(&worker)?.calls.get(&id)?.pending;
+        Some((Arc::clone(&pending.call), Arc::clone(&pending.facts)))
     }
 
     /// The place of a call that a worker has.
@@ -220,6 +271,7 @@ impl Seats {
     pub(crate) fn unseat(&mut self, worker: u64) -> Option<(Phase, Vec<Pending>)> {
         let ids: Vec<u64> = self.all.get(&worker)?.calls.keys().copied().collect();
         let calls = ids.into_iter().filter_map(|id| Some(self.finish(worker, id)?.pending)).collect();
+        self.sessions.lose(worker);
         Some((self.all.remove(&worker)?.phase, calls))
     }
 

@@ -9,6 +9,7 @@ use super::pool::Pool;
 use super::process::{End, Process, Started};
 use super::share::Share;
 use jackfield_core::payload::Payload;
+use jackfield_plugin_api::worker::feature::Features;
 use jackfield_plugin_api::worker::{BrokenFrame, Head, Hello, Kind, NO_CALL};
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,7 +18,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::{ChildStderr, ChildStdout};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A worker process and the way to it.
 pub(crate) struct Worker {
@@ -33,6 +34,8 @@ pub(crate) struct Worker {
     waker: UnixStream,
     lines: Mutex<LastLines>,
     killed: Mutex<Option<Killed>>,
+    /// What it offers beyond the protocol, once it is ready.
+    features: OnceLock<Features>,
 }
 
 /// What only the thread that listens has.
@@ -66,14 +69,16 @@ impl Worker {
             waker,
             lines: Mutex::default(),
             killed: Mutex::default(),
+            features: OnceLock::new(),
         };
         Ok((Arc::new(worker), Ears { woken, stdout: Some(stdout), stderr: Some(stderr) }))
     }
 
     /// Begins the conversation.
     pub(crate) fn greet(&self, hello: &Hello) {
-        let features = self.share.as_ref().map(Share::features).unwrap_or_default();
-        let body = Hello { features, ..hello.clone() }.encode();
+        let mut hello = hello.clone();
+        hello.features.extend(self.share.as_ref().map(Share::features).unwrap_or_default());
+        let body = hello.encode();
         // a hello fits into a frame, unless the configuration is beyond all measure: then the worker never gets ready
         let Ok(head) = Head::new(Kind::Hello, NO_CALL, body.len()) else { return };
         let head = head.encode();
@@ -133,6 +138,17 @@ impl Worker {
 
     pub(crate) fn killed(&self) -> Option<Killed> {
         self.killed.lock().clone()
+    }
+
+    /// It is ready and says what it offers.
+    pub(crate) fn learn(&self, features: &[String]) {
+        // it says so once, or the conversation ends
+        let _ = self.features.set(Features::of(features));
+    }
+
+    /// What it offers; nothing before it is ready.
+    pub(crate) fn features(&self) -> Features {
+        self.features.get().copied().unwrap_or_default()
     }
 
     /// A line that may tell why it ended.

@@ -7,7 +7,6 @@ use jackfield_core::ports::{Call, CallListener, LogLevel, Method, Methods, Outco
 use jackfield_loader::{Registry, RegistryConfig};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
 use tempfile::TempDir;
 
@@ -213,16 +212,8 @@ pub(crate) fn bind(registry: &Registry, plugin: &str, method: &str) -> Arc<dyn M
 }
 
 pub(crate) fn call_with(parameters: &str, step: &str, listener: Arc<dyn CallListener>) -> Call {
-    Call {
-        parameters: Payload::parse(parameters).expect("the test writes JSON"),
-        address: StepAddress::new("run", step),
-        attempt: 1,
-        timeout: None,
-        deadline: None,
-        session: "".into(),
-        cancelled: Arc::new(AtomicBool::new(false)),
-        listener,
-    }
+    let parameters = Payload::parse(parameters).expect("the test writes JSON");
+    Call { listener, ..Call::new(parameters, StepAddress::new("run", step)) }
 }
 
 pub(crate) fn call(parameters: &str) -> Call {

@@ -1,6 +1,7 @@
 //! The host's side of the border: a plugin's table, instances and calls, without raw pointers. Used by hosts and by the
 //! test kit; a plugin's author does not need it.
 
+mod extensions;
 mod services;
 mod started;
 
@@ -9,7 +10,9 @@ use super::{
     JfResult, JfSlice,
 };
 use crate::abi::link::{HostLink, Promised};
+use crate::export::cancel::Waiters;
 use crate::{Context, Error};
+pub use extensions::{CancelFunction, Canceller};
 pub use services::{CallServices, InstanceLog};
 use services::{HostSide, ServicesRef};
 pub use started::{Done, OwnedCall};
@@ -191,11 +194,31 @@ impl Instance {
     /// If the method fails or panics, or is not of these kinds.
     #[inline]
     pub fn call(&self, info: &CallInfo<'_>, services: &dyn CallServices) -> Result<Buffer, CallFault> {
+        self.call_with(info, services, None)
+    }
+
+    /// The same; the call can be told to stop by `canceller`.
+    ///
+    /// # Errors
+    /// As [`Instance::call`].
+    #[inline]
+    pub fn call_with(
+        &self,
+        info: &CallInfo<'_>,
+        services: &dyn CallServices,
+        canceller: Option<&Canceller>,
+    ) -> Result<Buffer, CallFault> {
         let services = ServicesRef::new(services);
         let call = frame(info, NonNull::from(&services));
         let mut out = JfResult::EMPTY;
+        if let Some(canceller) = canceller {
+            canceller.begin(self.raw, &raw const call);
+        }
         // SAFETY: the function is one of the table, the instance is alive, and the rest outlives the function.
         let status = unsafe { (self.table.0.call)(self.raw, &raw const call, &raw mut out) };
+        if let Some(canceller) = canceller {
+            canceller.end();
+        }
         outcome(status, out)
     }
 }
@@ -212,6 +235,7 @@ pub(crate) fn with_context<T>(
     info: &CallInfo<'_>,
     services: &dyn CallServices,
     config: &(dyn Any + Send + Sync),
+    waiters: &Waiters,
     body: impl FnOnce(&Context) -> T,
 ) -> T {
     let host = HostSide::new(Box::new(|_, _, _| ()));
@@ -221,7 +245,9 @@ pub(crate) fn with_context<T>(
     let link = unsafe { HostLink::new(host.pointer(), NonNull::from(&call)) };
     // SAFETY: as above.
     let config = unsafe { Promised::new(config) };
-    body(&Context::lent(link, config))
+    // SAFETY: as above.
+    let waiters = unsafe { Promised::new(waiters) };
+    body(&Context::lent(link, config, waiters))
 }
 
 fn frame(info: &CallInfo<'_>, services: NonNull<ServicesRef>) -> JfCall {
@@ -250,7 +276,7 @@ fn nanoseconds(left: Option<Duration>) -> u64 {
 
 /// Takes over what a function of the plugin left in `out`.
 #[inline]
-fn outcome(status: i32, out: JfResult) -> Result<Buffer, CallFault> {
+pub(super) fn outcome(status: i32, out: JfResult) -> Result<Buffer, CallFault> {
     // SAFETY: the plugin hands its value over with every answer; untouched it is empty.
     let value = unsafe { Buffer::from_raw(out.value) };
     if status == JF_OK {

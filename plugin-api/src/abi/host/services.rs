@@ -1,6 +1,7 @@
 //! The host's table: turns C calls of a plugin into calls of traits. What this host does not offer says so.
 
 use super::nanoseconds;
+use crate::abi::peer::{Answer, answer_of};
 use crate::abi::{
     JF_ABI_MAJOR, JF_ABI_MINOR, JF_FAILED, JF_OK, JF_STDERR, JF_UNSUPPORTED, JfBuf, JfCall, JfCompletion,
     JfHost, JfSlice,
@@ -22,6 +23,13 @@ pub trait CallServices: Send + Sync {
     fn is_cancelled(&self) -> bool;
     /// Time until the attempt is given up; `None` if it may take for ever.
     fn deadline_left(&self) -> Option<Duration>;
+    /// A sign of life; `details` is JSON, or empty.
+    fn heartbeat(&self, details: &str);
+    /// Calls a method of another plugin. `answer` is called once, if it is not handed back, perhaps before this returns.
+    ///
+    /// # Errors
+    /// The answer itself, uncalled, if this host makes no such calls.
+    fn call_method(&self, plugin: &str, method: &str, params: &str, answer: Answer) -> Result<(), Answer>;
 }
 
 /// Receives log lines that belong to no call: level, message, fields.
@@ -80,14 +88,14 @@ fn table(data: *mut c_void) -> JfHost {
         output_line,
         is_cancelled,
         deadline_left_ns,
-        heartbeat: no_text,
+        heartbeat,
         set_status: no_text,
         state_get: no_text_out,
         state_put: no_two_texts,
         state_delete: no_text,
         temp_dir: no_out,
         secret: no_text_out,
-        call_method: no_call_method,
+        call_method,
         start_run: no_start_run,
         signal: no_three_texts,
         send: no_three_texts,
@@ -161,6 +169,14 @@ unsafe extern "C" fn deadline_left_ns(_: *const JfHost, call: *const JfCall) -> 
     nanoseconds(unsafe { services(call) }.and_then(CallServices::deadline_left))
 }
 
+unsafe extern "C" fn heartbeat(_: *const JfHost, call: *const JfCall, details: JfSlice) -> i32 {
+    // SAFETY: the plugin keeps its texts valid during the function.
+    let details = unsafe { details.text() };
+    // SAFETY: the plugin passes a call that has not ended.
+    let Some(services) = (unsafe { services(call) }) else { return JF_FAILED };
+    shielded(|| services.heartbeat(details))
+}
+
 extern "C" fn no_out(_: *const JfHost, _: *const JfCall, _: *mut JfBuf) -> i32 {
     JF_UNSUPPORTED
 }
@@ -185,15 +201,28 @@ extern "C" fn no_start_run(_: *const JfHost, _: *const JfCall, _: JfSlice, _: Jf
     JF_UNSUPPORTED
 }
 
-extern "C" fn no_call_method(
+unsafe extern "C" fn call_method(
     _: *const JfHost,
-    _: *const JfCall,
-    _: JfSlice,
-    _: JfSlice,
-    _: JfSlice,
-    _: JfCompletion,
+    call: *const JfCall,
+    plugin: JfSlice,
+    method: JfSlice,
+    params: JfSlice,
+    completion: JfCompletion,
 ) -> i32 {
-    JF_UNSUPPORTED
+    // SAFETY: the plugin passes a call that has not ended.
+    let Some(services) = (unsafe { services(call) }) else { return JF_FAILED };
+    // SAFETY: the plugin keeps its texts valid during the function.
+    let (plugin, method) = (unsafe { plugin.text() }, unsafe { method.text() });
+    // SAFETY: as above.
+    let params = unsafe { params.text() };
+    let answer = answer_of(completion);
+    let begun = catch_unwind(AssertUnwindSafe(|| services.call_method(plugin, method, params, answer)));
+    match begun {
+        Ok(Ok(())) => JF_OK,
+        // dropped uncalled: the plugin hears of it by the status
+        Ok(Err(_unused)) => JF_UNSUPPORTED,
+        Err(_) => JF_FAILED,
+    }
 }
 
 extern "C" fn get_extension(_: *const JfHost, _: *const c_char) -> *const c_void {

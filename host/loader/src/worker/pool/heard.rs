@@ -2,6 +2,7 @@
 
 use super::{Pool, fail};
 use crate::method::{MethodFacts, log};
+use crate::worker::asked;
 use crate::worker::seats::{InFlight, Pending, Phase};
 use crate::worker::talk::Worker;
 use crate::worker::ungranted;
@@ -42,11 +43,16 @@ impl Pool {
                     return Err(BrokenFrame::Body("it is of another protocol"));
                 }
                 ungranted::warn(&self.setup.plugin, &ready.unenforced);
+                worker.learn(&ready.features);
                 self.ready(worker)
             }
             Kind::Refused => {
                 self.refused(&Refusal::decode(&body)?);
                 Ok(())
+            }
+            Kind::CallMethod => {
+                let asked = self.state.lock().seats.asked(worker.id, call);
+                asked::call_method(&self.setup.caller, worker, asked, &body)
             }
             _ => Err(BrokenFrame::Body("only a host says that")),
         }
@@ -114,6 +120,7 @@ impl Pool {
         match kind {
             Kind::Progress => {
                 let ProgressBody { fraction, message } = ProgressBody::decode(body)?;
+                call.beat(Instant::now);
                 call.listener.progress(&call, fraction, message);
             }
             Kind::Output => {
@@ -121,7 +128,7 @@ impl Pool {
                 worker.note(line);
                 call.listener.output_line(&call, is_stderr, line);
             }
-            // no host asks for heartbeats yet
+            Kind::Heartbeat => call.beat(Instant::now),
             _ => {}
         }
         Ok(())

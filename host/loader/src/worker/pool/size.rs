@@ -51,7 +51,8 @@ impl Pool {
         let recycle_after = self.setup.limits.recycle_after;
         let is_over = state.is_over();
         let Some(seat) = state.seats.all.get_mut(&worker) else { return };
-        let is_used_up = recycle_after > 0 && seat.served >= recycle_after;
+        let is_used_up =
+            recycle_after > 0 && seat.served >= recycle_after && !state.seats.sessions.is_at(worker);
         if seat.phase == Phase::Ready && is_used_up {
             seat.phase = Phase::Leaving;
         }
@@ -166,7 +167,10 @@ impl Pool {
         state.is_idle_look_ordered = false;
         let WorkerLimits { min, idle, .. } = self.setup.limits;
         let too_many = state.seats.all.len().saturating_sub(min);
-        let is_over = |seat: &Seat| seat.is_idle() && seat.idle_since.elapsed() >= idle;
+        let sessions = &state.seats.sessions;
+        let is_over = |seat: &Seat| {
+            seat.is_idle() && seat.idle_since.elapsed() >= idle && !sessions.is_at(seat.worker.id)
+        };
         let over: Vec<u64> = state
             .seats
             .all
