@@ -2,6 +2,7 @@
 //! behaviours a test stands for.
 
 mod children;
+mod command;
 mod messages;
 
 use jackfield::{Engine, HostBuilder, Run, StepStatus, Value};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The engines that all of this holds for. Each is made with a bench of its own.
-const ENGINES: &[fn() -> Engine] = &[Engine::memory];
+const ENGINES: &[fn() -> Engine] = &[Engine::memory, Engine::durable];
 
 /// Tries `test` on every engine.
 fn on_each_engine(test: impl Fn(&Bench)) {

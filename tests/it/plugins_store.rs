@@ -79,7 +79,7 @@ fn an_added_plugin_is_there_at_every_start_without_its_file_and_goes_when_it_is_
 
 /// Files in the store.
 fn stored(bench: &Bench) -> usize {
-    fs::read_dir(bench.data_dir().join("plugins/store")).unwrap().count()
+    fs::read_dir(bench.data_dir().join("plugins/store")).expect("the store is there").count()
 }
 
 #[test]

@@ -161,7 +161,7 @@ impl Inner {
     /// Makes one call. False if it was given up meanwhile, and this thread with it.
     fn make(self: &Arc<Self>, turn: &mut Turn<'_>, call: &mut Call, command: CallCommand) -> bool {
         let (run, key, started_ns) = (turn.run, command.key, turn.now);
-        if run.kinds[command.method.0 as usize] != MethodKind::Inline {
+        if run.kind(command.method) != MethodKind::Inline {
             MutexGuard::unlocked(&mut turn.local, || self.start_async(run, command));
             turn.read_clock();
             return true;

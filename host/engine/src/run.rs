@@ -29,9 +29,7 @@ pub(crate) struct RunCell {
     pub(crate) id: Arc<str>,
     pub(crate) plan: SharedPlan,
     /// By `MethodIx`; not set while one of them is missing, and in runs that had ended when they were read back.
-    methods: OnceLock<Box<[Arc<dyn Method>]>>,
-    /// Which of them run on the spot, by `MethodIx`.
-    pub(crate) kinds: Box<[MethodKind]>,
+    bound: OnceLock<Bound>,
     pub(crate) shared: Mutex<Shared>,
     /// Signalled once, at the end.
     pub(crate) ended: Condvar,
@@ -46,14 +44,20 @@ pub(crate) struct RunCell {
     pub(crate) traceparent: Box<str>,
 }
 
+/// The methods of a run.
+struct Bound {
+    methods: Box<[Arc<dyn Method>]>,
+    /// How each wants to be called, which is not always what its plugin says: a call to a worker is never made on the spot.
+    kinds: Box<[MethodKind]>,
+}
+
 impl RunCell {
     /// A run that nobody watches yet.
     pub(crate) fn new(id: Arc<str>, plan: SharedPlan, shared: Shared) -> Self {
         let span = crate::spans::run(&id, &plan.id, &plan.version.to_string());
         Self {
             id,
-            methods: OnceLock::new(),
-            kinds: plan.methods.iter().map(|used| used.kind).collect(),
+            bound: OnceLock::new(),
             plan,
             shared: Mutex::new(shared),
             ended: Condvar::new(),
@@ -74,12 +78,19 @@ impl RunCell {
 
     /// Gives it the methods that it calls. Once is enough: later ones are not needed.
     pub(crate) fn bind(&self, methods: Box<[Arc<dyn Method>]>) {
-        self.methods.get_or_init(|| methods);
+        let kinds = methods.iter().map(|method| method.kind()).collect();
+        self.bound.get_or_init(|| Bound { methods, kinds });
+    }
+
+    /// How a method wants to be called.
+    pub(crate) fn kind(&self, method: MethodIx) -> MethodKind {
+        let ix = method.0 as usize;
+        self.bound.get().map_or_else(|| self.plan.methods[ix].kind, |bound| bound.kinds[ix])
     }
 
     /// Which threads make calls of this method.
     pub(crate) fn lane(&self, method: MethodIx) -> LaneKind {
-        match self.kinds[method.0 as usize] {
+        match self.kind(method) {
             MethodKind::Blocking => LaneKind::Blocking,
             MethodKind::Inline | MethodKind::Async | MethodKind::Stream => LaneKind::Inline,
         }
@@ -87,7 +98,7 @@ impl RunCell {
 
     /// All methods that it has.
     pub(crate) fn methods(&self) -> &[Arc<dyn Method>] {
-        self.methods.get().map_or(&[], |methods| methods)
+        self.bound.get().map_or(&[], |bound| &bound.methods)
     }
 
     /// The method of a call; calls are made only once there is one.

@@ -58,8 +58,11 @@ fn whatever_ends_the_process_fails_the_step_with_the_culprit_and_the_next_call_w
         assert!(failure.message.contains(said) && failure.message.contains("`fault "), "{}", failure.message);
         let details = failure.details.value();
         assert_eq!((&details["plugin"], &details[detail]), (&json!("fault"), &value), "{details:#}");
-        let lines = details["last_lines"].as_array().unwrap();
-        assert!(lines.iter().any(|it| it.as_str().unwrap().contains(line)), "{line} in {details:#}");
+        let lines = details["last_lines"].as_array().expect("lines are an array");
+        assert!(
+            lines.iter().any(|it| it.as_str().expect("a line is text").contains(line)),
+            "{line} in {details:#}"
+        );
         works(&bench);
     }
 }
@@ -70,7 +73,8 @@ fn printed_lines_tell_of_the_end_even_without_an_end_of_line(transport: Transpor
     let finished = bench.run(steps(vec![step("a", "witness.print_and_crash")]), json!({}));
     let details = finished.error().details.value();
     assert_eq!(details["signal_name"], "SIGKILL");
-    let mut lines: Vec<_> = details["last_lines"].as_array().unwrap().iter().map(Value::to_string).collect();
+    let mut lines: Vec<_> =
+        details["last_lines"].as_array().expect("lines are an array").iter().map(Value::to_string).collect();
     lines.sort();
     assert_eq!(lines, ["\"a line on standard output\"", "\"a line without an end on standard error\""]);
 }
@@ -188,7 +192,7 @@ fn too_many_crashes_quarantine_the_plugin_until_it_is_let_out(transport: Transpo
     assert!(info.stderr.contains("3 of its workers crashed"), "{}", info.stderr);
     wait_until_gone(&bench);
 
-    assert_eq!(bench.host().release_plugin("fault").unwrap().len(), 1);
+    assert_eq!(bench.host().release_plugin("fault").expect("it was in quarantine").len(), 1);
     works(&bench);
     let again = bench.cli(&["plugin", "release", "fault"]).exits(2);
     assert!(again.stderr.contains("is not quarantined"), "{}", again.stderr);

@@ -1,7 +1,7 @@
 //! Runs that are kept: what was written down is what happened, and is enough to go on.
 
 use super::kit::Kit;
-use super::lab::{Ended, Lab, PATIENCE};
+use super::lab::{Ended, Lab, PATIENCE, in_time};
 use super::memory_store::{Content, MemoryStore};
 use crate::{Config, EngineError};
 use jackfield_core::journal::RunQuery;
@@ -178,50 +178,54 @@ fn a_start_is_acknowledged_once_it_lasts_and_an_end_told_once_it_does() {
 
 #[test]
 fn a_waiting_run_leaves_memory_and_comes_back_when_its_timer_is_due() {
-    let store = Arc::new(MemoryStore::default());
-    let config = Config { evict_after: Duration::from_millis(20), ..Config::default() };
-    let lab = Lab::durable(config.clone(), &store);
-    let document = r#"{"id":"w","steps":[{"id":"a",@value,"parameters":{"value":1}},
+    in_time(|| {
+        let store = Arc::new(MemoryStore::default());
+        let config = Config { evict_after: Duration::from_millis(20), ..Config::default() };
+        let lab = Lab::durable(config.clone(), &store);
+        let document = r#"{"id":"w","steps":[{"id":"a",@value,"parameters":{"value":1}},
         {"id":"nap","type":"wait","duration":600},{"id":"b",@value,"parameters":{"value":"${steps.a.output + 1}"}}]}"#;
-    let begin = Instant::now();
-    let id = lab.start(document, "null").id().clone();
-    let in_memory = |lab: &Lab| lab.engine.list(&Default::default()).len();
-    eventually("it leaves memory", || in_memory(&lab) == 0);
-    assert!(begin.elapsed() < Duration::from_millis(600), "it left while it waited");
-    let line = lab.engine.query(&RunQuery { limit: 1, ..RunQuery::default() }).unwrap().runs.remove(0);
-    assert_eq!((&*line.run_id, line.standing.status), (&*id, RunStatus::Waiting));
-    eventually("it comes back", || lab.kit.order() == ["a", "b"]);
-    let took = begin.elapsed();
-    assert!(took >= Duration::from_millis(600), "not before its time: {took:?}");
-    let run = lab.engine.get(&id).unwrap();
-    assert_eq!(run.wait(Some(PATIENCE)), Some(RunStatus::Completed));
-    assert_eq!(run.output().unwrap().as_str(), "2");
+        let begin = Instant::now();
+        let id = lab.start(document, "null").id().clone();
+        let in_memory = |lab: &Lab| lab.engine.list(&Default::default()).len();
+        eventually("it leaves memory", || in_memory(&lab) == 0);
+        assert!(begin.elapsed() < Duration::from_millis(600), "it left while it waited");
+        let line = lab.engine.query(&RunQuery { limit: 1, ..RunQuery::default() }).unwrap().runs.remove(0);
+        assert_eq!((&*line.run_id, line.standing.status), (&*id, RunStatus::Waiting));
+        eventually("it comes back", || lab.kit.order() == ["a", "b"]);
+        let took = begin.elapsed();
+        assert!(took >= Duration::from_millis(600), "not before its time: {took:?}");
+        let run = lab.engine.get(&id).unwrap();
+        assert_eq!(run.wait(Some(PATIENCE)), Some(RunStatus::Completed));
+        assert_eq!(run.output().unwrap().as_str(), "2");
+    });
 }
 
 #[test]
 fn a_timer_keeps_its_time_over_a_restart_whether_it_was_due_before_or_not() {
-    for nap in [50, 400] {
-        let store = Arc::new(MemoryStore::default());
-        let first = Lab::durable(impatient(), &store);
-        let document = format!(
-            r#"{{"id":"w","steps":[{{"id":"nap","type":"wait","duration":{nap}}},{{"id":"b",@value,"parameters":{{"value":1}}}}]}}"#
-        );
-        let begin = Instant::now();
-        let id = first.start(&document, "null").id().clone();
-        // it may have been due while no host was there
-        store.set_room(Some(0));
-        let content = store.content();
-        std::thread::sleep(Duration::from_millis(100));
-        let (second, _store) = after_crash(content, Arc::default());
-        let run = second.engine.get(&id).unwrap();
-        assert_eq!(run.wait(Some(PATIENCE)), Some(RunStatus::Completed));
-        assert!(begin.elapsed() >= Duration::from_millis(nap), "not before its time");
-        assert_eq!(second.kit.order(), ["b"]);
-        let events = run.events(0);
-        let naps = events.iter().filter(|event| event.step.as_deref() == Some("nap"));
-        assert_eq!(naps.count(), 2, "started once and completed once: {events:#?}");
-        store.set_room(None);
-    }
+    in_time(|| {
+        for nap in [50, 400] {
+            let store = Arc::new(MemoryStore::default());
+            let first = Lab::durable(impatient(), &store);
+            let document = format!(
+                r#"{{"id":"w","steps":[{{"id":"nap","type":"wait","duration":{nap}}},{{"id":"b",@value,"parameters":{{"value":1}}}}]}}"#
+            );
+            let begin = Instant::now();
+            let id = first.start(&document, "null").id().clone();
+            // it may have been due while no host was there
+            store.set_room(Some(0));
+            let content = store.content();
+            std::thread::sleep(Duration::from_millis(100));
+            let (second, _store) = after_crash(content, Arc::default());
+            let run = second.engine.get(&id).unwrap();
+            assert_eq!(run.wait(Some(PATIENCE)), Some(RunStatus::Completed));
+            assert!(begin.elapsed() >= Duration::from_millis(nap), "not before its time");
+            assert_eq!(second.kit.order(), ["b"]);
+            let events = run.events(0);
+            let naps = events.iter().filter(|event| event.step.as_deref() == Some("nap"));
+            assert_eq!(naps.count(), 2, "started once and completed once: {events:#?}");
+            store.set_room(None);
+        }
+    });
 }
 
 #[test]
@@ -271,28 +275,29 @@ fn what_was_running_is_made_again_with_its_attempt_and_key_and_what_had_complete
 
 #[test]
 fn shutting_down_puts_runs_away_and_they_go_on_with_the_next_engine() {
-    let store = Arc::new(MemoryStore::default());
-    let config = Config { shutdown_grace: Duration::from_millis(200), ..Config::default() };
-    let first = Lab::durable(config, &store);
-    let waiting = r#"{"id":"w","steps":[{"id":"nap","type":"wait","duration":"1h"}]}"#;
-    let busy =
-        r#"{"id":"v","steps":[{"id":"a",@gate,"parameters":{}},{"id":"b",@value,"parameters":{"value":7}}]}"#;
-    let quick = r#"{"id":"u","steps":[{"id":"s",@sleep,"parameters":{"ms":50}},{"id":"t",@value,"parameters":{"value":7}}]}"#;
-    let ids: Vec<_> = [waiting, busy, quick].map(|it| first.start(it, "null").id().clone()).into();
-    eventually("calls are under way", || first.kit.order().len() == 2);
-    let begin = Instant::now();
-    first.engine.shutdown();
-    assert!(begin.elapsed() < PATIENCE / 2, "it does not wait for what waits");
-    assert_eq!(first.kit.attempts("t").len(), 0, "no step starts any more");
-    let second = Lab::durable_with(Config::default(), &store, Arc::default());
-    second.kit.open_gate();
-    for id in &ids[1..] {
-        let run = second.engine.get(id).unwrap();
-        assert_eq!(run.wait(Some(PATIENCE)), Some(RunStatus::Completed), "{:?}", run.report(9));
-        assert_eq!(run.output().unwrap().as_str(), "7");
-    }
-    assert_eq!(second.kit.attempts("s").len(), 0, "it ended within the grace, and that was written");
-    assert_eq!(second.engine.get(&ids[0]).unwrap().status(), RunStatus::Waiting);
+    in_time(|| {
+        let store = Arc::new(MemoryStore::default());
+        let config = Config { shutdown_grace: Duration::from_millis(200), ..Config::default() };
+        let first = Lab::durable(config, &store);
+        let waiting = r#"{"id":"w","steps":[{"id":"nap","type":"wait","duration":"1h"}]}"#;
+        let busy = r#"{"id":"v","steps":[{"id":"a",@gate,"parameters":{}},{"id":"b",@value,"parameters":{"value":7}}]}"#;
+        let quick = r#"{"id":"u","steps":[{"id":"s",@sleep,"parameters":{"ms":50}},{"id":"t",@value,"parameters":{"value":7}}]}"#;
+        let ids: Vec<_> = [waiting, busy, quick].map(|it| first.start(it, "null").id().clone()).into();
+        eventually("calls are under way", || first.kit.order().len() == 2);
+        let begin = Instant::now();
+        first.engine.shutdown();
+        assert!(begin.elapsed() < PATIENCE / 2, "it does not wait for what waits");
+        assert_eq!(first.kit.attempts("t").len(), 0, "no step starts any more");
+        let second = Lab::durable_with(Config::default(), &store, Arc::default());
+        second.kit.open_gate();
+        for id in &ids[1..] {
+            let run = second.engine.get(id).unwrap();
+            assert_eq!(run.wait(Some(PATIENCE)), Some(RunStatus::Completed), "{:?}", run.report(9));
+            assert_eq!(run.output().unwrap().as_str(), "7");
+        }
+        assert_eq!(second.kit.attempts("s").len(), 0, "it ended within the grace, and that was written");
+        assert_eq!(second.engine.get(&ids[0]).unwrap().status(), RunStatus::Waiting);
+    });
 }
 
 #[test]
