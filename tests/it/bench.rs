@@ -135,7 +135,8 @@ fn wrong_options_and_a_missing_plugin_exit_with_2_and_say_what_to_do() {
         (vec!["--body", "fast"], "10us"),
         (vec!["--body", "-1us"], "is negative"),
         (vec!["--steps", "0"], "--steps"),
-        (vec!["--engine", "sqlite"], "--engine"),
+        (vec!["--engine", "paper"], "--engine"),
+        (vec!["--shape", "calls", "--engine", "sqlite"], "`--engine sqlite` has no meaning"),
         (vec!["--shape", "chain", "--width", "3"], "`--width` has no meaning for the shape `chain`"),
         (vec!["--concurrency", "3"], "say `--runs 3` or more"),
     ] {

@@ -116,8 +116,22 @@ fn every_mode_and_every_type_of_step_has_an_example() {
         collect(&document, &mut modes, &mut types);
     }
     assert_eq!(modes, ["conditional", "parallel", "pipeline", "sequential"].map(String::from).into());
-    let expected =
-        ["call", "fail", "foreach", "group", "log", "race", "repeat", "return", "set", "switch", "wait"];
+    let expected = [
+        "call",
+        "emit",
+        "fail",
+        "foreach",
+        "group",
+        "log",
+        "race",
+        "receive",
+        "repeat",
+        "return",
+        "set",
+        "switch",
+        "wait",
+        "wait_for_event",
+    ];
     assert_eq!(types, expected.map(String::from).into());
 }
 

@@ -349,7 +349,7 @@ impl RunAs for Bench {
     fn run_as(&self, id: &str, step: Value, input: Value) -> jackfield_tests::Finished {
         let document = json!({ "id": "s", "steps": [step] });
         let finished = self.start_with(document, input, RunOptions::id(id)).finish();
-        self.host().forget(id).expect("it has ended");
+        self.host().delete(id).expect("it has ended");
         finished
     }
 }

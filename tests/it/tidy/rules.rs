@@ -13,7 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("jackfield-engine", &["jackfield-core"]),
     ("jackfield-store-sqlite", &["jackfield-core"]),
     ("jackfield-loader", &["jackfield-core", "jackfield-plugin-api"]),
-    ("jackfield", &["jackfield-core", "jackfield-engine", "jackfield-loader"]),
+    ("jackfield", &["jackfield-core", "jackfield-engine", "jackfield-loader", "jackfield-store-sqlite"]),
     ("jackfield-worker", &["jackfield-loader", "jackfield-plugin-api"]),
     ("jackfield-check", &["jackfield-loader", "jackfield-plugin-api", "jackfield-worker"]),
     ("jackfield-cli", &["jackfield", "jackfield-check", "jackfield-worker"]),
