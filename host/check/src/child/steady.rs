@@ -34,7 +34,7 @@ impl Child {
     pub(super) fn steady(&mut self, around: &Around, method: &Method, steady: Steady) -> Result<(), Over> {
         let steady = Arc::new(steady);
         let instance = self.instance(around)?;
-        let calling = self.calling(&instance, method);
+        let calling = self.calling(around.table, &instance, method);
         // longer than any part takes, so that what does not end by then hangs
         let patience = 10 * steady.time_max + Duration::from_secs(30);
         let work = |own: &Arc<Steady>| (Arc::clone(own), calling.clone());
