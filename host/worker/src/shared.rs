@@ -4,8 +4,8 @@ use crate::WorkerError;
 use crate::process::die;
 use crate::wire::Frame;
 use jackfield_loader::shared::{
-    Bell, Consumer, Direction, FEATURE, FEATURE_ALL, FrameReader, LARGE_BYTES_MIN, Memory, Producer, Words,
-    look_max,
+    Bell, Consumer, Direction, FEATURE, FEATURE_ALL, FrameReader, LARGE_BYTES_MIN, LOOK_FOR_CALL_MAX, Memory,
+    Producer, Words, look_max,
 };
 use jackfield_plugin_api::worker::{BODY_BYTES_MAX, Hello};
 use std::io;
@@ -84,7 +84,7 @@ impl Outlet {
 }
 
 fn wait_for_room(words: &Words) {
-    if look(look_max(LARGE_BYTES_MIN), || words.has_room().then_some(())).is_some() {
+    if look(look_max(LOOK_FOR_CALL_MAX, LARGE_BYTES_MIN), || words.has_room().then_some(())).is_some() {
         return;
     }
     let seen = words.room_bell();
@@ -124,7 +124,7 @@ impl Inlet {
     /// # Errors
     /// If the host is not to be understood.
     pub(crate) fn look(&mut self, bytes: usize) -> Result<Option<Frame>, WorkerError> {
-        look(look_max(bytes), || self.next().transpose()).transpose()
+        look(look_max(LOOK_FOR_CALL_MAX, bytes), || self.next().transpose()).transpose()
     }
 
     /// A frame that the host has announced and is writing.

@@ -34,13 +34,20 @@ pub const FEATURE_ALL: &str = "shared_memory_all/1";
 /// for the figures behind it.
 pub const LARGE_BYTES_MIN: usize = 32 << 10;
 
+/// How long a thread of a worker looks for the next call before it sleeps.
+pub const LOOK_FOR_CALL_MAX: Duration = Duration::from_micros(60);
+
+/// How long a caller looks for its answer before it sleeps: several times of what a worker takes to wake up (some 50 us), or
+/// both would find each other asleep again and again.
+pub(crate) const LOOK_FOR_ANSWER_MAX: Duration = Duration::from_micros(300);
+
 /// How long a thread looks for what is about to come before it sleeps: longer after a value of many `bytes`, which the
 /// other side has to take in first. On a machine with one processor nothing comes while a thread looks.
 #[must_use]
-pub fn look_max(bytes: usize) -> Duration {
+pub fn look_max(least: Duration, bytes: usize) -> Duration {
     static HAS_OTHERS: LazyLock<bool> =
         LazyLock::new(|| std::thread::available_parallelism().is_ok_and(|count| count.get() > 1));
-    if *HAS_OTHERS { Duration::from_micros(60 + bytes as u64 / 1024) } else { Duration::ZERO }
+    if *HAS_OTHERS { least + Duration::from_micros(bytes as u64 / 1024) } else { Duration::ZERO }
 }
 
 /// Bytes of a ring; a power of two.

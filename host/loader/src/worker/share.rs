@@ -9,7 +9,8 @@ use super::pool::Pool;
 use super::talk::Worker;
 use crate::config::Transport;
 use crate::shared::{
-    Bell, Consumer, Direction, FEATURE, FEATURE_ALL, Memory, Producer, Words, look_max, send_with,
+    Bell, Consumer, Direction, FEATURE, FEATURE_ALL, LOOK_FOR_ANSWER_MAX, Memory, Producer, Words, look_max,
+    send_with,
 };
 use jackfield_plugin_api::worker::{BrokenFrame, Ready};
 use parking_lot::Mutex;
@@ -119,7 +120,7 @@ impl Worker {
         let Some(share) = self.share.as_ref().filter(|share| share.takes_all()) else { return };
         let Some(mut ear) = self.ear.try_lock().filter(|ear| ear.has_all_in_ring()) else { return };
         share.words.reader_looks();
-        let until = Instant::now() + look_max(bytes);
+        let until = Instant::now() + look_max(LOOK_FOR_ANSWER_MAX, bytes);
         let mut looks = 0;
         while !answer.is_there() && (looks % LOOKS != 0 || Instant::now() < until) {
             looks += 1;
