@@ -537,10 +537,10 @@ mod tests {
             [plugins.csv]
             config = { root = "/data" }
             isolation = "in_process"
+            sessions = { max = 23 }
             [plugins.render]
             workers = { max = 22 }
             transport = "shared_memory"
-            sessions = { max = 23 }
             [plugins.convert]
             grant = { fs = { read = ["in"] }, net = true }
             limits = { open_files_max = 32 }

@@ -102,7 +102,7 @@ fn limits(code: Code) -> Explanation {
             "this version does not perform what the document asks for",
             "The type or field is a part of the format, but this version cannot do what it says. It is refused rather than \
              ignored.",
-            r#"{"id": "w", "steps": [{"id": "a", "plugin": "echo", "method": "echo", "heartbeat_timeout": "5s"}]}"#,
+            r#"{"id": "w", "steps": [{"id": "a", "plugin": "echo", "method": "echo", "pool": "small"}]}"#,
             RIGHT,
         ),
         Code::TooLarge => explanation(
