@@ -108,7 +108,8 @@ impl Inner {
         if above.is_detached {
             return;
         }
-        if let Ok(parent) = self.find_run(&above.run_id) {
+        // a run that waits for another one stays in memory; the thread that writes the journal must not wait for itself
+        if let Some(parent) = self.known_run(&above.run_id) {
             self.errands.push(&parent, Errand::ChildEnded(above.key, Box::new(ended)));
         }
     }

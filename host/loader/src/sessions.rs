@@ -72,6 +72,7 @@ impl<P: Copy + PartialEq> Sessions<P> {
     }
 
     /// Whether a session that is not over lives at `place`.
+    #[cfg(unix)]
     pub(crate) fn is_at(&self, place: P) -> bool {
         let now = Instant::now();
         let all = self.all.lock();
@@ -79,6 +80,7 @@ impl<P: Copy + PartialEq> Sessions<P> {
     }
 
     /// How many sessions live at `place`.
+    #[cfg(unix)]
     pub(crate) fn count_at(&self, place: P) -> usize {
         self.all.lock().values().filter(|session| session.place == Some(place)).count()
     }
