@@ -75,6 +75,8 @@ pub struct Plan {
     /// How many awaited edges lead to each step whose trigger rule can fire early (`any_completed`, `completed`)
     /// in a parallel or conditional scope.
     pub awaited: std::collections::HashMap<StepIx, u32>,
+    /// Whether any call has [`CallOptions`]; where none has, a run does not look for them at every call.
+    pub has_call_options: bool,
     /// Methods that calls use, resolved to one version each.
     pub methods: Vec<MethodUse>,
     /// Retry policies, defaults filled in.
@@ -255,6 +257,16 @@ pub struct Catch {
     pub when: Option<Expression>,
     /// Steps and output.
     pub body: ScopeIx,
+}
+
+impl Step {
+    /// Whether its call or that of its undo has [`CallOptions`].
+    #[must_use]
+    pub fn has_call_options(&self) -> bool {
+        let own = matches!(&self.action, Action::Call(call) if call.options.is_some());
+        let undo = || self.extras.as_ref().and_then(|extras| extras.compensate.as_ref());
+        own || undo().is_some_and(|undo| undo.call.options.is_some())
+    }
 }
 
 /// An undo.

@@ -161,13 +161,13 @@ impl RunState {
     /// `expression` if it cannot be evaluated or is no text of at most
     /// [`SESSION_BYTES_MAX`](crate::model::SESSION_BYTES_MAX) bytes.
     pub fn session(plan: &Plan, call: &CallCommand) -> Result<Box<str>, crate::failure::Failure> {
-        session::render(plan, call)
+        if plan.has_call_options { session::render(plan, call) } else { Ok("".into()) }
     }
 
     /// Longest silence of the method of a call, if there is a limit.
     #[must_use]
     pub fn heartbeat_timeout(plan: &Plan, key: CallKey) -> Option<std::time::Duration> {
-        attempt::call_of(plan, key).and_then(|call| call.heartbeat_timeout())
+        if plan.has_call_options { attempt::call_of(plan, key)?.heartbeat_timeout() } else { None }
     }
 
     /// The template of a call's parameters needs no inputs.

@@ -24,7 +24,7 @@ mod variables;
 use crate::catalog::Catalog;
 use crate::diagnostic::{Code, Finding, Severity};
 use crate::model::Workflow;
-use crate::plan::{InputSchema, Plan};
+use crate::plan::{InputSchema, Plan, Step};
 use context::Context;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -76,6 +76,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
     let plan = parts.map(|((steps, scopes), variables)| {
         let cleanup_timeout = workflow.cleanup_timeout.unwrap_or(CLEANUP_TIMEOUT_DEFAULT);
         let (listens, children) = (outward::listens(&steps), outward::children(&steps));
+        let has_call_options = steps.iter().any(Step::has_call_options);
         let plain = crate::plan::Plain::table(&steps, &scopes, &edges.successor_starts, &edges.successors);
         Arc::new(Plan {
             id: workflow.id.value.clone(),
@@ -88,6 +89,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
             declared_starts: edges.declared_starts,
             declared: edges.declared,
             plain,
+            has_call_options,
             in_degree: edges.in_degree,
             refs: refs.into_table(),
             awaited: edges.awaited,
