@@ -14,7 +14,6 @@ use jackfield_core::plan::Plan;
 use jackfield_core::ports::Outcome;
 use jackfield_core::run::{CancelMode, ChildCommand, Parent, RunStatus, child_failure};
 use jackfield_core::trace;
-use semver::VersionReq;
 use std::sync::Arc;
 
 impl Inner {
@@ -39,7 +38,7 @@ impl Inner {
         if let Some(started) = self.started_before(&above, &child.run_id) {
             return started;
         }
-        let registered = self.workflow(&child.workflow, child.version.as_ref())?;
+        let registered = self.workflows.get(&child.workflow, child.version.as_ref())?;
         let mut traceparent = String::new();
         trace::child(&parent.traceparent, &child.run_id, &mut traceparent);
         let request = StartRequest {
@@ -116,19 +115,7 @@ impl Inner {
 
     /// Whether everything that steps of `plan` start is registered.
     pub(crate) fn check_children(&self, plan: &Plan) -> Result<(), EngineError> {
-        plan.children.iter().try_for_each(|(id, range)| self.workflow(id, range.as_ref()).map(drop))
-    }
-
-    /// The newest registered version of a workflow within a range.
-    pub(crate) fn workflow(
-        &self,
-        id: &str,
-        range: Option<&VersionReq>,
-    ) -> Result<crate::workflows::Registered, EngineError> {
-        self.workflows.get(id, range).ok_or_else(|| match range.filter(|_| self.workflows.has(id)) {
-            None => EngineError::WorkflowNotFound(id.to_owned()),
-            Some(range) => EngineError::NoWorkflowVersion { id: id.to_owned(), range: range.to_string() },
-        })
+        plan.children.iter().try_for_each(|(id, range)| self.workflows.get(id, range.as_ref()).map(drop))
     }
 }
 

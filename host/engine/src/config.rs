@@ -2,6 +2,7 @@
 
 use crate::journal::Document;
 use crate::listener::RunListener;
+use crate::workflows::Compile;
 use jackfield_core::payload::Payload;
 use jackfield_core::plan::SharedPlan;
 use jackfield_core::ports::{Clock, Methods, Secrets};
@@ -70,6 +71,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// What methods say while they run.
     pub listener: Arc<dyn RunListener>,
+    /// Makes plans of workflows that a store keeps; without it they cannot be run.
+    pub compile: Option<Compile>,
 }
 
 /// What a run is started with.

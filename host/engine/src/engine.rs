@@ -170,6 +170,10 @@ impl Engine {
     fn build(config: Config, ports: Ports, journal: Option<Journal>) -> Result<Self, EngineError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if config.threads == 0 { cores } else { config.threads };
+        let workflows = match &journal {
+            Some(journal) => WorkflowRegistry::stored(&*journal.store, ports.compile.clone())?,
+            None => WorkflowRegistry::default(),
+        };
         let voice = Arc::new(Voice(ports.listener.clone()));
         let inner = Arc::new(Inner {
             config,
@@ -190,7 +194,7 @@ impl Engine {
             journal,
             is_frozen: AtomicBool::new(false),
             run_ended: Condvar::new(),
-            workflows: WorkflowRegistry::default(),
+            workflows,
             is_stopping: AtomicBool::new(false),
             joins: Mutex::default(),
         });
@@ -277,12 +281,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Workflows known by id and version.
-    #[must_use]
-    pub fn workflows(&self) -> &WorkflowRegistry {
-        &self.inner.workflows
-    }
-
     /// Takes no more runs, lets those that are open go on for the shutdown grace, then cancels them, then ends the
     /// threads. Threads stuck in calls that do not return are left behind. Blocks; twice is the same as once.
     pub fn shutdown(&self) {
@@ -332,9 +330,7 @@ impl Inner {
         if self.is_stopping.load(Ordering::SeqCst) {
             return Err(EngineError::ShuttingDown);
         }
-        if self.journal.as_ref().is_some_and(|journal| journal.is_reader) {
-            return Err(EngineError::ReadOnly);
-        }
+        self.check_writable()?;
         let StartRequest { run_id, plan, input, config, until, traceparent, document, attach } = request;
         let traceparent = check_traceparent(traceparent)?;
         let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;

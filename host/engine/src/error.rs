@@ -122,6 +122,16 @@ pub enum EngineError {
         /// Its version.
         version: String,
     },
+    /// A registered workflow cannot run at the moment, as a rule because a plugin of it is missing.
+    #[error("workflow `{id}` version {version} cannot run with the plugins that there are: {why}")]
+    WorkflowUnusable {
+        /// Workflow id.
+        id: String,
+        /// Its version.
+        version: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The journal refused.
     #[error(transparent)]
     Store(#[from] StoreError),

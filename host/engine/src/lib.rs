@@ -40,4 +40,4 @@ pub use error::{EngineError, InputFault};
 pub use handle::RunHandle;
 pub use journal::{Document, JournalStats};
 pub use listener::{RunListener, SilentListener};
-pub use workflows::{Registered, WorkflowRegistry};
+pub use workflows::{Compile, Registered, WorkflowEntry};

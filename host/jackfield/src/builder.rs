@@ -2,12 +2,14 @@
 
 use crate::app::{AllMethods, AppMethod, AppPlugins, AppRuntime, MethodError};
 use crate::clock::SystemClock;
-use crate::config::{Config, to_json, values};
+use crate::config::{Config, ConfigValues, to_json, values};
+use crate::definition::{self, Dialect};
 use crate::host::{Host, Parts};
 use crate::listener::TracingListener;
 use crate::secrets::SecretSources;
 use crate::watch::{Hearer, Watcher};
 use crate::{Error, PluginChanges, places};
+use jackfield_core::ports::Methods;
 use jackfield_core::ports::{Call, Secrets};
 use jackfield_engine::{self as engine, RunListener};
 use jackfield_loader::{Registry, RegistryConfig, WorkerProgram};
@@ -228,14 +230,15 @@ impl HostBuilder {
             let named = self.config.secrets.clone();
             Arc::new(SecretSources { named, dir: self.config.secrets_dir.clone() })
         });
+        let values = Arc::new(values(&self.config.config));
         let ports = engine::Ports {
             methods: methods.clone(),
             secrets,
             clock: Arc::new(SystemClock),
             listener: self.listener.take().unwrap_or_else(|| Arc::new(TracingListener)),
+            compile: Some(compiler(&registry, &methods, &values)),
         };
         let engine = self.start_engine(ports)?;
-        let values = Arc::new(values(&self.config.config));
         let watcher = match self.watches_plugins || self.config.loader.watch {
             true => Some(Watcher::start(registry.clone(), self.plugin_hearer.take())?),
             false => None,
@@ -306,6 +309,23 @@ impl HostBuilder {
         limits.blocking_threads_max = self.blocking_threads.unwrap_or(limits.blocking_threads_max);
         limits
     }
+}
+
+/// How documents that were registered earlier become plans again.
+fn compiler(
+    registry: &Arc<Registry>,
+    methods: &Arc<AllMethods>,
+    values: &Arc<ConfigValues>,
+) -> jackfield_engine::Compile {
+    let (registry, methods, values) = (registry.clone(), methods.clone(), values.clone());
+    Arc::new(move |document| {
+        // every JSON document is one with comments that has none
+        let checked = definition::check("workflow", document.into(), Dialect::Jsonc, &values, |plugins| {
+            registry.load(plugins)?;
+            Ok(methods.catalog())
+        });
+        checked.map(|workflow| workflow.shared_plan()).map_err(|error| error.to_string())
+    })
 }
 
 fn worker_beside_executable() -> Option<WorkerProgram> {

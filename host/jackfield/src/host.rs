@@ -2,6 +2,7 @@
 
 use crate::app::AllMethods;
 use crate::builder::HostBuilder;
+use crate::changes::{DocumentChange, changes};
 use crate::code::{Step, WorkflowBuilder};
 use crate::config::ConfigValues;
 use crate::definition::{self, Dialect};
@@ -16,7 +17,7 @@ use jackfield_core::journal::{Page, RunQuery};
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::Methods;
 use jackfield_core::run::CancelMode;
-use jackfield_engine::{Document, Engine, JournalStats, RunFilter, RunSummary, StartRequest};
+use jackfield_engine::{Document, Engine, JournalStats, RunFilter, RunSummary, StartRequest, WorkflowEntry};
 use jackfield_loader::manifest::Manifest;
 use jackfield_loader::{ExitNote, PluginVersion, Registry, UncleanExit};
 use semver::{Version, VersionReq};
@@ -104,12 +105,25 @@ impl Host {
         })
     }
 
-    /// Makes a workflow known by id and version. The same document twice is fine.
+    /// Makes a workflow known by id and version; on a journal for good, and this returns when that lasts. The same document
+    /// twice is fine. True if it is new.
     ///
     /// # Errors
     /// If another document stands under its id and version.
-    pub fn register(&self, workflow: &Workflow) -> Result<(), Error> {
-        Ok(self.inner.engine.workflows().register(workflow.source(), workflow.shared_plan())?)
+    pub fn register(&self, workflow: &Workflow) -> Result<bool, Error> {
+        Ok(self.inner.engine.register(workflow.source(), workflow.shared_plan())?)
+    }
+
+    /// What `workflow` changes of the registered version that it would follow: the newest that is not newer than itself, or else
+    /// the oldest. That version, and what differs; `None` if no version is registered. Nothing is registered by this.
+    #[must_use]
+    pub fn compare(&self, workflow: &Workflow) -> Option<(Version, Vec<DocumentChange>)> {
+        let known = self.inner.engine.workflows();
+        let mut versions = known.iter().filter(|known| *known.id == *workflow.id()).peekable();
+        let oldest = versions.peek().copied()?;
+        let before =
+            versions.take_while(|known| known.version <= *workflow.version()).last().unwrap_or(oldest);
+        Some((before.version.clone(), changes(&before.document, workflow.source())))
     }
 
     /// Forgets a version of a workflow, or all versions if none is named. Runs that go on are not touched.
@@ -117,19 +131,21 @@ impl Host {
     /// # Errors
     /// If there is none.
     pub fn unregister(&self, id: &str, version: Option<&Version>) -> Result<(), Error> {
-        Ok(self.inner.engine.workflows().unregister(id, version)?)
+        Ok(self.inner.engine.unregister(id, version)?)
     }
 
     /// The newest registered version of a workflow that satisfies `range`, any if absent.
-    #[must_use]
-    pub fn workflow(&self, id: &str, range: Option<&VersionReq>) -> Option<Workflow> {
-        self.inner.engine.workflows().get(id, range).map(Workflow::registered)
+    ///
+    /// # Errors
+    /// If there is none, or it cannot run with the plugins that there are.
+    pub fn workflow(&self, id: &str, range: Option<&VersionReq>) -> Result<Workflow, Error> {
+        Ok(Workflow::registered(self.inner.engine.workflow(id, range)?))
     }
 
     /// All registered workflows, by id, then by version, oldest first.
     #[must_use]
-    pub fn workflows(&self) -> Vec<Workflow> {
-        self.inner.engine.workflows().list().into_iter().map(Workflow::registered).collect()
+    pub fn workflows(&self) -> Vec<WorkflowEntry> {
+        self.inner.engine.workflows()
     }
 
     /// Runs a workflow to its end. A workflow that fails is an outcome, no error.

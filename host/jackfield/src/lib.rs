@@ -24,6 +24,7 @@
 mod app;
 mod builder;
 mod calls;
+mod changes;
 mod clock;
 mod code;
 pub mod config;
@@ -48,6 +49,7 @@ mod workflow;
 
 pub use app::{AppMethod, MethodError};
 pub use builder::{Engine, HostBuilder, JOURNAL_FILE};
+pub use changes::DocumentChange;
 pub use code::{Body, Catch, Compensate, Retry, Step, WorkflowBuilder};
 pub use config::{Config, Transport};
 pub use definition::{DOCUMENT_BYTES_MAX, Dialect, dialect_of, format, read, sketch};
@@ -76,7 +78,7 @@ pub use jackfield_core::run::{
     Stopping,
 };
 pub use jackfield_core::time::Timestamp;
-pub use jackfield_engine::{EngineError, JournalStats, RunFilter, RunListener, RunSummary};
+pub use jackfield_engine::{EngineError, JournalStats, RunFilter, RunListener, RunSummary, WorkflowEntry};
 pub use jackfield_loader::{
     AllowRule, Direction, Downgrade, ExitNote, InstalledPlugin, KeyId, Lock, LockedPlugin, PluginVersion,
     TrustedKey, UncleanExit, Update, Verdict, Verification, manifest,

@@ -192,7 +192,7 @@ fn two_hosts_in_one_process_share_nothing() {
     let workflow = Workflow::new("w").step(Step::call("s", "app", "say"));
     let checked = one.define(&workflow).unwrap();
     one.register(&checked).unwrap();
-    assert!(two.workflow("w", None).is_none());
+    assert!(two.workflow("w", None).is_err());
     for (host, answer) in [(&one, "\"one\""), (&two, "\"two\"")] {
         let run = host.start_with(&host.define(&workflow).unwrap(), json!({}), RunOptions::id("r")).unwrap();
         assert_eq!(run.wait(None).unwrap().output.as_str(), answer);

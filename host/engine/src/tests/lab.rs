@@ -78,7 +78,7 @@ impl Lab {
 
     /// Makes a document known, for runs that start runs.
     pub(crate) fn register(&self, document: &str) {
-        self.engine.workflows().register(&expand(document), plan(document)).unwrap();
+        self.engine.register(&expand(document), plan(document)).unwrap();
     }
 
     /// A request to start a document with this input.
@@ -114,6 +114,7 @@ fn ports(kit: &Arc<Kit>) -> Ports {
         secrets: Arc::new(OneSecret),
         clock: Arc::new(WallClock),
         listener: Arc::new(SilentListener),
+        compile: Some(Arc::new(|document| Ok(plan(document)))),
     }
 }
 

@@ -16,6 +16,7 @@ mod pausing;
 mod race;
 mod random;
 mod reference;
+mod registered;
 mod repeat;
 mod retries;
 mod rules;
