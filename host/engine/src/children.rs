@@ -7,6 +7,7 @@ use crate::engine::{Engine, Inner};
 use crate::errands::Errand;
 use crate::error::EngineError;
 use crate::journal::Document;
+use crate::planted::{Bug, planted};
 use crate::run::RunCell;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::payload::Payload;
@@ -61,7 +62,7 @@ impl Inner {
         above: &Parent,
         run_id: &str,
     ) -> Option<Result<Option<Payload>, EngineError>> {
-        self.journal.as_ref()?;
+        self.journal.as_ref().filter(|_| !planted(Bug::ChildNotKnownAgain))?;
         let child = self.find_run(run_id).ok()?;
         let (is_own, has_ended) = {
             let shared = child.shared.lock();

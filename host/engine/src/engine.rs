@@ -168,6 +168,22 @@ impl Engine {
     }
 
     fn build(config: Config, ports: Ports, journal: Option<Journal>) -> Result<Self, EngineError> {
+        let engine = Self::without_threads(config, ports, journal)?;
+        for _ in 0..engine.inner.threads {
+            engine.inner.spawn_inline_thread()?;
+        }
+        engine.inner.spawn("jackfield-timers", Inner::timer_thread)?;
+        engine.inner.spawn("jackfield-watchdog", Inner::watchdog)?;
+        engine.inner.spawn("jackfield-errands", Inner::errand_thread)?;
+        Ok(engine)
+    }
+
+    /// All of an engine but its threads: nothing happens unless somebody does what they would.
+    pub(crate) fn without_threads(
+        config: Config,
+        ports: Ports,
+        journal: Option<Journal>,
+    ) -> Result<Self, EngineError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if config.threads == 0 { cores } else { config.threads };
         let workflows = match &journal {
@@ -198,14 +214,7 @@ impl Engine {
             is_stopping: AtomicBool::new(false),
             joins: Mutex::default(),
         });
-        let engine = Self { inner };
-        for _ in 0..threads {
-            engine.inner.spawn_inline_thread()?;
-        }
-        engine.inner.spawn("jackfield-timers", Inner::timer_thread)?;
-        engine.inner.spawn("jackfield-watchdog", Inner::watchdog)?;
-        engine.inner.spawn("jackfield-errands", Inner::errand_thread)?;
-        Ok(engine)
+        Ok(Self { inner })
     }
 
     /// Starts a run and returns at once.
@@ -342,7 +351,7 @@ impl Inner {
         self.check_children(&plan)?;
         let methods = self.bind_methods(&plan)?;
         let is_chosen = run_id.is_some();
-        let fresh = uuid::Uuid::now_v7();
+        let fresh = fresh_id();
         let id: Arc<str> = run_id.map_or_else(|| fresh.to_string().into(), Into::into);
         check_id(&id)?;
         let (high, low) = fresh.as_u64_pair();
@@ -472,30 +481,36 @@ impl Inner {
 
     fn timer_thread(self: Arc<Self>) {
         while let Some(due) = self.timers.next() {
-            match due {
-                Due::Run(run, id) => {
-                    let Some(run) = run.upgrade() else { continue };
-                    self.exchange(&run, &mut vec![Fact::Timer(id)]);
-                }
-                Due::Deadline(run, key) => {
-                    let Some(run) = run.upgrade() else { continue };
-                    let limit = run.shared.lock().running.get(&key).map(|running| running.limit);
-                    if let Some(limit) = limit {
-                        self.abandon(&run, key, timed_out(limit));
-                    }
-                }
-                Due::Silence(run, key) => {
-                    let Some(run) = run.upgrade() else { continue };
-                    self.look_for_pulse(&run, key);
-                }
-                Due::Grace(run, key) => {
-                    let Some(run) = run.upgrade() else { continue };
-                    let message = "cancelled; it did not stop within its grace";
-                    self.abandon(&run, key, Failure::new(kind::CANCELLED, message));
-                }
-                Due::Rest(run, since) => self.put_off(Chore::Rest(run, since)),
-                Due::Wake => self.put_off(Chore::Wake),
+            self.is_due(due);
+        }
+    }
+
+    /// It is time for something.
+    pub(crate) fn is_due(self: &Arc<Self>, due: Due) {
+        match due {
+            Due::Run(run, id) => {
+                let Some(run) = run.upgrade() else { return };
+                run.shared.lock().timers.remove(&id);
+                self.exchange(&run, &mut vec![Fact::Timer(id)]);
             }
+            Due::Deadline(run, key) => {
+                let Some(run) = run.upgrade() else { return };
+                let limit = run.shared.lock().running.get(&key).map(|running| running.limit);
+                if let Some(limit) = limit {
+                    self.abandon(&run, key, timed_out(limit));
+                }
+            }
+            Due::Silence(run, key) => {
+                let Some(run) = run.upgrade() else { return };
+                self.look_for_pulse(&run, key);
+            }
+            Due::Grace(run, key) => {
+                let Some(run) = run.upgrade() else { return };
+                let message = "cancelled; it did not stop within its grace";
+                self.abandon(&run, key, Failure::new(kind::CANCELLED, message));
+            }
+            Due::Rest(run, since) => self.put_off(Chore::Rest(run, since)),
+            Due::Wake => self.put_off(Chore::Wake),
         }
     }
 
@@ -548,6 +563,15 @@ pub(crate) fn summary(run: &RunCell, now: Timestamp) -> RunSummary {
         started_at,
         duration: ended.unwrap_or(now).since(started_at),
     }
+}
+
+/// An id that no run has had; the order of starts is that of ids.
+fn fresh_id() -> uuid::Uuid {
+    #[cfg(all(test, not(loom)))]
+    if let Some(id) = crate::sim::fresh_id() {
+        return id;
+    }
+    uuid::Uuid::now_v7()
 }
 
 fn check_traceparent(given: Option<String>) -> Result<Box<str>, EngineError> {

@@ -59,6 +59,12 @@ impl Errands {
         }
     }
 
+    /// The next one, if there is one.
+    #[cfg(test)]
+    pub(crate) fn try_next(&self) -> Option<(Arc<RunCell>, Errand)> {
+        self.state.lock().queue.pop_front()
+    }
+
     pub(crate) fn stop(&self) {
         self.state.lock().is_stopped = true;
         self.more.notify_all();
@@ -69,18 +75,22 @@ impl Inner {
     /// Body of the thread that runs errands.
     pub(crate) fn errand_thread(self: Arc<Self>) {
         while let Some((run, errand)) = self.errands.next() {
-            match errand {
-                Errand::Emit(emit) => {
-                    let sent = || self.emit(&emit).map(Some).map_err(|error| failure(&error));
-                    self.report_done(&run, emit.key, sent);
-                }
-                Errand::StartChild(child) => {
-                    let started = || self.start_child(&run, &child).map_err(|error| failure(&error));
-                    self.report_done(&run, child.key, started);
-                }
-                Errand::CancelChild(run_id, mode) => self.cancel_child(&run, &run_id, mode),
-                Errand::ChildEnded(key, ended) => self.report_after(&run, key, ended.0, ended.1),
+            self.go_on_errand(&run, errand);
+        }
+    }
+
+    pub(crate) fn go_on_errand(self: &Arc<Self>, run: &Arc<RunCell>, errand: Errand) {
+        match errand {
+            Errand::Emit(emit) => {
+                let sent = || self.emit(&emit).map(Some).map_err(|error| failure(&error));
+                self.report_done(run, emit.key, sent);
             }
+            Errand::StartChild(child) => {
+                let started = || self.start_child(run, &child).map_err(|error| failure(&error));
+                self.report_done(run, child.key, started);
+            }
+            Errand::CancelChild(run_id, mode) => self.cancel_child(run, &run_id, mode),
+            Errand::ChildEnded(key, ended) => self.report_after(run, key, ended.0, ended.1),
         }
     }
 

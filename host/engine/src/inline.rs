@@ -86,12 +86,20 @@ impl Inner {
     pub(crate) fn inline_thread(self: Arc<Self>, slot: Arc<Slot>) {
         let mut call = self.blank_call(slot.cancelled.clone());
         while let Next::Run(run) = self.inline_lane.next(None) {
-            self.watch_begin();
-            if !self.work(&run, &slot, &mut call) {
+            if !self.inline_turn(&run, &slot, &mut call) {
                 return;
             }
+        }
+    }
+
+    /// Serves a run whose turn it is. False if the thread was given up.
+    pub(crate) fn inline_turn(self: &Arc<Self>, run: &Arc<RunCell>, slot: &Slot, call: &mut Call) -> bool {
+        self.watch_begin();
+        let is_kept = self.work(run, slot, call);
+        if is_kept {
             self.watch_end();
         }
+        is_kept
     }
 
     /// Works on one run while it has calls for this thread, until another run's turn has come. False if the thread
@@ -102,7 +110,7 @@ impl Inner {
         let wall = (0, self.ports.clock.now());
         let local = slot.local.lock();
         let mut turn =
-            Turn { run, slot, local, begun: Instant::now(), now: 0, exchanged: 0, ends: TURN_NS, wall };
+            Turn { run, slot, local, begun: crate::timers::now(), now: 0, exchanged: 0, ends: TURN_NS, wall };
         turn.local.run = Some(run.clone());
         let mut is_first = true;
         loop {
@@ -290,7 +298,8 @@ impl Inner {
 
 impl Turn<'_> {
     fn read_clock(&mut self) {
-        self.now = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let spent = crate::timers::now().saturating_duration_since(self.begun);
+        self.now = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
     }
 
     /// Whether outcomes are to be handed in, or calls to be taken, before anything else.

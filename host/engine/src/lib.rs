@@ -22,10 +22,14 @@ mod listener;
 mod model;
 mod pause;
 mod perform;
+mod planted;
 mod pool;
 mod run;
 mod signals;
 mod silence;
+#[cfg(test)]
+#[cfg(not(loom))]
+mod sim;
 mod spans;
 mod sync;
 #[cfg(test)]

@@ -324,7 +324,7 @@ impl Inner {
     pub(crate) fn prepare(&self, run: &RunCell, command: &CallCommand) -> Result<Call, Failure> {
         let mut call = self.blank_call(Arc::default());
         call.address.set_run(&run.id);
-        self.fill(run, command, Instant::now(), &mut call)?;
+        self.fill(run, command, crate::timers::now(), &mut call)?;
         call.pulse = Self::pulse(run, command.key);
         Ok(call)
     }
@@ -344,7 +344,7 @@ impl Inner {
         }
         let deadline = call.deadline.map(|at| self.timers.set(at, Due::Deadline(Arc::downgrade(run), key)));
         let (limit, silence) = (call.timeout.unwrap_or_default(), self.await_pulse(run, key, call));
-        let (call, method, started) = (call.clone(), method.clone(), Instant::now());
+        let (call, method, started) = (call.clone(), method.clone(), crate::timers::now());
         let running = Running { call, method, lane, started, limit, deadline, grace: None, silence };
         shared.running.insert(key, running);
         true
@@ -380,7 +380,7 @@ impl Inner {
             LaneKind::Blocking => self.leave_pool(),
             LaneKind::Inline => self.async_call_ended(),
         }
-        let duration = running.started.elapsed().into();
+        let duration = crate::timers::now().saturating_duration_since(running.started).into();
         let mut facts = vec![Fact::Outcome { key, duration, outcome: Err(Box::new(failure)) }];
         self.exchange(run, &mut facts);
     }
@@ -389,7 +389,7 @@ impl Inner {
 /// So much later than now; some centuries from now if that is beyond what the clock can tell.
 pub(crate) fn later(by: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(200 * 365 * 86_400);
-    let now = Instant::now();
+    let now = crate::timers::now();
     now.checked_add(by.min(FAR)).unwrap_or(now)
 }
 

@@ -76,7 +76,7 @@ impl Inner {
     }
 
     /// Makes one call of a run and lets the next run have its turn. False if the thread was given up.
-    fn serve(self: &Arc<Self>, run: &Arc<RunCell>) -> bool {
+    pub(crate) fn serve(self: &Arc<Self>, run: &Arc<RunCell>) -> bool {
         let Some(command) = self.take_blocking(run) else { return true };
         self.make_blocking(run, &command)
     }

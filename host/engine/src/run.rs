@@ -3,6 +3,7 @@
 use crate::crew::{Crew, Ready};
 use crate::journal::RunLog;
 use crate::pause::Parked;
+use crate::planted::{Bug, planted};
 use crate::timers::Ticket;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
@@ -49,6 +50,13 @@ struct Bound {
     methods: Box<[Arc<dyn Method>]>,
     /// How each wants to be called, which is not always what its plugin says: a call to a worker is never made on the spot.
     kinds: Box<[MethodKind]>,
+}
+
+#[cfg(test)]
+impl std::fmt::Debug for RunCell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.id)
+    }
 }
 
 impl RunCell {
@@ -179,12 +187,14 @@ impl Shared {
 
     /// Whether the end may be told: it lasts.
     pub(crate) fn has_ended(&self) -> bool {
-        self.is_over && self.log.as_ref().is_none_or(|log| log.is_end_durable)
+        let lasts = |log: &RunLog| log.is_end_durable || planted(Bug::EndBeforeItLasts);
+        self.is_over && self.log.as_deref().is_none_or(lasts)
     }
 
     /// Records that may be told.
     pub(crate) fn public(&self) -> usize {
-        self.log.as_ref().map_or(usize::MAX, |log| log.public)
+        let told = self.log.as_ref().filter(|_| !planted(Bug::RecordsBeforeTheyLast));
+        told.map_or(usize::MAX, |log| log.public)
     }
 
     pub(crate) fn ready(&mut self, lane: LaneKind) -> &mut Ready<CallCommand> {

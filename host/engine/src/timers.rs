@@ -7,7 +7,17 @@ use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Instant;
 
+/// What time it is for timers; a simulation has a time of its own.
+pub(crate) fn now() -> Instant {
+    #[cfg(all(test, not(loom)))]
+    if let Some(now) = crate::sim::now() {
+        return now;
+    }
+    Instant::now()
+}
+
 /// What to do when time has come.
+#[cfg_attr(test, derive(Debug))]
 pub(crate) enum Due {
     /// A timer of a run.
     Run(Weak<RunCell>, TimerId),
@@ -55,6 +65,23 @@ impl Timers {
         ticket
     }
 
+    /// Takes a timer that is due, if there is one.
+    #[cfg(test)]
+    pub(crate) fn try_next(&self) -> Option<Due> {
+        let mut state = self.state.lock();
+        let first = state.due.first_key_value().map(|(Ticket(at, _), _)| *at)?;
+        if first > now() {
+            return None;
+        }
+        state.due.pop_first().map(|(_, due)| due)
+    }
+
+    /// When the first timer is due.
+    #[cfg(test)]
+    pub(crate) fn first_due(&self) -> Option<Instant> {
+        self.state.lock().due.first_key_value().map(|(Ticket(at, _), _)| *at)
+    }
+
     /// Takes a timer back; nothing happens if it has fired.
     pub(crate) fn cancel(&self, ticket: Ticket) {
         self.state.lock().due.remove(&ticket);
@@ -69,7 +96,7 @@ impl Timers {
             }
             match state.due.first_key_value().map(|(Ticket(at, _), _)| *at) {
                 None => self.earlier.wait(&mut state),
-                Some(at) if at <= Instant::now() => return state.due.pop_first().map(|(_, due)| due),
+                Some(at) if at <= now() => return state.due.pop_first().map(|(_, due)| due),
                 Some(at) => _ = self.earlier.wait_until(&mut state, at),
             }
         }

@@ -81,7 +81,9 @@ pub(crate) fn unfinished(conn: &Connection) -> Result<Vec<StoredRun>> {
         };
         let loose = loose.remove(&run).unwrap_or_default();
         let Some(run) = assemble(conn, run, loose)? else { continue };
-        if run.batches > run.chunked || matches!(status, RunStatus::Queued | RunStatus::Running) {
+        let is_awake = matches!(status, RunStatus::Queued | RunStatus::Running);
+        let is_held_up = status == RunStatus::Waiting && run.standing.reason.is_some();
+        if is_awake || is_held_up || run.batches > run.chunked {
             found.push(run);
         }
     }

@@ -168,12 +168,14 @@ pub(crate) fn status_of(conn: &Connection, run: RunNo) -> Result<Option<RunStatu
     code.map(status).transpose()
 }
 
-/// Numbers of the runs that are said to run or to be about to.
+/// Numbers of the runs that are said to run or to be about to, or why they cannot.
 pub(crate) fn active(conn: &Connection) -> Result<Vec<RunNo>> {
-    let (queued, running) = (status_code(RunStatus::Queued), status_code(RunStatus::Running));
-    let mut statement =
-        conn.prepare_cached("SELECT no FROM runs INDEXED BY runs_status WHERE status IN (?1, ?2)")?;
-    let numbers = statement.query_map([queued, running], |row| Ok(RunNo(row.get::<_, i64>(0)? as u64)))?;
+    let codes = [RunStatus::Queued, RunStatus::Running, RunStatus::Waiting].map(status_code);
+    let mut statement = conn.prepare_cached(
+        "SELECT no FROM runs INDEXED BY runs_status WHERE status IN (?1, ?2)
+         UNION ALL SELECT no FROM runs INDEXED BY runs_status WHERE status = ?3 AND reason IS NOT NULL",
+    )?;
+    let numbers = statement.query_map(codes, |row| Ok(RunNo(row.get::<_, i64>(0)? as u64)))?;
     Ok(numbers.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -242,7 +242,8 @@ pub trait Store: Send + Sync {
     /// If the store cannot be read.
     fn last_run(&self) -> Result<RunNo, StoreError>;
 
-    /// Every run that has not ended and did not stand still when it was last written: what has to go on at once.
+    /// Every run that has not ended and did not stand still when it was last written, or waited for a reason that it
+    /// says: what has to go on at once, or can perhaps go on now.
     ///
     /// # Errors
     /// If the store cannot be read.

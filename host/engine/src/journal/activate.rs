@@ -5,6 +5,7 @@ use super::{Journal, RunLog};
 use crate::engine::Inner;
 use crate::error::EngineError;
 use crate::perform::later;
+use crate::planted::{Bug, planted};
 use crate::run::{RunCell, Shared};
 use crate::timers::Due;
 use jackfield_core::journal::{BlobId, Damage, Pinned, Standing, StoredRun, StoredStart};
@@ -50,7 +51,9 @@ impl Inner {
             return Ok(run);
         }
         // what a run wrote when it left memory is read only once it is all there
-        journal.settle()?;
+        if !planted(Bug::ReadTooEarly) {
+            journal.settle()?;
+        }
         let stored = journal.store.load(run_id)?.ok_or_else(not_found)?;
         self.activate(journal, &stored)
     }
@@ -90,7 +93,8 @@ impl Inner {
         if is_shown_only {
             return Ok(run);
         }
-        let timers = std::mem::take(&mut open.timers);
+        let mut timers = std::mem::take(&mut open.timers);
+        timers.retain(|_, _| !planted(Bug::TimersForgotten));
         let timers = timers.into_iter().map(|(id, at)| Command::StartTimer { id, at });
         let commands: Vec<_> = timers.chain(open.commands()).collect();
         match bound {
@@ -124,7 +128,7 @@ impl Inner {
         tracing::warn!(run_id = &*run.id, "the run waits: {why}");
         let mut shared = run.shared.lock();
         shared.blocked = Some(why.to_string().into());
-        let reason = Some(format!("plugin.unavailable: {why}"));
+        let reason = Some(format!("plugin.unavailable: {why}")).filter(|_| !planted(Bug::HeldUpForgotten));
         let status = RunStatus::Waiting;
         if let Some(log) = &shared.log {
             let custom_status = shared.state.custom_status().map(|status| status.as_str().to_owned());
@@ -155,7 +159,7 @@ impl Inner {
             let blocked = RunStatus::Waiting;
             let was = Standing { status: blocked, ended_at: None, due_at: None, reason: None, custom_status };
             self.say_running(journal, &cell, &was);
-            self.release(&cell, u64::MAX - 1);
+            self.release(&cell, journal.durable());
             going += 1;
         }
         going

@@ -5,6 +5,7 @@ use crate::engine::Inner;
 use crate::errands::Errand;
 use crate::error::EngineError;
 use crate::perform::Afterwards;
+use crate::planted::{Bug, planted};
 use crate::run::{RunCell, Shared};
 use jackfield_core::journal::{Change, Pinned, Standing, StoredRow, StoredStart};
 use jackfield_core::plan::MethodIx;
@@ -104,14 +105,16 @@ impl Inner {
     pub(crate) fn must_wait(&self, run: &RunCell, log: &RunLog, method: MethodIx, is_blocked: bool) -> bool {
         let is_pure = run.plan.methods[method.0 as usize].pure;
         let lasts = || self.journal.as_ref().is_none_or(|journal| journal.is_durable(log.position));
-        is_blocked || !is_pure && !lasts()
+        is_blocked || !is_pure && !lasts() && !planted(Bug::EffectBeforeCause)
     }
 
     /// Does something with other runs, once what led to it lasts.
     pub(crate) fn run_errand(&self, run: &Arc<RunCell>, shared: &mut Shared, errand: Errand) {
         let lasts = |position| self.journal.as_ref().is_none_or(|journal| journal.is_durable(position));
         match &mut shared.log {
-            Some(log) if !lasts(log.position) => log.hold(Held::Errand(errand)),
+            Some(log) if !lasts(log.position) && !planted(Bug::ErrandBeforeCause) => {
+                log.hold(Held::Errand(errand));
+            }
             _ => self.errands.push(run, errand),
         }
     }

@@ -4,6 +4,7 @@ use super::activate::standing_of;
 use super::log::resting;
 use crate::engine::Inner;
 use crate::perform::later;
+use crate::planted::{Bug, planted};
 use crate::run::{RunCell, Shared};
 use crate::timers::Due;
 use jackfield_core::journal::Change;
@@ -52,6 +53,7 @@ impl Inner {
         runs.evict(&run.id);
         drop(shared);
         drop(runs);
+        let due = due.filter(|_| !planted(Bug::SleeperForgotten));
         due.into_iter().for_each(|due| self.arm_wake(due, now));
     }
 

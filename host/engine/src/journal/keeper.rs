@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 /// Something to be done.
+#[cfg_attr(test, derive(Debug))]
 pub(crate) enum Chore {
     /// A run may leave memory, if it has rested since it had so many batches.
     Rest(Weak<RunCell>, u64),
@@ -28,6 +29,12 @@ impl Keeper {
         self.more.notify_one();
     }
 
+    /// The next one, if there is one.
+    #[cfg(test)]
+    pub(crate) fn try_next(&self) -> Option<Chore> {
+        self.chores.lock().pop_front()
+    }
+
     fn next(&self) -> Chore {
         let mut chores = self.chores.lock();
         loop {
@@ -43,14 +50,18 @@ impl Inner {
     /// Body of the thread.
     pub(crate) fn keeper_thread(self: Arc<Self>) {
         let Some(journal) = &self.journal else { return };
-        loop {
-            match journal.keeper.next() {
-                Chore::Rest(run, since) => {
-                    run.upgrade().into_iter().for_each(|run| self.rest_is_over(&run, since));
-                }
-                Chore::Wake => self.wake_sleepers(),
-                Chore::Stop => return,
+        while self.do_chore(journal.keeper.next()) {}
+    }
+
+    /// Does it. False if it was the last.
+    pub(crate) fn do_chore(self: &Arc<Self>, chore: Chore) -> bool {
+        match chore {
+            Chore::Rest(run, since) => {
+                run.upgrade().into_iter().for_each(|run| self.rest_is_over(&run, since));
             }
+            Chore::Wake => self.wake_sleepers(),
+            Chore::Stop => return false,
         }
+        true
     }
 }

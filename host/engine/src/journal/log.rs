@@ -1,6 +1,7 @@
 //! What one run has written and still has to write.
 
 use crate::errands::Errand;
+use crate::planted::{Bug, planted};
 use jackfield_core::journal::{Blobs, Change, RunNo, Standing, encode_batch};
 use jackfield_core::run::{CallCommand, Fact, RunState, RunStatus};
 use jackfield_core::time::Timestamp;
@@ -96,6 +97,9 @@ impl RunLog {
 
     /// Notes facts that are about to be applied.
     pub(crate) fn note(&mut self, at: Timestamp, facts: &[Fact]) {
+        if planted(Bug::TimerNotWritten) && matches!(facts, [Fact::Timer(_)]) {
+            return;
+        }
         encode_batch(self.started_at, at, facts, &mut self.tail, &mut self.blobs);
         self.batches += 1;
     }
@@ -150,6 +154,9 @@ impl RunLog {
         let mut released = Released::default();
         while may_call && self.held.front().is_some_and(|(position, _)| *position <= durable) {
             released.held.extend(self.held.pop_front().map(|(_, held)| held));
+        }
+        if planted(Bug::HeldCallForgotten) && released.held.len() > 1 {
+            released.held.pop();
         }
         while let Some(mark) = self.marks.front().filter(|mark| mark.position <= durable) {
             self.public = mark.records;

@@ -17,6 +17,11 @@ pub(crate) use self::keeper::Chore;
 pub(crate) use self::log::{Held, RunLog};
 pub(crate) use self::writer::Journal;
 pub use self::writer::JournalStats;
+#[cfg(all(test, not(loom)))]
+pub(crate) use self::{
+    replay::{Restored, replay},
+    writer::Transaction,
+};
 
 use jackfield_core::journal::BlobId;
 use std::sync::Arc;

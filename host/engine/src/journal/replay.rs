@@ -1,5 +1,6 @@
 //! A run's state, made again from what was written down.
 
+use crate::planted::{Bug, planted};
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::journal::{Batches, BlobId, Damage, StoredRun, StoredStart};
 use jackfield_core::payload::Payload;
@@ -20,17 +21,18 @@ pub(crate) struct Restored {
 #[derive(Default)]
 pub(crate) struct Outstanding {
     /// Calls, things to send and runs to start, by the attempt that wants to hear of them.
-    calls: HashMap<CallKey, (u64, Command)>,
+    pub(crate) calls: HashMap<CallKey, (u64, Command)>,
     /// Runs that were to be cancelled; it does no harm to do so again.
     children: Vec<Command>,
     asked: u64,
-    cancelled: HashSet<CallKey>,
+    pub(crate) cancelled: HashSet<CallKey>,
     pub(crate) timers: BTreeMap<TimerId, Timestamp>,
 }
 
 impl Outstanding {
     fn answered(&mut self, fact: &Fact) {
         match fact {
+            Fact::Outcome { .. } if planted(Bug::AnsweredAgain) => {}
             Fact::Outcome { key, .. } => {
                 self.calls.remove(key);
                 self.cancelled.remove(key);
@@ -71,7 +73,7 @@ impl Outstanding {
     /// What is to be done again, in the order in which it was asked for.
     pub(crate) fn commands(&mut self) -> Vec<Command> {
         let mut calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().collect();
-        calls.retain(|(key, _)| !self.cancelled.contains(key));
+        calls.retain(|(key, _)| !self.cancelled.contains(key) || planted(Bug::CancelledAgain));
         calls.sort_by_key(|(_, (nth, _))| *nth);
         let again = calls.into_iter().map(|(_, (_, command))| command);
         again.chain(std::mem::take(&mut self.children)).collect()

@@ -3,6 +3,7 @@
 use crate::engine::Inner;
 use crate::error::EngineError;
 use crate::journal::keeper::{Chore, Keeper};
+use crate::planted::{Bug, planted};
 use crate::run::RunCell;
 use crate::timers::Ticket;
 use jackfield_core::journal::{BlobId, Change, RunNo, Store, StoreError};
@@ -67,6 +68,15 @@ struct Pending {
     transaction: u64,
     is_asleep: bool,
     is_stopped: bool,
+}
+
+/// What is written at a time.
+pub(crate) struct Transaction {
+    pub(crate) changes: Vec<Change>,
+    /// Runs that something of waits.
+    runs: Vec<Arc<RunCell>>,
+    /// Everything up to this submission is durable then.
+    position: u64,
 }
 
 /// Counters of a journal.
@@ -141,6 +151,11 @@ impl Journal {
         position
     }
 
+    /// Submissions up to this one are durable.
+    pub(super) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
     /// Whether the submission at `position` is durable.
     pub(crate) fn is_durable(&self, position: u64) -> bool {
         self.durable.load(Ordering::Acquire) >= position
@@ -148,6 +163,10 @@ impl Journal {
 
     /// Blocks until the submission at `position` is durable.
     pub(crate) fn wait(&self, position: u64) {
+        #[cfg(all(test, not(loom)))]
+        if crate::sim::is_on() {
+            return crate::sim::write_until(|| self.is_durable(position));
+        }
         let begin = Instant::now();
         while !self.is_durable(position) && begin.elapsed() < SPIN_MAX {
             std::hint::spin_loop();
@@ -162,6 +181,11 @@ impl Journal {
     pub(crate) fn flush(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let position = self.pending.lock().position;
+        #[cfg(all(test, not(loom)))]
+        if crate::sim::is_on() {
+            crate::sim::write_until(|| self.is_durable(position));
+            return self.is_durable(position);
+        }
         let mut progress = self.progress.lock();
         while !self.is_durable(position) {
             if self.written.wait_until(&mut progress, until).timed_out() {
@@ -191,7 +215,7 @@ impl Journal {
     }
 
     /// Waits for something to write.
-    fn next(&self) -> Option<(Vec<Change>, Vec<Arc<RunCell>>, u64)> {
+    fn next(&self) -> Option<Transaction> {
         let begin = Instant::now();
         while !self.has_more.load(Ordering::Acquire) && begin.elapsed() < SPIN_MAX {
             std::hint::spin_loop();
@@ -204,37 +228,62 @@ impl Journal {
             pending.is_asleep = true;
             self.more.wait(&mut pending);
         }
+        Some(self.take(&mut pending))
+    }
+
+    /// What the keeper has to do next, if there is anything.
+    #[cfg(test)]
+    pub(crate) fn try_chore(&self) -> Option<Chore> {
+        self.keeper.try_next()
+    }
+
+    /// What is to be written next, if there is anything.
+    #[cfg(test)]
+    pub(crate) fn try_next(&self) -> Option<Transaction> {
+        let mut pending = self.pending.lock();
+        let is_nothing = pending.changes.is_empty() && pending.runs.is_empty();
+        (!is_nothing).then(|| self.take(&mut pending))
+    }
+
+    fn take(&self, pending: &mut Pending) -> Transaction {
         pending.is_asleep = false;
         pending.transaction += 1;
         self.has_more.store(false, Ordering::Release);
         let (changes, runs) = (std::mem::take(&mut pending.changes), std::mem::take(&mut pending.runs));
-        Some((changes, runs, pending.position))
+        Transaction { changes, runs, position: pending.position }
+    }
+
+    /// Tries to write.
+    pub(crate) fn try_write(&self, changes: &[Change]) -> bool {
+        let result = if changes.is_empty() { Ok(()) } else { self.store.write(changes) };
+        let mut stats = self.stats.lock();
+        match result {
+            Ok(()) => {
+                stats.transactions += 1;
+                stats.changes += changes.len() as u64;
+                if stats.error.take().is_some() {
+                    tracing::info!("the journal can be written again; runs go on");
+                }
+                true
+            }
+            Err(error) => {
+                stats.errors += 1;
+                let text = error.to_string();
+                if stats.error.as_ref() != Some(&text) {
+                    tracing::error!("runs wait: {text}");
+                    stats.error = Some(text);
+                }
+                planted(Bug::WriteErrorIgnored)
+            }
+        }
     }
 
     /// Writes until it succeeds. False if the engine ends before.
     fn write(&self, changes: &[Change]) -> bool {
         loop {
-            let result = if changes.is_empty() { Ok(()) } else { self.store.write(changes) };
-            let mut stats = self.stats.lock();
-            match result {
-                Ok(()) => {
-                    stats.transactions += 1;
-                    stats.changes += changes.len() as u64;
-                    if stats.error.take().is_some() {
-                        tracing::info!("the journal can be written again; runs go on");
-                    }
-                    return true;
-                }
-                Err(error) => {
-                    stats.errors += 1;
-                    let text = error.to_string();
-                    if stats.error.as_ref() != Some(&text) {
-                        tracing::error!("runs wait: {text}");
-                        stats.error = Some(text);
-                    }
-                }
+            if self.try_write(changes) {
+                return true;
             }
-            drop(stats);
             let mut pending = self.pending.lock();
             if pending.is_stopped {
                 return false;
@@ -248,16 +297,22 @@ impl Inner {
     /// Body of the thread that writes.
     pub(crate) fn journal_thread(self: Arc<Self>) {
         let Some(journal) = &self.journal else { return };
-        while let Some((changes, runs, position)) = journal.next() {
-            if !journal.write(&changes) {
+        while let Some(transaction) = journal.next() {
+            if !journal.write(&transaction.changes) {
                 return;
             }
-            journal.durable.store(position, Ordering::Release);
-            drop(journal.progress.lock());
-            journal.written.notify_all();
-            for run in &runs {
-                self.release(run, position);
-            }
+            self.is_written(journal, &transaction);
+        }
+    }
+
+    /// What waited for a transaction goes on.
+    pub(crate) fn is_written(self: &Arc<Self>, journal: &Journal, transaction: &Transaction) {
+        let position = transaction.position;
+        journal.durable.store(position, Ordering::Release);
+        drop(journal.progress.lock());
+        journal.written.notify_all();
+        for run in &transaction.runs {
+            self.release(run, position);
         }
     }
 }

@@ -157,7 +157,8 @@ impl Store for MemoryStore {
         let content = self.content.lock();
         let goes_on = |kept: &&Kept| {
             let is_awake = matches!(kept.standing.status, RunStatus::Running | RunStatus::Queued);
-            !kept.standing.status.is_terminal() && (is_awake || !kept.hot.is_empty())
+            let is_held_up = kept.standing.status == RunStatus::Waiting && kept.standing.reason.is_some();
+            !kept.standing.status.is_terminal() && (is_awake || is_held_up || !kept.hot.is_empty())
         };
         Ok(content.runs.values().filter(goes_on).map(Kept::stored).collect())
     }

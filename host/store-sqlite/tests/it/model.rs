@@ -87,7 +87,8 @@ impl Model {
         let goes_on = |run: &&Run| {
             let status = run.standing.status;
             let is_active = matches!(status, RunStatus::Queued | RunStatus::Running);
-            !status.is_terminal() && (is_active || !run.loose.is_empty())
+            let is_held_up = status == RunStatus::Waiting && run.standing.reason.is_some();
+            !status.is_terminal() && (is_active || is_held_up || !run.loose.is_empty())
         };
         self.runs.values().filter(goes_on).map(|run| run.row.no).collect()
     }
