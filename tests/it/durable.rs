@@ -4,6 +4,8 @@
 mod children;
 mod command;
 mod messages;
+#[cfg(unix)]
+mod served;
 
 use jackfield::{Engine, HostBuilder, Run, StepStatus, Value};
 use jackfield_tests::{Bench, Started};

@@ -4,11 +4,13 @@ mod bench;
 mod plugin_author;
 mod plugin_store;
 mod plugin_trust;
+mod workflow;
 
 pub(crate) use bench::{BenchArgs, BenchEngine, BenchIsolation, History, OutputSize, Shape};
 pub(crate) use plugin_author::{AuthorCommand, CheckArgs, CheckSandbox, Language, NewArgs};
 pub(crate) use plugin_store::{PluginName, StoreCommand};
 pub(crate) use plugin_trust::TrustCommand;
+pub(crate) use workflow::WorkflowCommand;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use jackfield::RunStatus;
@@ -95,6 +97,11 @@ pub(crate) enum Command {
     /// Look at runs that are kept, and have a say in them
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Register workflows, to be run by their id
+    #[command(subcommand)]
+    Workflow(WorkflowCommand),
+    /// Own the journal of the data directory: go on with its runs, and do what other commands ask
+    Serve,
     /// Look after the journal that runs are kept in
     #[command(subcommand)]
     Db(DbCommand),
@@ -406,9 +413,12 @@ mod tests {
 
     #[test]
     fn commands_and_options_of_later_versions_do_not_exist() {
-        for line in
-            ["jackfield serve", "jackfield runs fork x", "jackfield import x", "jackfield schema --server u"]
-        {
+        for line in [
+            "jackfield serve --listen x",
+            "jackfield runs fork x",
+            "jackfield import x",
+            "jackfield schema --server u",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

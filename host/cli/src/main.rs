@@ -3,6 +3,7 @@
 //! Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 the workflow failed, was cancelled, or
 //! the document is invalid; 2 it could not be done; 130 interrupted.
 
+mod access;
 mod args;
 mod commands;
 mod exit;

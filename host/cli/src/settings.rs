@@ -44,6 +44,12 @@ impl Settings {
         self.logs_methods
     }
 
+    /// The same with an eye on plugins that come and go.
+    pub(crate) fn watching_plugins(mut self) -> Self {
+        self.config.loader.watch = true;
+        self
+    }
+
     /// Where the lock is, or would be written.
     pub(crate) fn lock_file(&self) -> PathBuf {
         self.config.trust.lock_file(self.config.base_dir.as_deref())
@@ -103,7 +109,8 @@ impl Settings {
         made.with_context(|| format!("cannot create a directory in `{}`", dir.display()))
     }
 
-    fn data_place(&self) -> Result<PathBuf> {
+    /// The directory for data.
+    pub(crate) fn data_place(&self) -> Result<PathBuf> {
         let dir = self.data_dir.clone().or_else(|| self.config.data_dir.clone());
         dir.or_else(places::user_data_dir)
             .context("there is no home directory to keep data in; name one with --data-dir")

@@ -6,11 +6,11 @@ mod locate;
 pub use explain::Explanation;
 pub use locate::locate;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth a look; the workflow runs.
@@ -163,6 +163,14 @@ impl Serialize for Code {
     }
 }
 
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Self::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no code of a diagnostic")))
+    }
+}
+
 /// A finding as the passes over a document make it. Its place is a byte offset, which costs nothing to keep;
 /// line, column and JSON pointer are found from it when somebody asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +186,7 @@ pub struct Finding {
 }
 
 /// A finding with its place, as people and programs see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// What kind of finding.
     pub code: Code,

@@ -1,7 +1,7 @@
 //! What a step or a run fails with: the same five fields everywhere.
 
 use crate::payload::Payload;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Dotted error types that Jackfield itself produces.
 pub mod kind {
@@ -52,7 +52,7 @@ pub mod kind {
 }
 
 /// An error as it is stored, shown and read by expressions: `{type, message, details, step, attempts}`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// Dotted type, such as `timeout` or `http.503`.
     #[serde(rename = "type")]

@@ -7,7 +7,7 @@ mod tests;
 mod tree;
 
 use check::check;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -404,6 +404,19 @@ impl Serialize for Payload {
             Err(error) => Err(serde::ser::Error::custom(error)),
         }
     }
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    /// From JSON only: other formats have no text to keep.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+        Self::parse(raw.get()).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A field that is there, with `null` as a value like any other.
+pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Payload>, D::Error> {
+    Payload::deserialize(deserializer).map(Some)
 }
 
 impl From<serde_json::Value> for Payload {

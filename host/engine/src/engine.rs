@@ -284,9 +284,7 @@ impl Engine {
         if !run.status().is_terminal() {
             return Err(EngineError::RunOpen(run_id.to_owned()));
         }
-        let mut runs = self.inner.runs.lock();
-        runs.all.remove(run_id);
-        runs.finished.retain(|id| **id != *run_id);
+        self.inner.drop_ended(run_id);
         Ok(())
     }
 
@@ -330,6 +328,14 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Inner {
+    /// A run that has ended leaves memory.
+    pub(crate) fn drop_ended(&self, run_id: &str) {
+        let mut runs = self.runs.lock();
+        if runs.all.remove(run_id).is_some() {
+            runs.finished.retain(|id| **id != *run_id);
+        }
+    }
+
     /// Starts a run, perhaps for a step of another one.
     pub(crate) fn start_run(
         self: &Arc<Self>,

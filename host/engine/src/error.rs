@@ -138,6 +138,9 @@ pub enum EngineError {
     /// The journal cannot be written at the moment.
     #[error("the journal cannot be written at the moment: {0}")]
     Journal(String),
+    /// Runs live in memory.
+    #[error("runs of this host live in memory, where nothing is kept; build it on a journal")]
+    NoJournal,
     /// The journal was opened to be looked at.
     #[error("the journal was opened for reading only")]
     ReadOnly,

@@ -4,7 +4,7 @@ use crate::engine::{Engine, Inner};
 use crate::error::EngineError;
 use crate::journal::Document;
 use jackfield_core::journal::{Change, Store, StoredWorkflow};
-use jackfield_core::plan::SharedPlan;
+use jackfield_core::plan::{Plan, SharedPlan};
 use jackfield_core::time::Timestamp;
 use parking_lot::RwLock;
 use semver::{Version, VersionReq};
@@ -81,21 +81,31 @@ impl WorkflowRegistry {
         Ok(Self { workflows: RwLock::new(workflows), compile })
     }
 
+    /// Whether it would be new.
+    fn can_register(
+        workflows: &BTreeMap<Name, Arc<Known>>,
+        document: &str,
+        name: &Name,
+    ) -> Result<bool, EngineError> {
+        match workflows.get(name) {
+            Some(known) if *known.document != *document => {
+                let (id, version) = (name.0.to_string(), name.1.to_string());
+                Err(EngineError::WorkflowConflict { id, version })
+            }
+            known => Ok(known.is_none()),
+        }
+    }
+
     /// Whether it is new.
     fn register(&self, document: &Arc<str>, plan: SharedPlan, now: Timestamp) -> Result<bool, EngineError> {
-        let (id, version): (Arc<str>, _) = (Arc::from(&*plan.id), plan.version.clone());
+        let name: Name = (Arc::from(&*plan.id), plan.version.clone());
         let mut workflows = self.workflows.write();
-        match workflows.get(&(id.clone(), version.clone())) {
-            Some(known) if *known.document != **document => {
-                Err(EngineError::WorkflowConflict { id: id.to_string(), version: version.to_string() })
-            }
-            Some(_) => Ok(false),
-            None => {
-                let known = Known { document: document.clone(), registered_at: now, plan: plan.into() };
-                workflows.insert((id, version), Arc::new(known));
-                Ok(true)
-            }
+        let is_new = Self::can_register(&workflows, document, &name)?;
+        if is_new {
+            let known = Known { document: document.clone(), registered_at: now, plan: plan.into() };
+            workflows.insert(name, Arc::new(known));
         }
+        Ok(is_new)
     }
 
     fn unregister(&self, id: &str, version: Option<&Version>) -> Result<(), EngineError> {
@@ -190,6 +200,15 @@ impl Engine {
         ];
         journal.wait(journal.submit(&mut changes, None));
         Ok(true)
+    }
+
+    /// Whether [`Engine::register`] would make a new version known.
+    ///
+    /// # Errors
+    /// As [`Engine::register`].
+    pub fn can_register(&self, document: &str, plan: &Plan) -> Result<bool, EngineError> {
+        let name: Name = (Arc::from(&*plan.id), plan.version.clone());
+        WorkflowRegistry::can_register(&self.inner.workflows.workflows.read(), document, &name)
     }
 
     /// Forgets a version of a workflow, or all versions if none is named. Runs under way are not touched.

@@ -1,20 +1,20 @@
 //! What one version of a workflow changes of another, for people who are about to register it.
 
 use jackfield_core::model::{self, Dialect};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// One difference between two documents.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DocumentChange {
     /// Where: names of fields, and ids of steps in their place, such as `steps.load.parameters.path`.
     pub path: String,
     /// What stood there; absent if it is new.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
     /// What stands there now; absent if it is gone.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
 }
 

@@ -48,7 +48,9 @@ impl Error {
         Self::Setup(message.into())
     }
 
-    pub(crate) fn invalid_document(name: &str, source: Box<str>, diagnostics: Vec<Diagnostic>) -> Self {
+    /// A document called `name` with this text that cannot run, and why.
+    #[must_use]
+    pub fn invalid_document(name: &str, source: Box<str>, diagnostics: Vec<Diagnostic>) -> Self {
         Self::Invalid(Box::new(Invalid { name: name.to_owned(), source, diagnostics }))
     }
 

@@ -17,6 +17,7 @@ use jackfield_core::journal::{Page, RunQuery};
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::Methods;
 use jackfield_core::run::CancelMode;
+use jackfield_core::time::Timestamp;
 use jackfield_engine::{Document, Engine, JournalStats, RunFilter, RunSummary, StartRequest, WorkflowEntry};
 use jackfield_loader::manifest::Manifest;
 use jackfield_loader::{ExitNote, PluginVersion, Registry, UncleanExit};
@@ -78,6 +79,14 @@ impl Host {
         self.check("workflow", json.into(), Dialect::Json)
     }
 
+    /// Checks a workflow given as text, which errors call `name`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with everything that is wrong with it.
+    pub fn parse_as(&self, name: &str, text: &str, dialect: Dialect) -> Result<Workflow, Error> {
+        self.check(name, text.into(), dialect)
+    }
+
     /// Checks a workflow written in code.
     ///
     /// # Errors
@@ -112,6 +121,14 @@ impl Host {
     /// If another document stands under its id and version.
     pub fn register(&self, workflow: &Workflow) -> Result<bool, Error> {
         Ok(self.inner.engine.register(workflow.source(), workflow.shared_plan())?)
+    }
+
+    /// Whether [`Host::register`] would make a new version known; nothing is registered by this.
+    ///
+    /// # Errors
+    /// As [`Host::register`].
+    pub fn can_register(&self, workflow: &Workflow) -> Result<bool, Error> {
+        Ok(self.inner.engine.can_register(workflow.source(), workflow.plan())?)
     }
 
     /// What `workflow` changes of the registered version that it would follow: the newest that is not newer than itself, or else
@@ -284,6 +301,14 @@ impl Host {
     /// If there is no such run, or it goes on.
     pub fn delete(&self, run_id: &str) -> Result<(), Error> {
         Ok(self.inner.engine.delete(run_id)?)
+    }
+
+    /// Forgets runs in the journal that ended before `before`, for good; how many.
+    ///
+    /// # Errors
+    /// If runs live in memory, or the journal cannot be written.
+    pub fn prune(&self, before: Timestamp) -> Result<u64, Error> {
+        Ok(self.inner.engine.prune(before)?)
     }
 
     /// Forgets a run that has ended.

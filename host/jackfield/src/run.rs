@@ -147,6 +147,12 @@ impl Run {
         Records::new(self.handle.clone())
     }
 
+    /// The records from number `from_seq` on, at least one, without blocking the thread; empty once the run has ended without
+    /// more. Cancel safe.
+    pub async fn next_records(&self, from_seq: u64) -> Vec<Event> {
+        self.handle.next_events(from_seq).await
+    }
+
     /// The records from number `from_seq` on. Blocks until there is one, at most for `timeout`; empty if there is
     /// none by then, or the run has ended.
     #[must_use]

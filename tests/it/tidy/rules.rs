@@ -16,7 +16,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("jackfield", &["jackfield-core", "jackfield-engine", "jackfield-loader", "jackfield-store-sqlite"]),
     ("jackfield-worker", &["jackfield-loader", "jackfield-plugin-api"]),
     ("jackfield-check", &["jackfield-loader", "jackfield-plugin-api", "jackfield-worker"]),
-    ("jackfield-cli", &["jackfield", "jackfield-check", "jackfield-worker"]),
+    ("jackfield-server", &["jackfield"]),
+    ("jackfield-cli", &["jackfield", "jackfield-check", "jackfield-server", "jackfield-worker"]),
     ("jackfield-file-access", &["jackfield-plugin-api"]),
     ("jackfield-tests", &["jackfield"]),
 ];

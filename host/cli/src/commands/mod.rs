@@ -14,7 +14,9 @@ mod plugin_trust;
 mod run;
 mod runs;
 mod schema;
+mod serve;
 mod validate;
+mod workflow;
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
@@ -33,6 +35,8 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         Command::Graph(args) => graph::run(&args, printer),
         Command::Fmt(args) => fmt::run(&args, printer),
         Command::Runs(command) => runs::run(command, settings()?, printer),
+        Command::Workflow(command) => workflow::run(command, settings()?, printer),
+        Command::Serve => serve::run(settings()?, printer),
         Command::Db(command) => db::run(command, &settings()?, printer),
         Command::Bench(args) => bench::run(&args, settings()?, printer),
         Command::Plugin(command) => plugin::run(command, settings()?, printer),

@@ -1,5 +1,6 @@
 //! `jackfield plugin`
 
+use crate::access::RunAt;
 use crate::args::{AuthorCommand, PluginCommand};
 use crate::commands::{plugin_check, plugin_docs, plugin_new, plugin_store, plugin_trust};
 use crate::exit::Exit;
@@ -140,7 +141,7 @@ fn call(method: &str, params: &str, settings: Settings, printer: &Printer) -> Re
     let interrupt = Interrupt::watch(printer)?;
     let run = host.start_call(plugin, method, params).map_err(plain)?;
     interrupt.attach(&host, &run);
-    follow(&run, Shown::Bars, &voices, printer);
+    follow(&RunAt::Here(run.clone()), Shown::Bars, &voices, printer)?;
     let report = run.report(0);
     if let Some(error) = &report.error {
         if printer.is_json() {

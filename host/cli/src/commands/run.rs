@@ -1,5 +1,6 @@
 //! `jackfield run`
 
+use crate::access::{Keeper, RunAt};
 use crate::args::RunArgs;
 use crate::exit::Exit;
 use crate::input::run_input;
@@ -9,61 +10,110 @@ use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::show::{diagnostics, failure};
 use anyhow::Result;
-use jackfield::{Engine, Host, Run, RunOptions, RunStatus, Workflow};
+use jackfield::{Dialect, Engine, Host, RunOptions, RunStatus, Workflow};
+use jackfield_server::wire::{Document, StartRun};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) fn run(args: RunArgs, settings: Settings, printer: &Printer) -> Result<Exit> {
     let input = run_input(args.input.as_deref(), &args.set)?;
     let voices = Voices::new(printer, !settings.logs_methods());
-    let engine = if args.durable && !args.dry_run { Engine::durable() } else { Engine::memory() };
-    let host = settings.host_on(Some(Arc::new(voices.clone())), engine)?;
-    let workflow = host.load(&args.file)?;
-    for warning in workflow.warnings() {
-        let file = args.file.display().to_string();
-        let text = diagnostics::render(&file, workflow.source(), warning, printer);
-        if !printer.is_quiet() {
-            printer.to_stderr(text.as_bytes());
-        }
+    if args.durable && !args.dry_run {
+        return run_kept(&args, input, settings, &voices, printer);
     }
+    let host = settings.host_on(Some(Arc::new(voices.clone())), Engine::memory())?;
+    let workflow = host.load(&args.file)?;
+    show_warnings(&args.file, &workflow, printer);
     if args.dry_run {
         return dry_run(&workflow, printer);
-    }
-    if args.durable {
-        let run = host.start_with(&workflow, input, options(&args).attach())?;
-        printer.note(&format!("run {} is kept in the journal", run.id()));
-        return follow_to_end(&host, &run, args.steps_max, &voices, printer);
     }
     let interrupt = Interrupt::watch(printer)?;
     let run = host.start_with(&workflow, input, options(&args))?;
     interrupt.attach(&host, &run);
-    follow(&run, Shown::Everything, &voices, printer);
+    let run = RunAt::Here(run);
+    follow(&run, Shown::Everything, &voices, printer)?;
     let exit = finish(&run, args.steps_max, &voices, printer);
     leave(&host, &interrupt);
     if interrupt.happened() { exit.map(|_| Exit::Interrupted) } else { exit }
 }
 
-/// Shows a run that is kept until it has ended, and what it came to. A signal puts it away, to go on another time.
+fn show_warnings(file: &Path, workflow: &Workflow, printer: &Printer) {
+    for warning in workflow.warnings() {
+        let text = diagnostics::render(&file.display().to_string(), workflow.source(), warning, printer);
+        if !printer.is_quiet() {
+            printer.to_stderr(text.as_bytes());
+        }
+    }
+}
+
+/// Runs a file in the journal: in this process, or in the one that owns it already.
+fn run_kept(
+    args: &RunArgs,
+    input: Value,
+    settings: Settings,
+    voices: &Voices,
+    printer: &Printer,
+) -> Result<Exit> {
+    let (source, dialect) = jackfield::read(&args.file)?;
+    let document = Document {
+        document: source.into(),
+        name: Some(args.file.display().to_string()),
+        jsonc: dialect == Dialect::Jsonc,
+        dry_run: false,
+    };
+    let keeper = Keeper::owner(settings, Some(Arc::new(voices.clone())))?;
+    if let Keeper::Here { host, .. } = &keeper {
+        show_warnings(
+            &args.file,
+            &host.parse_as(&args.file.display().to_string(), &document.document, dialect)?,
+            printer,
+        );
+    }
+    let request = StartRun {
+        document: Some(document),
+        version: None,
+        input: input.into(),
+        run_id: args.run_id.clone(),
+        attach: true,
+        until: args.until.clone(),
+        traceparent: args.traceparent.clone(),
+    };
+    let run_id = keeper.start("", request)?.id().to_owned();
+    printer.note(&format!("run {run_id} is kept in the journal"));
+    follow_to_end(keeper, &run_id, args.steps_max, voices, printer)
+}
+
+/// Shows a run that is kept until it has ended, and what it came to. A signal puts it away, to go on another time, or leaves
+/// it to the process that works on it.
 pub(super) fn follow_to_end(
-    host: &Host,
-    run: &Run,
+    keeper: Keeper,
+    run_id: &str,
     steps_max: usize,
     voices: &Voices,
     printer: &Printer,
 ) -> Result<Exit> {
     let interrupt = Interrupt::watch(printer)?;
-    let (putting_away, id, noted) = (host.clone(), run.id().to_owned(), printer.clone());
-    interrupt.on_signal(move || {
-        noted.note(&format!("putting run {id} away; `jackfield runs wait {id}` goes on with it"));
-        putting_away.shutdown();
+    let (id, noted) = (run_id.to_owned(), printer.clone());
+    let here = match &keeper {
+        Keeper::Here { host, .. } => Some(host.clone()),
+        Keeper::There(_) => None,
+    };
+    interrupt.on_signal(move || match here {
+        Some(host) => {
+            noted.note(&format!("putting run {id} away; `jackfield runs wait {id}` goes on with it"));
+            host.shutdown();
+        }
+        None => noted.note(&format!("run {id} goes on; `jackfield runs wait {id}` looks at it again")),
     });
-    let is_over = follow_while(run, Shown::Everything, voices, printer, || !interrupt.happened());
-    if !is_over {
-        host.shutdown();
-        return Ok(Exit::Interrupted);
-    }
-    let exit = finish(run, steps_max, voices, printer);
-    host.shutdown();
+    let exit = {
+        let run = keeper.run(run_id)?;
+        match follow_while(&run, Shown::Everything, voices, printer, || !interrupt.happened())? {
+            true => finish(&run, steps_max, voices, printer),
+            false => Ok(Exit::Interrupted),
+        }
+    };
+    keeper.leave();
     exit
 }
 
@@ -82,8 +132,8 @@ fn options(args: &RunArgs) -> RunOptions {
 }
 
 /// Prints the result of a run that has ended.
-fn finish(run: &Run, steps_max: usize, voices: &Voices, printer: &Printer) -> Result<Exit> {
-    let report = run.report(if printer.is_json() { steps_max } else { 0 });
+fn finish(run: &RunAt<'_>, steps_max: usize, voices: &Voices, printer: &Printer) -> Result<Exit> {
+    let report = run.report(if printer.is_json() { steps_max } else { 0 })?;
     if printer.is_json() {
         printer.result_json(&report)?;
     } else if report.status == RunStatus::Completed {

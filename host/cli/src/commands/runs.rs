@@ -1,5 +1,6 @@
 //! `jackfield runs`: runs that are kept in the journal.
 
+use crate::access::{Keeper, RunAt, list_runs};
 use crate::args::{ListArgs, RunsCommand};
 use crate::commands::run::follow_to_end;
 use crate::exit::Exit;
@@ -9,8 +10,8 @@ use crate::printer::{Printer, Tone};
 use crate::settings::Settings;
 use crate::show::time::human;
 use anyhow::{Result, anyhow, bail};
-use jackfield::{CancelMode, Engine, Host, Journal, Listing, Run, RunNo, RunQuery, RunStatus, Timestamp};
-use serde_json::{Value, json};
+use jackfield::{CancelMode, RunNo, RunQuery, RunStatus, Timestamp};
+use serde_json::json;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a graceful cancellation is waited for before others are told that it goes on.
@@ -18,7 +19,7 @@ const CANCEL_PATIENCE: Duration = Duration::from_secs(600);
 
 pub(crate) fn run(command: RunsCommand, settings: Settings, printer: &Printer) -> Result<Exit> {
     match command {
-        RunsCommand::List(args) => list(&args, &settings, printer),
+        RunsCommand::List(args) => list(&args, settings, printer),
         RunsCommand::Show { run_id, steps_max } => show(&run_id, steps_max, settings, printer),
         RunsCommand::History { run_id, from } => history(&run_id, from, settings, printer),
         RunsCommand::Wait { run_id, timeout, steps_max } => {
@@ -28,21 +29,21 @@ pub(crate) fn run(command: RunsCommand, settings: Settings, printer: &Printer) -
         RunsCommand::Pause { run_id, reason } => {
             change(&run_id, "paused", settings, printer, |run| run.pause(&reason))
         }
-        RunsCommand::Resume { run_id } => change(&run_id, "resumed", settings, printer, Run::resume),
+        RunsCommand::Resume { run_id } => change(&run_id, "resumed", settings, printer, |run| run.resume()),
         RunsCommand::Signal { run_id, event, data } => {
             let data = json_argument("--data", &data)?;
-            change(&run_id, "signalled", settings, printer, |run| run.signal(&event, data))
+            change(&run_id, "signalled", settings, printer, |run| run.signal(&event, data.into()))
         }
         RunsCommand::Send { run_id, queue, data } => {
             let data = json_argument("--data", &data)?;
-            change(&run_id, "sent to", settings, printer, |run| run.send(&queue, data))
+            change(&run_id, "sent to", settings, printer, |run| run.send(&queue, data.into()))
         }
         RunsCommand::Delete { run_ids } => delete(&run_ids, settings, printer),
-        RunsCommand::Prune { older_than } => prune(&older_than, &settings, printer),
+        RunsCommand::Prune { older_than } => prune(&older_than, settings, printer),
     }
 }
 
-fn list(args: &ListArgs, settings: &Settings, printer: &Printer) -> Result<Exit> {
+fn list(args: &ListArgs, settings: Settings, printer: &Printer) -> Result<Exit> {
     let since = args.since.as_deref().map(|text| {
         Timestamp::from_rfc3339(text)
             .ok_or_else(|| anyhow!("--since: `{text}` is no point in time, such as 2026-01-31T08:00:00Z"))
@@ -55,58 +56,30 @@ fn list(args: &ListArgs, settings: &Settings, printer: &Printer) -> Result<Exit>
         before: args.cursor.map(RunNo),
         limit: usize::from(args.limit),
     };
-    let page = Journal::open_reader(&settings.journal()?)?.query(&query)?;
+    let page = list_runs(&settings, &query)?;
     if printer.is_json() {
-        let runs: Vec<Value> = page.runs.iter().map(line_json).collect();
-        printer.result_json(&json!({ "runs": runs, "next": page.next.map(|next| next.0.to_string()) }))?;
+        printer.result_json(&page)?;
         return Ok(Exit::Success);
     }
     let width = page.runs.iter().map(|run| run.run_id.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for run in &page.runs {
-        let status = printer.paint_result(tone(run.standing.status), &format!("{:9}", run.standing.status));
-        let took = run.standing.ended_at.map(|end| human(end.since(run.started_at))).unwrap_or_default();
-        let reason = run.standing.reason.as_deref().unwrap_or_default();
+        let status = printer.paint_result(tone(run.status), &format!("{:9}", run.status));
+        let took = run.duration_ms.and_then(|millis| Duration::try_from_secs_f64(millis / 1e3).ok());
+        let took = took.map(human).unwrap_or_default();
+        let reason = run.reason.as_deref().unwrap_or_default();
         let line = format!(
             "{:width$}  {status}  {}  {took:>9}  {} {}  {reason}",
-            run.run_id,
-            run.started_at.to_rfc3339(),
-            run.workflow,
-            run.version
+            run.run_id, run.started_at, run.workflow, run.version
         );
         text.push_str(line.trim_end());
         text.push('\n');
     }
     printer.result(&text)?;
     if let Some(next) = page.next {
-        printer.note(&format!("there are more: --cursor {}", next.0));
+        printer.note(&format!("there are more: --cursor {next}"));
     }
     Ok(Exit::Success)
-}
-
-fn line_json(run: &Listing) -> Value {
-    let Listing { run_id, workflow, version, started_at, standing, .. } = run;
-    let mut line = json!({
-        "run_id": run_id,
-        "workflow": workflow,
-        "version": version,
-        "status": standing.status,
-        "started_at": started_at.to_rfc3339(),
-    });
-    if let Some(end) = standing.ended_at {
-        line["ended_at"] = end.to_rfc3339().into();
-        line["duration_ms"] = (end.since(*started_at).as_secs_f64() * 1e3).into();
-    }
-    if let Some(due) = standing.due_at {
-        line["due_at"] = due.to_rfc3339().into();
-    }
-    if let Some(reason) = &standing.reason {
-        line["reason"] = reason.as_str().into();
-    }
-    if let Some(status) = &standing.custom_status {
-        line["custom_status"] = serde_json::from_str(status).unwrap_or(Value::Null);
-    }
-    line
 }
 
 fn tone(status: RunStatus) -> Tone {
@@ -119,14 +92,9 @@ fn tone(status: RunStatus) -> Tone {
     }
 }
 
-/// A host that shows what was written last, whoever works on it.
-fn reader(settings: Settings) -> Result<Host> {
-    settings.journal()?;
-    settings.host_on(None, Engine::reader())
-}
-
 fn show(run_id: &str, steps_max: usize, settings: Settings, printer: &Printer) -> Result<Exit> {
-    let report = reader(settings)?.get(run_id)?.report(steps_max);
+    let keeper = Keeper::reader(settings)?;
+    let report = keeper.run(run_id)?.report(steps_max)?;
     if printer.is_json() {
         printer.result_json(&report)?;
         return Ok(Exit::Success);
@@ -164,10 +132,11 @@ fn show(run_id: &str, steps_max: usize, settings: Settings, printer: &Printer) -
 }
 
 fn history(run_id: &str, from: u64, settings: Settings, printer: &Printer) -> Result<Exit> {
-    let run = reader(settings)?.get(run_id)?;
+    let keeper = Keeper::reader(settings)?;
+    let run = keeper.run(run_id)?;
     let mut next = from;
     loop {
-        let records = run.wait_records(next, Duration::ZERO);
+        let (records, _) = run.records(next, Duration::ZERO)?;
         let Some(last) = records.last() else { return Ok(Exit::Success) };
         next = last.seq + 1;
         let mut text = String::new();
@@ -193,36 +162,40 @@ fn wait(
     let limit = timeout.map(Duration::try_from_secs_f64).transpose();
     let limit = limit.map_err(|_| anyhow!("--timeout takes a number of seconds"))?;
     let voices = Voices::new(printer, !settings.logs_methods());
-    settings.journal()?;
-    let host = settings.host_on(Some(std::sync::Arc::new(voices.clone())), Engine::durable())?;
-    let run = host.get(run_id)?;
-    if let Some(limit) = limit
-        && run.wait(Some(limit)).is_none()
-    {
-        host.shutdown();
-        bail!("run `{run_id}` has not ended after {}", human(limit));
+    let keeper = Keeper::existing_owner(settings, Some(std::sync::Arc::new(voices.clone())))?;
+    if let Some(limit) = limit {
+        let has_ended = keeper.run(run_id).and_then(|run| run.wait(limit));
+        if !matches!(has_ended, Ok(true)) {
+            keeper.leave();
+            has_ended?;
+            bail!("run `{run_id}` has not ended after {}", human(limit));
+        }
     }
-    follow_to_end(&host, &run, steps_max, &voices, printer)
+    follow_to_end(keeper, run_id, steps_max, &voices, printer)
 }
 
 fn cancel(run_id: &str, reason: &str, kill: bool, settings: Settings, printer: &Printer) -> Result<Exit> {
-    settings.journal()?;
-    let host = settings.host_on(None, Engine::durable())?;
-    let run = host.get(run_id)?;
-    let status = run.status();
-    if status.is_terminal() {
-        host.shutdown();
-        bail!("run `{run_id}` has ended already and is {status}");
-    }
-    run.cancel(if kill { CancelMode::Kill } else { CancelMode::Graceful }, reason);
-    let ended = run.wait(Some(CANCEL_PATIENCE));
-    host.shutdown();
-    match ended {
-        Some(outcome) => printer.note(&format!("run {run_id} is {}", outcome.status)),
+    let keeper = Keeper::existing_owner(settings, None)?;
+    let cancelled = cancel_and_wait(&keeper, run_id, reason, kill);
+    keeper.leave();
+    match cancelled? {
+        Some(status) => printer.note(&format!("run {run_id} is {status}")),
         None => printer
             .note(&format!("run {run_id} is still cleaning up; `jackfield runs wait {run_id}` goes on")),
     }
     Ok(Exit::Success)
+}
+
+/// How the run ended, if it did in time.
+fn cancel_and_wait(keeper: &Keeper, run_id: &str, reason: &str, kill: bool) -> Result<Option<RunStatus>> {
+    let run = keeper.run(run_id)?;
+    let status = run.status()?;
+    if status.is_terminal() {
+        bail!("run `{run_id}` has ended already and is {status}");
+    }
+    run.cancel(if kill { CancelMode::Kill } else { CancelMode::Graceful }, reason)?;
+    let has_ended = run.wait(CANCEL_PATIENCE)?;
+    if has_ended { run.status().map(Some) } else { Ok(None) }
 }
 
 /// Does something with a run that is written down before this returns. The run goes on whenever a process works on it.
@@ -231,34 +204,34 @@ fn change(
     done: &str,
     settings: Settings,
     printer: &Printer,
-    act: impl FnOnce(&Run) -> Result<(), jackfield::Error>,
+    act: impl FnOnce(&RunAt<'_>) -> Result<()>,
 ) -> Result<Exit> {
-    settings.journal()?;
-    let host = settings.host_on(None, Engine::durable())?;
-    let acted = host.get(run_id).and_then(|run| act(&run).map(|()| run.status()));
-    host.shutdown();
-    let status = acted?;
-    printer.note(&format!(
-        "run {run_id} was {done} and is {status}; `jackfield runs wait {run_id}` goes on with it"
-    ));
+    let keeper = Keeper::existing_owner(settings, None)?;
+    let acted = keeper.run(run_id).and_then(|run| act(&run).and_then(|()| run.status()));
+    let is_served = matches!(keeper, Keeper::There(_));
+    keeper.leave();
+    let (status, then) = (acted?, if is_served { "looks at it" } else { "goes on with it" });
+    printer.note(&format!("run {run_id} was {done} and is {status}; `jackfield runs wait {run_id}` {then}"));
     Ok(Exit::Success)
 }
 
 fn delete(run_ids: &[String], settings: Settings, printer: &Printer) -> Result<Exit> {
-    settings.journal()?;
-    let host = settings.host_on(None, Engine::durable())?;
-    let deleted: Result<Vec<()>, _> = run_ids.iter().map(|run_id| host.delete(run_id)).collect();
-    host.shutdown();
+    let keeper = Keeper::existing_owner(settings, None)?;
+    let deleted: Result<Vec<()>> = run_ids.iter().map(|run_id| keeper.delete(run_id)).collect();
+    keeper.leave();
     deleted?;
     printer.note(&format!("deleted {}", run_ids.len()));
     Ok(Exit::Success)
 }
 
-fn prune(older_than: &str, settings: &Settings, printer: &Printer) -> Result<Exit> {
+fn prune(older_than: &str, settings: Settings, printer: &Printer) -> Result<Exit> {
     let age = length_of_time(older_than)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let before = Timestamp::default().after(now.saturating_sub(age));
-    let count = Journal::open(&settings.journal()?)?.prune(before)?;
+    let keeper = Keeper::existing_owner(settings, None)?;
+    let pruned = keeper.prune(before);
+    keeper.leave();
+    let count = pruned?;
     if printer.is_json() {
         printer.result_json(&json!({ "deleted": count }))?;
     } else {

@@ -8,9 +8,10 @@ mod voices;
 pub(crate) use lines::line;
 pub(crate) use voices::Voices;
 
+use crate::access::RunAt;
 use crate::printer::Printer;
+use anyhow::Result;
 use bars::Bars;
-use jackfield::Run;
 use std::time::Duration;
 
 /// How often bars are brought up to date.
@@ -26,33 +27,45 @@ pub(crate) enum Shown {
 }
 
 /// Shows the run until it has ended.
-pub(crate) fn follow(run: &Run, shown: Shown, voices: &Voices, printer: &Printer) {
-    follow_while(run, shown, voices, printer, || true);
+pub(crate) fn follow(run: &RunAt<'_>, shown: Shown, voices: &Voices, printer: &Printer) -> Result<()> {
+    follow_while(run, shown, voices, printer, || true).map(drop)
 }
 
 /// Shows the run until it has ended or `wants_more` says no. Whether it has ended.
 pub(crate) fn follow_while(
-    run: &Run,
+    run: &RunAt<'_>,
     shown: Shown,
     voices: &Voices,
     printer: &Printer,
     wants_more: impl Fn() -> bool,
-) -> bool {
+) -> Result<bool> {
     if printer.is_quiet() {
-        while run.wait(Some(TICK)).is_none() {
+        while !run.wait(TICK)? {
             if !wants_more() {
-                return false;
+                return Ok(false);
             }
         }
-        return true;
+        return Ok(true);
     }
-    let mut has_ended = true;
     let mut bars = printer.is_live().then(|| Bars::new(printer));
+    let has_ended = follow_records(run, shown, voices, printer, &mut bars, wants_more);
+    if let Some(bars) = bars {
+        bars.clear();
+    }
+    has_ended
+}
+
+fn follow_records(
+    run: &RunAt<'_>,
+    shown: Shown,
+    voices: &Voices,
+    printer: &Printer,
+    bars: &mut Option<Bars>,
+    wants_more: impl Fn() -> bool,
+) -> Result<bool> {
     let mut next_seq = 0;
     loop {
-        // looked at before the records, so that none of an ended run are missed
-        let ended = run.status().is_terminal();
-        let records = run.wait_records(next_seq, TICK);
+        let (records, ended) = run.records(next_seq, TICK)?;
         for record in &records {
             next_seq = record.seq + 1;
             let line = (shown == Shown::Everything).then(|| lines::line(record, printer));
@@ -61,18 +74,13 @@ pub(crate) fn follow_while(
             }
         }
         if ended && records.is_empty() {
-            break;
+            return Ok(true);
         }
         if !wants_more() {
-            has_ended = false;
-            break;
+            return Ok(false);
         }
-        if let Some(bars) = &mut bars {
-            bars.update(&run.report(0), voices);
+        if let Some(bars) = bars {
+            bars.update(&run.report(0)?, voices);
         }
     }
-    if let Some(bars) = bars {
-        bars.clear();
-    }
-    has_ended
 }

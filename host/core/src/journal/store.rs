@@ -226,6 +226,12 @@ impl StoreError {
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Full(_))
     }
+
+    /// Whether another process owns it.
+    #[must_use]
+    pub const fn is_in_use(&self) -> bool {
+        matches!(self, Self::InUse { .. })
+    }
 }
 
 /// Keeps runs. Writing is done by one thread at a time, reading by any.

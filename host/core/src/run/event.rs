@@ -3,43 +3,43 @@
 use super::RunState;
 use super::record::{Detail, Record, RecordKind};
 use crate::failure::Failure;
-use crate::payload::Payload;
+use crate::payload::{Payload, present};
 use crate::ports::LogLevel;
 use crate::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What an event says; the same words as in the history.
 pub type EventKind = RecordKind;
 
 /// One event.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// Position in the run's history, from 0.
     pub seq: u64,
     /// When, RFC 3339.
     pub at: String,
     /// Path of the step; absent for the run itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Arc<str>>,
     /// What.
     pub event: EventKind,
     /// Attempts made so far; 0 where there was none.
     pub attempt: u32,
     /// How long what ended had taken, in milliseconds; absent where nothing ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<f64>,
     /// Output, result, input or status.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Payload>,
     /// What failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
     /// Why, or the text of a log line.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<Box<str>>,
     /// Severity of a log line.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<LogLevel>,
 }
 

@@ -6,14 +6,14 @@ use super::record::{Detail, InstanceIx, Record, RecordKind};
 use super::status::{RunStatus, StepStatus};
 use super::{RunState, state};
 use crate::failure::{Failure, kind};
-use crate::payload::Payload;
+use crate::payload::{Payload, present};
 use crate::plan::StepIx;
 use crate::time::Timestamp;
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a run that has not ended yet is stopping for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stopping {
     /// It was cancelled.
@@ -23,7 +23,7 @@ pub enum Stopping {
 }
 
 /// The result document of a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunReport {
     /// Id of the run.
     pub run_id: String,
@@ -34,7 +34,7 @@ pub struct RunReport {
     /// Where the run stands.
     pub status: RunStatus,
     /// Why clean-up is under way, if it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<Stopping>,
     /// Share of the known steps that have settled, 0 to 1; 1 once the run has ended.
     pub progress: f64,
@@ -45,12 +45,12 @@ pub struct RunReport {
     /// Steps known so far: those of every body that has come to life.
     pub total_steps: u64,
     /// Custom status set by steps.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub custom_status: Option<Payload>,
     /// Output; `null` unless completed.
     pub output: Payload,
     /// Why the run failed or was cancelled.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
     /// When the run started, RFC 3339.
     pub started_at: String,
@@ -59,31 +59,31 @@ pub struct RunReport {
     /// Steps by path, in the order of their bodies and lists.
     pub steps: IndexMap<String, StepReport>,
     /// Steps left out because there are more than asked for.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub steps_omitted: u64,
 }
 
 /// One step in the result document.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StepReport {
     /// Where it stands.
     pub status: StepStatus,
     /// Attempts made.
     pub attempts: u32,
     /// When its first attempt started, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<String>,
     /// From the start of the first attempt to the end of the last, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<f64>,
     /// Its output, if it completed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub output: Option<Payload>,
     /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
     /// Why it was skipped.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 

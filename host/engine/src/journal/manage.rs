@@ -6,6 +6,7 @@ use crate::error::EngineError;
 use crate::run::RunCell;
 use jackfield_core::journal::{Change, Listing, Page, RunNo, RunQuery, Standing};
 use jackfield_core::run::RunStatus;
+use jackfield_core::time::Timestamp;
 use std::sync::Arc;
 
 /// Lines of a page at most.
@@ -74,17 +75,41 @@ impl Engine {
     /// # Errors
     /// [`EngineError::RunNotFound`], or [`EngineError::RunOpen`] if it has not ended.
     pub fn delete(&self, run_id: &str) -> Result<(), EngineError> {
+        self.inner.check_writable()?;
         let run = self.get(run_id)?;
         self.forget(run_id)?;
         let no = run.run.shared.lock().log.as_ref().map(|log| log.no);
         if let (Some(journal), Some(no)) = (&self.inner.journal, no) {
-            if journal.is_reader {
-                return Err(EngineError::ReadOnly);
-            }
             let position = journal.submit(&mut vec![Change::Delete(no)], None);
             journal.wait(position);
         }
         Ok(())
+    }
+
+    /// Forgets the runs that ended before `before`, in memory and in the journal, for good; how many.
+    ///
+    /// # Errors
+    /// [`EngineError::NoJournal`] if runs live in memory; if the journal cannot be read.
+    pub fn prune(&self, before: Timestamp) -> Result<u64, EngineError> {
+        let journal = self.inner.journal.as_ref().ok_or(EngineError::NoJournal)?;
+        self.inner.check_writable()?;
+        journal.settle()?;
+        let statuses = RunStatus::ALL.into_iter().filter(|status| status.is_terminal()).collect();
+        let mut query = RunQuery { statuses, limit: PAGE_MAX, ..RunQuery::default() };
+        let mut count = 0;
+        loop {
+            let page = journal.store.list(&query)?;
+            let old = |line: &&Listing| line.standing.ended_at.is_some_and(|ended_at| ended_at < before);
+            let mut deleted: Vec<_> =
+                page.runs.iter().filter(old).map(|line| Change::Delete(line.no)).collect();
+            count += deleted.len() as u64;
+            page.runs.iter().filter(old).for_each(|line| self.inner.drop_ended(&line.run_id));
+            journal.wait(journal.submit(&mut deleted, None));
+            query.before = page.next;
+            if page.next.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
     /// Where a run stands that is in memory.

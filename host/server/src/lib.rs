@@ -1,0 +1,51 @@
+//! The HTTP API of a Jackfield host.
+//!
+//! One router answers whoever asks. Every process that owns a journal listens on a [`Socket`] in its directory for data, so
+//! that commands reach its runs; who may open the socket may do everything, so only its owner may.
+
+mod answer;
+mod problem;
+mod runs;
+mod socket;
+mod stream;
+pub mod wire;
+mod workflows;
+
+pub use problem::{Problem, ProblemKind};
+pub use runs::start_in;
+pub use socket::{Socket, SocketAddress};
+pub use workflows::{find as find_workflow, register_in};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use jackfield::{DOCUMENT_BYTES_MAX, Host};
+
+/// All that can be asked of `host`, under `/api/v1`, and `/healthz`.
+pub fn router(host: Host) -> Router {
+    let runs = Router::new()
+        .route("/runs", get(runs::list).post(runs::start))
+        .route("/runs/prune", post(runs::prune))
+        .route("/runs/{id}", get(runs::show).delete(runs::delete))
+        .route("/runs/{id}/history", get(runs::history))
+        .route("/runs/{id}/stream", get(stream::stream))
+        .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/runs/{id}/pause", post(runs::pause))
+        .route("/runs/{id}/resume", post(runs::resume))
+        .route("/runs/{id}/signal", post(runs::signal))
+        .route("/runs/{id}/send", post(runs::send));
+    let workflows = Router::new()
+        .route("/workflows", get(workflows::list).post(workflows::register))
+        .route("/workflows/validate", post(workflows::validate))
+        .route("/workflows/{id}", get(workflows::show).delete(workflows::remove))
+        .route("/workflows/{id}/runs", post(workflows::start));
+    let api = runs.merge(workflows).route("/stats", get(answer::stats)).fallback(problem::nothing_here);
+    let body_max = usize::try_from(DOCUMENT_BYTES_MAX).unwrap_or(usize::MAX);
+    Router::new()
+        .nest("/api/v1", api)
+        .route("/healthz", get(answer::healthz))
+        .fallback(problem::nothing_here)
+        .method_not_allowed_fallback(problem::not_this_way)
+        .layer(DefaultBodyLimit::max(body_max))
+        .with_state(host)
+}

@@ -1,0 +1,280 @@
+//! `/runs`
+
+use crate::answer::{answer, blocking, body, length};
+use crate::problem::Problem;
+use crate::wire::{Letter, Prune, Pruned, Records, RunLine, RunLines, StartRun, Stop};
+use crate::workflows::check;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, RawQuery, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jackfield::{CancelMode, Host, Run, RunNo, RunOptions, RunQuery, RunReport, RunStatus, Timestamp};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Steps in a result document where the request does not say.
+const STEPS_MAX: usize = 10_000;
+/// Lines of a page where the request does not say.
+const LIMIT: usize = 50;
+
+/// A query that was understood, or why it was not.
+pub(crate) type Asked<T> = Result<Query<T>, QueryRejection>;
+
+pub(crate) fn asked<T>(query: Asked<T>) -> Result<T, Problem> {
+    query.map(|Query(query)| query).map_err(|rejected| Problem::bad_request(rejected.body_text()))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ShowQuery {
+    steps_max: Option<usize>,
+    wait: Option<String>,
+}
+
+/// What of a run is to be shown, and after how long.
+pub(crate) struct Shown {
+    steps_max: usize,
+    wait: Duration,
+}
+
+impl Shown {
+    pub(crate) fn asked(query: Asked<ShowQuery>) -> Result<Self, Problem> {
+        let ShowQuery { steps_max, wait } = asked(query)?;
+        Ok(Self { steps_max: steps_max.unwrap_or(STEPS_MAX), wait: length("wait", wait.as_deref())? })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HistoryQuery {
+    #[serde(default)]
+    from: u64,
+    wait: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(host): State<Host>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<RunLines>, Problem> {
+    let query = run_query(query.as_deref().unwrap_or_default())?;
+    answer(move || {
+        let page = host.query(&query)?;
+        let runs = page.runs.iter().map(RunLine::from).collect();
+        Ok(RunLines { runs, next: page.next.map(|next| next.0.to_string()) })
+    })
+    .await
+}
+
+/// `status` may stand there more than once, which no map can say.
+fn run_query(text: &str) -> Result<RunQuery, Problem> {
+    let mut query = RunQuery { limit: LIMIT, ..RunQuery::default() };
+    for (name, value) in form_urlencoded::parse(text.as_bytes()).into_owned() {
+        let wrong = |why: &str| Problem::bad_request(format!("`{name}={value}`: {why}"));
+        match name.as_str() {
+            "status" => {
+                for word in value.split(',') {
+                    query
+                        .statuses
+                        .push(word.parse::<RunStatus>().map_err(|error| wrong(&error.to_string()))?);
+                }
+            }
+            "workflow" => query.workflow = Some(value),
+            "since" => {
+                let time = Timestamp::from_rfc3339(&value);
+                query.since =
+                    Some(time.ok_or_else(|| wrong("no point in time, such as 2026-01-31T08:00:00Z"))?);
+            }
+            "q" => query.text = Some(value),
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=1000).contains(limit));
+                query.limit = limit.ok_or_else(|| wrong("not a number from 1 to 1000"))?;
+            }
+            "cursor" => {
+                query.before =
+                    Some(RunNo(value.parse().map_err(|_| wrong("no cursor; take one from `next`"))?));
+            }
+            _ => {
+                return Err(wrong(
+                    "there is no such filter; there are status, workflow, since, q, limit and cursor",
+                ));
+            }
+        }
+    }
+    Ok(query)
+}
+
+pub(crate) async fn start(
+    State(host): State<Host>,
+    query: Asked<ShowQuery>,
+    bytes: Bytes,
+) -> Result<Response, Problem> {
+    let shown = Shown::asked(query)?;
+    let request: StartRun = body(&bytes)?;
+    if request.document.is_none() {
+        let detail = "a run needs a `document`; registered workflows are run at `/workflows/{id}/runs`";
+        return Err(Problem::bad_request(detail));
+    }
+    if request.version.is_some() {
+        let detail = "`version` is for registered workflows; the document has its own";
+        return Err(Problem::bad_request(detail));
+    }
+    let run = blocking(move || start_in(&host, "", request)).await?;
+    started(run, shown).await
+}
+
+/// Starts a run of the document of `request`, or, if it has none, of the registered workflow `id`.
+///
+/// # Errors
+/// If the document is invalid or nothing is registered; as [`Host::start_with`].
+pub fn start_in(host: &Host, id: &str, request: StartRun) -> Result<Run, jackfield::Error> {
+    let StartRun { document, version, input, run_id, attach, until, traceparent } = request;
+    let workflow = match (document, version) {
+        (Some(document), _) => check(host, &document)?,
+        (None, range) => {
+            host.workflow(id, range.as_deref().map(crate::workflows::parse_range).transpose()?.as_ref())?
+        }
+    };
+    let mut options = RunOptions::default();
+    options.run_id = run_id;
+    options.until = until;
+    options.traceparent = traceparent;
+    options.attach = attach;
+    host.start_with(&workflow, input, options)
+}
+
+/// The answer to a start: where the run is, and how it stands after the time that the caller wants to wait.
+pub(crate) async fn started(run: Run, shown: Shown) -> Result<Response, Problem> {
+    let id = run.id().to_owned();
+    let report = report_of(run, shown).await?;
+    let mut response = (StatusCode::CREATED, Json(report)).into_response();
+    // ids are printable; one that does not fit a header goes without
+    if let Ok(place) = HeaderValue::from_str(&format!("/api/v1/runs/{id}")) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
+}
+
+async fn report_of(run: Run, shown: Shown) -> Result<RunReport, Problem> {
+    let Shown { steps_max, wait } = shown;
+    if wait > Duration::ZERO {
+        // whether it has ended by then stands in the report
+        let _ = tokio::time::timeout(wait, run.outcome()).await;
+    }
+    blocking(move || Ok(run.report(steps_max))).await
+}
+
+async fn run_of(host: &Host, id: &str) -> Result<Run, Problem> {
+    let (host, id) = (host.clone(), id.to_owned());
+    blocking(move || host.get(&id)).await
+}
+
+pub(crate) async fn show(
+    State(host): State<Host>,
+    Path(id): Path<String>,
+    query: Asked<ShowQuery>,
+) -> Result<Json<RunReport>, Problem> {
+    let shown = Shown::asked(query)?;
+    report_of(run_of(&host, &id).await?, shown).await.map(Json)
+}
+
+pub(crate) async fn history(
+    State(host): State<Host>,
+    Path(id): Path<String>,
+    query: Asked<HistoryQuery>,
+) -> Result<Json<Records>, Problem> {
+    let query = asked(query)?;
+    let wait = length("wait", query.wait.as_deref())?;
+    let run = run_of(&host, &id).await?;
+    // looked at before the records, so that whoever reads on misses none of an ended run
+    let status = run.status();
+    let mut next = None;
+    if wait > Duration::ZERO {
+        next = tokio::time::timeout(wait, run.next_records(query.from)).await.ok();
+    }
+    let records = match next {
+        Some(records) => records,
+        None => blocking(move || Ok(run.wait_records(query.from, Duration::ZERO))).await?,
+    };
+    Ok(Json(Records { records, status }))
+}
+
+/// Does something with a run, and answers with how it stands then.
+async fn act(
+    host: Host,
+    id: String,
+    act: impl FnOnce(&Run) -> Result<(), jackfield::Error> + Send + 'static,
+) -> Result<Json<RunReport>, Problem> {
+    answer(move || {
+        let run = host.get(&id)?;
+        act(&run)?;
+        Ok(run.report(0))
+    })
+    .await
+}
+
+pub(crate) async fn cancel(
+    State(host): State<Host>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<RunReport>, Problem> {
+    let Stop { reason, kill } = body(&bytes)?;
+    let mode = if kill { CancelMode::Kill } else { CancelMode::Graceful };
+    act(host, id, move |run| {
+        run.cancel(mode, &reason);
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) async fn pause(
+    State(host): State<Host>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<RunReport>, Problem> {
+    let Stop { reason, kill } = body(&bytes)?;
+    if kill {
+        return Err(Problem::bad_request("`kill` is for cancelling"));
+    }
+    act(host, id, move |run| run.pause(&reason)).await
+}
+
+pub(crate) async fn resume(
+    State(host): State<Host>,
+    Path(id): Path<String>,
+) -> Result<Json<RunReport>, Problem> {
+    act(host, id, Run::resume).await
+}
+
+pub(crate) async fn signal(
+    State(host): State<Host>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<RunReport>, Problem> {
+    let Letter { name, data } = body(&bytes)?;
+    act(host, id, move |run| run.signal(&name, data)).await
+}
+
+pub(crate) async fn send(
+    State(host): State<Host>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<RunReport>, Problem> {
+    let Letter { name, data } = body(&bytes)?;
+    act(host, id, move |run| run.send(&name, data)).await
+}
+
+pub(crate) async fn delete(State(host): State<Host>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    blocking(move || host.delete(&id)).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn prune(State(host): State<Host>, bytes: Bytes) -> Result<Json<Pruned>, Problem> {
+    let Prune { ended_before } = body(&bytes)?;
+    let Some(before) = Timestamp::from_rfc3339(&ended_before) else {
+        let detail =
+            format!("`ended_before`: `{ended_before}` is no point in time, such as 2026-01-31T08:00:00Z");
+        return Err(Problem::bad_request(detail));
+    };
+    answer(move || Ok(Pruned { deleted: host.prune(before)? })).await
+}

@@ -1,0 +1,218 @@
+//! What goes over the wire besides what the facade has types for: one type for both ends.
+
+use jackfield::diagnostic::Diagnostic;
+use jackfield::{DocumentChange, Event, Listing, Payload, RunStatus, Timestamp, WorkflowEntry};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A workflow document as it is sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// Its text.
+    pub document: String,
+    /// What messages call it, as a rule its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// It may have comments.
+    #[serde(default)]
+    pub jsonc: bool,
+    /// Say what it would change, and change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What a run gets that is given none.
+fn no_input() -> Payload {
+    json!({}).into()
+}
+
+/// How a run is started.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartRun {
+    /// The document, for a run of one that is not registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Document>,
+    /// Range of versions, for a run of a registered workflow; the newest if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Its input.
+    #[serde(default = "no_input")]
+    pub input: Payload,
+    /// Its id; a new one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// Take a run of this id for it that has the same document and input.
+    #[serde(default)]
+    pub attach: bool,
+    /// Step after which it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// W3C trace context that it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// How a run is cancelled, or why it is paused.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// Why, for people.
+    #[serde(default)]
+    pub reason: String,
+    /// At once and without clean-up.
+    #[serde(default)]
+    pub kill: bool,
+}
+
+/// An event or a message for a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Letter {
+    /// Name of the event or of the queue.
+    pub name: String,
+    /// What goes with it; `null` if absent.
+    #[serde(default)]
+    pub data: Payload,
+}
+
+/// Which runs to forget.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prune {
+    /// Those that ended before this time, RFC 3339.
+    pub ended_before: String,
+}
+
+/// How many runs were forgotten.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Pruned {
+    /// So many.
+    pub deleted: u64,
+}
+
+/// A line in a list of runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunLine {
+    /// Id of the run.
+    pub run_id: String,
+    /// Id of its workflow.
+    pub workflow: String,
+    /// Version of its workflow.
+    pub version: String,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// When it began, RFC 3339.
+    pub started_at: String,
+    /// When it ended, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    /// How long it took, in milliseconds; absent while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<f64>,
+    /// When it goes on by itself, if it waits and is not in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<String>,
+    /// Why it failed or waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Custom status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom_status: Option<Value>,
+}
+
+impl From<&Listing> for RunLine {
+    fn from(run: &Listing) -> Self {
+        let Listing { run_id, workflow, version, started_at, standing, .. } = run;
+        let took = |end: Timestamp| end.since(*started_at).as_secs_f64() * 1e3;
+        Self {
+            run_id: run_id.clone(),
+            workflow: workflow.clone(),
+            version: version.clone(),
+            status: standing.status,
+            started_at: started_at.to_rfc3339(),
+            ended_at: standing.ended_at.map(Timestamp::to_rfc3339),
+            duration_ms: standing.ended_at.map(took),
+            due_at: standing.due_at.map(Timestamp::to_rfc3339),
+            reason: standing.reason.clone(),
+            custom_status: standing.custom_status.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+        }
+    }
+}
+
+/// A page of runs, newest first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RunLines {
+    /// The runs.
+    pub runs: Vec<RunLine>,
+    /// What to ask for as `cursor` to go on; `null` at the end.
+    pub next: Option<String>,
+}
+
+/// Records of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Records {
+    /// In order.
+    pub records: Vec<Event>,
+    /// Where the run stood before they were read.
+    pub status: RunStatus,
+}
+
+/// A registered workflow.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WorkflowLine {
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// When it was registered, RFC 3339.
+    pub registered_at: String,
+    /// The document, where one workflow was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+}
+
+impl From<&WorkflowEntry> for WorkflowLine {
+    fn from(known: &WorkflowEntry) -> Self {
+        Self {
+            id: known.id.to_string(),
+            version: known.version.to_string(),
+            registered_at: known.registered_at.to_rfc3339(),
+            document: None,
+        }
+    }
+}
+
+/// All registered workflows, by id, then by version, oldest first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct WorkflowLines {
+    /// The workflows.
+    pub workflows: Vec<WorkflowLine>,
+}
+
+/// What became of a registration, or would.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Registration {
+    /// Workflow id.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// It was not registered before.
+    pub is_new: bool,
+    /// The version that the changes are counted from, if there is one.
+    pub compared_with: Option<String>,
+    /// What it changes of that version.
+    pub changes: Vec<DocumentChange>,
+    /// What is worth a look.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// What is wrong with a document.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Verdict {
+    /// It can run.
+    pub valid: bool,
+    /// Everything that there is to say.
+    pub diagnostics: Vec<Diagnostic>,
+}
