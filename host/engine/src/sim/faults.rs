@@ -166,7 +166,7 @@ impl Play<'_> {
         self.sent += 1;
         let number = self.sent;
         told.sent.push((number, false));
-        let data = Payload::trusted(&format!("{{\"n\":{number}}}"));
+        let data = Payload::trusted(format!("{{\"n\":{number}}}"));
         let engine = self.engine();
         let done = match (event, queue) {
             (Some(event), _) => engine.signal(&run_id, event, data),
