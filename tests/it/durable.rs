@@ -3,6 +3,7 @@
 
 mod children;
 mod command;
+mod generations;
 mod messages;
 #[cfg(unix)]
 mod served;

@@ -75,14 +75,17 @@ fn with_app(builder: HostBuilder) -> HostBuilder {
     app.method("app", "2.0.0", "which", which("two")).method("app", "2.0.0", "echo", which("app"))
 }
 
-/// Workflows for steps that run one: one answers with what it is, one waits for a message.
+/// Workflows for steps that run one: one answers with what it is, one waits for a message, one is
+/// gone on to.
 fn register(bench: &Bench) {
     let output =
         json!({ "input": "${input}", "version": "${workflow.version}", "run_id": "${workflow.run_id}" });
     let set = json!([{ "id": "s", "type": "set", "variables": { "x": 1 } }]);
     let tell = |version| json!({ "id": "tell", "version": version, "steps": set, "output": output });
     let hold = json!({ "id": "hold", "steps": [{ "id": "r", "type": "receive", "queue": "q" }] });
-    for document in [tell("1.0.0"), tell("2.0.0"), hold] {
+    let steps = json!([{ "id": "r", "type": "return", "value": "${workflow.version}" }]);
+    let onward = json!({ "id": "onward", "version": "2.0.0", "steps": steps });
+    for document in [tell("1.0.0"), tell("2.0.0"), hold, onward] {
         bench.host().register(&bench.check(document)).expect("it is new");
     }
 }

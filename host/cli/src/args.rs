@@ -164,6 +164,9 @@ pub(crate) enum RunsCommand {
         /// Begin with this record
         #[arg(long, value_name = "NUMBER", default_value_t = 0)]
         from: u64,
+        /// Of a run that has gone on as new: a former generation, the first is 1
+        #[arg(long, value_name = "NUMBER")]
+        generation: Option<u32>,
     },
     /// Go on with a run until it has ended, and exit as `run` does
     Wait {

@@ -176,6 +176,7 @@ fn run(plan: &Arc<Plan>) -> RunState {
         until: None,
         history: History::Full,
         parent: None,
+        carried: None,
     };
     let (mut commands, mut ready) = (Vec::new(), Vec::new());
     let mut state = RunState::start(plan.clone(), start, Timestamp(0), &mut commands);

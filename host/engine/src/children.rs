@@ -25,17 +25,18 @@ impl Inner {
         parent: &Arc<RunCell>,
         child: &ChildCommand,
     ) -> Result<Option<Payload>, EngineError> {
-        let (config, depth) = {
+        let (config, generation, depth) = {
             let shared = parent.shared.lock();
             let start = shared.state.start_values();
-            (start.config.clone(), start.parent.as_ref().map_or(0, |above| above.depth) + 1)
+            let depth = start.parent.as_ref().map_or(0, |above| above.depth) + 1;
+            (start.config.clone(), shared.state.generation(), depth)
         };
         let limit = self.config.nesting_max;
         if depth > limit {
             return Err(EngineError::TooDeep { limit });
         }
         let run_id = parent.id.clone();
-        let above = Parent { run_id, key: child.key, is_detached: child.is_detached, depth };
+        let above = Parent { run_id, key: child.key, is_detached: child.is_detached, generation, depth };
         if let Some(started) = self.started_before(&above, &child.run_id) {
             return started;
         }
@@ -67,7 +68,9 @@ impl Inner {
         let (is_own, has_ended) = {
             let shared = child.shared.lock();
             let known = shared.state.start_values().parent.as_ref();
-            let is_own = known.is_some_and(|it| it.run_id == above.run_id && it.key == above.key);
+            let is_own = known.is_some_and(|it| {
+                (&it.run_id, it.key, it.generation) == (&above.run_id, above.key, above.generation)
+            });
             (is_own, shared.has_ended())
         };
         if !is_own {
@@ -109,7 +112,9 @@ impl Inner {
             return;
         }
         // a run that waits for another one stays in memory; the thread that writes the journal must not wait for itself
-        if let Some(parent) = self.known_run(&above.run_id) {
+        // and a generation that has ended waits for nobody
+        let is_meant = |run: &Arc<RunCell>| run.shared.lock().state.generation() == above.generation;
+        if let Some(parent) = self.known_run(&above.run_id).filter(is_meant) {
             self.errands.push(&parent, Errand::ChildEnded(above.key, Box::new(ended)));
         }
     }

@@ -37,6 +37,9 @@ pub struct Config {
     pub nesting_max: u32,
     /// What runs keep of what has happened in them; everything by default.
     pub history: History,
+    /// Former generations of a durable run that can still be read; 10 by default. Older ones are forgotten when the next one
+    /// begins.
+    pub generations_kept: u32,
     /// How long a durable run waits in memory before it is put away until something happens; 5 s by default.
     pub evict_after: Duration,
 }
@@ -55,6 +58,7 @@ impl Default for Config {
             unread_max: 10_000,
             nesting_max: 32,
             history: History::Full,
+            generations_kept: 10,
             evict_after: Duration::from_secs(5),
         }
     }

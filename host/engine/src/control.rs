@@ -5,19 +5,42 @@ use crate::error::EngineError;
 use crate::handle::RunHandle;
 use crate::perform::Afterwards;
 use crate::run::{RunCell, Shared};
-use jackfield_core::run::Fact;
+use jackfield_core::run::{Fact, RunStatus};
 use std::sync::Arc;
 
 impl Inner {
-    /// Hands in a fact if the run, as it stands at that moment, admits it.
+    /// Hands in a fact to the present generation of a run if it, as it stands at that moment, admits that.
     pub(crate) fn exchange_if(
         self: &Arc<Self>,
         run: &Arc<RunCell>,
         fact: Fact,
         admits: impl FnOnce(&Shared) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
+        let run = self.exchange_latest(run, fact, admits)?;
+        self.wait_written(&run);
+        Ok(())
+    }
+
+    /// The same without waiting until it lasts; the generation that took it.
+    pub(crate) fn exchange_latest(
+        self: &Arc<Self>,
+        run: &Arc<RunCell>,
+        fact: Fact,
+        admits: impl FnOnce(&Shared) -> Result<(), EngineError>,
+    ) -> Result<Arc<RunCell>, EngineError> {
+        let mut run = run.clone();
         let mut after = Afterwards::default();
         let mut shared = run.shared.lock();
+        while shared.is_replaced() {
+            drop(shared);
+            let latest = self.latest(&run);
+            if Arc::ptr_eq(&latest, &run) {
+                let id = run.id.to_string();
+                return Err(EngineError::RunEnded { id, status: RunStatus::Continued });
+            }
+            run = latest;
+            shared = run.shared.lock();
+        }
         if shared.is_evicted {
             return Err(EngineError::ShuttingDown);
         }
@@ -25,12 +48,11 @@ impl Inner {
             return Err(EngineError::RunEnded { id: run.id.to_string(), status: shared.status() });
         }
         admits(&shared)?;
-        self.apply_all(run, &mut shared, self.ports.clock.now(), &mut vec![fact], &mut after);
+        self.apply_all(&run, &mut shared, self.ports.clock.now(), &mut vec![fact], &mut after);
         after.is_inline_ready = self.offer(&mut shared);
         drop(shared);
-        self.go_on(run, after);
-        self.wait_written(run);
-        Ok(())
+        self.go_on(&run, after);
+        Ok(run)
     }
 }
 

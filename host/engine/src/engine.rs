@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Ports, StartRequest};
 use crate::errands::Errands;
-use crate::error::{EngineError, InputFault};
+use crate::error::EngineError;
 use crate::handle::RunHandle;
 use crate::inline::{Slot, timed_out};
 use crate::journal::{Chore, Journal};
@@ -98,6 +98,13 @@ impl Runs {
     pub(crate) fn close_all(&mut self) {
         self.all.clear();
         self.open = 0;
+    }
+
+    /// Lets the id of a run stand for its next generation.
+    pub(crate) fn replace(&mut self, run: &Arc<RunCell>) {
+        if let Some((_, known)) = self.all.get_mut(&run.id) {
+            *known = run.clone();
+        }
     }
 
     /// A run that goes on leaves memory.
@@ -349,11 +356,7 @@ impl Inner {
         let StartRequest { run_id, plan, input, config, until, traceparent, document, attach } = request;
         let traceparent = check_traceparent(traceparent)?;
         let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;
-        let input = plan.accept_input(input).map_err(|faults| {
-            EngineError::Input(
-                faults.into_iter().map(|(pointer, message)| InputFault { pointer, message }).collect(),
-            )
-        })?;
+        let input = plan.accept_input(input).map_err(EngineError::input)?;
         self.check_children(&plan)?;
         let methods = self.bind_methods(&plan)?;
         let is_chosen = run_id.is_some();
@@ -370,6 +373,7 @@ impl Inner {
             until,
             history: self.config.history,
             parent,
+            carried: None,
         };
         let durable = self.journal.as_ref().zip(document);
         if let (true, Some((journal, document))) = (is_chosen, &durable)
@@ -467,6 +471,9 @@ impl Inner {
         run.ended.notify_all();
         run.changed.notify_all();
         run.changed_async.notify_waiters();
+        if run.shared.lock().is_replaced() {
+            return;
+        }
         self.tell_parent(run);
         let mut runs = self.runs.lock();
         runs.open -= 1;

@@ -8,7 +8,7 @@ use crate::run::RunCell;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::Outcome;
-use jackfield_core::run::{CallKey, CancelMode, ChildCommand, EmitCommand, Fact};
+use jackfield_core::run::{CallKey, CancelMode, ChildCommand, ContinueCommand, EmitCommand, Fact};
 use jackfield_core::time::Nanos;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -23,6 +23,10 @@ pub(crate) enum Errand {
     StartChild(Box<ChildCommand>),
     /// Ask a run that this one started to end.
     CancelChild(Arc<str>, CancelMode),
+    /// Make the next generation of the run ready.
+    Continue(Box<ContinueCommand>),
+    /// Put the next generation in the place of the run, which has ended.
+    BeginNext,
     /// A run that a step waits for has ended.
     ChildEnded(CallKey, Box<(Nanos, Outcome)>),
 }
@@ -90,6 +94,11 @@ impl Inner {
                 self.report_done(run, child.key, started);
             }
             Errand::CancelChild(run_id, mode) => self.cancel_child(run, &run_id, mode),
+            Errand::Continue(next) => {
+                let ready = || self.prepare_next(run, &next).map_err(|error| failure(&error));
+                self.report_done(run, next.key, ready);
+            }
+            Errand::BeginNext => self.begin_next(run),
             Errand::ChildEnded(key, ended) => self.report_after(run, key, ended.0, ended.1),
         }
     }

@@ -28,6 +28,16 @@ pub enum EngineError {
         /// Where that run stands.
         status: RunStatus,
     },
+    /// The run has or keeps no such generation.
+    #[error("run `{id}` has no generation {generation} that is kept; its newest is {newest}")]
+    GenerationNotFound {
+        /// Its id.
+        id: String,
+        /// The number asked for.
+        generation: u32,
+        /// That of the present one.
+        newest: u32,
+    },
     /// A run id that cannot be used.
     #[error("run id `{0}` must have 1 to 256 printable characters")]
     BadRunId(String),

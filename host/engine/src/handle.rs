@@ -20,10 +20,10 @@ pub struct RunHandle {
 }
 
 /// Counts a watcher in and out, so that runs without any need not signal.
-struct Watching<'a>(&'a RunCell);
+pub(crate) struct Watching<'a>(&'a RunCell);
 
 impl<'a> Watching<'a> {
-    fn new(run: &'a RunCell) -> Self {
+    pub(crate) fn new(run: &'a RunCell) -> Self {
         run.watchers.fetch_add(1, Ordering::SeqCst);
         Self(run)
     }
@@ -45,14 +45,15 @@ impl RunHandle {
     /// Where it stands.
     #[must_use]
     pub fn status(&self) -> RunStatus {
-        self.run.shared.lock().status()
+        self.cell().shared.lock().status()
     }
 
     /// The result document, with at most `steps_max` steps; at any time, also after the end.
     #[must_use]
     pub fn report(&self, steps_max: usize) -> RunReport {
         let now = self.inner.ports.clock.now();
-        let shared = self.run.shared.lock();
+        let cell = self.cell();
+        let shared = cell.shared.lock();
         let mut report = shared.state.report(now, steps_max);
         report.status = shared.status();
         if let Some(failure) = &shared.broken {
@@ -65,57 +66,52 @@ impl RunHandle {
     /// The output, once the run has completed.
     #[must_use]
     pub fn output(&self) -> Option<Payload> {
-        let shared = self.run.shared.lock();
+        let cell = self.cell();
+        let shared = cell.shared.lock();
         shared.state.output().filter(|_| shared.has_ended()).cloned()
     }
 
     /// The output of the step at `path`, such as `probe[3].fetch`, once it has completed.
     #[must_use]
     pub fn step_output(&self, path: &str) -> Option<Payload> {
-        self.run.shared.lock().state.step_output(path)
+        self.cell().shared.lock().state.step_output(path)
     }
 
     /// Asks the run to end. Returns when that is recorded; a run that has ended stays as it is.
     pub fn cancel(&self, mode: CancelMode, reason: &str) {
-        let mut facts = vec![Fact::Cancel { mode, reason: reason.into() }];
-        self.inner.exchange(&self.run, &mut facts);
+        let fact = Fact::Cancel { mode, reason: reason.into() };
+        // refused by a run that has ended, which stays as it is, and by one that is put away because its engine ends
+        let _ = self.inner.exchange_latest(&self.run, fact, |_| Ok(()));
     }
 
     /// Blocks until the run has ended, at most `timeout`; `None` if it has not by then.
     #[must_use]
     pub fn wait(&self, timeout: Option<Duration>) -> Option<RunStatus> {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut shared = self.run.shared.lock();
-        while !shared.has_ended() {
-            match until {
-                None => self.run.ended.wait(&mut shared),
-                Some(until) => {
-                    if self.run.ended.wait_until(&mut shared, until).timed_out() && !shared.has_ended() {
-                        return None;
-                    }
-                }
+        let mut cell = self.cell();
+        loop {
+            let status = wait_for_end(&cell, until)?;
+            match self.cell_after(&cell).filter(|_| status == RunStatus::Continued) {
+                Some(next) => cell = next,
+                None => return Some(status),
             }
         }
-        Some(shared.status())
     }
 
     /// Waits until the run has ended. Cancel safe.
     pub async fn ended(&self) -> RunStatus {
+        let mut cell = self.cell();
         loop {
-            let changed = self.run.changed_async.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            {
-                let shared = self.run.shared.lock();
-                if shared.has_ended() {
-                    return shared.status();
-                }
+            let status = end_of(&cell).await;
+            match self.cell_after(&cell).filter(|_| status == RunStatus::Continued) {
+                Some(next) => cell = next,
+                None => return status,
             }
-            changed.await;
         }
     }
 
-    /// The events from number `from` on that there are now, at most 10,000.
+    /// The events from number `from` on that there are now, at most 10,000. They are those of the generation that this
+    /// handle is on, as for all events; [`RunHandle::latest`] is on the present one, whose numbers begin at 0 again.
     #[must_use]
     pub fn events(&self, from: u64) -> Vec<Event> {
         lasting(&self.run.shared.lock(), from)
@@ -155,6 +151,38 @@ impl RunHandle {
             }
             changed.await;
         }
+    }
+}
+
+/// Blocks until a generation has ended; `None` if it has not by `until`.
+fn wait_for_end(run: &RunCell, until: Option<Instant>) -> Option<RunStatus> {
+    let mut shared = run.shared.lock();
+    while !shared.has_ended() {
+        match until {
+            None => run.ended.wait(&mut shared),
+            Some(until) => {
+                if run.ended.wait_until(&mut shared, until).timed_out() && !shared.has_ended() {
+                    return None;
+                }
+            }
+        }
+    }
+    Some(shared.status())
+}
+
+/// Waits until a generation has ended.
+async fn end_of(run: &RunCell) -> RunStatus {
+    loop {
+        let changed = run.changed_async.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        {
+            let shared = run.shared.lock();
+            if shared.has_ended() {
+                return shared.status();
+            }
+        }
+        changed.await;
     }
 }
 

@@ -225,9 +225,14 @@ impl Inner {
                     let timer = shared.timers.remove(&id);
                     timer.into_iter().for_each(|(ticket, _)| self.timers.cancel(ticket));
                 }
+                Command::Continue(next) => self.run_errand(run, shared, Errand::Continue(next)),
                 Command::Finish => {
                     shared.timers.drain().for_each(|(_, (ticket, _))| self.timers.cancel(ticket));
-                    shared.is_over = true;
+                    // one that goes on as new is over when the next generation stands in its place
+                    shared.is_over = !shared.state.is_continued();
+                    if !shared.is_over {
+                        self.errands.push(run, Errand::BeginNext);
+                    }
                 }
             }
         }

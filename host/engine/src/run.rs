@@ -1,6 +1,7 @@
 //! One run as the engine holds it: its state behind a short lock, the calls that are ready, and those under way.
 
 use crate::crew::{Crew, Ready};
+use crate::generations::Prepared;
 use crate::journal::RunLog;
 use crate::pause::Parked;
 use crate::planted::{Bug, planted};
@@ -43,6 +44,8 @@ pub(crate) struct RunCell {
     pub(crate) span: tracing::Span,
     /// W3C trace context that it is part of; empty if none.
     pub(crate) traceparent: Box<str>,
+    /// The same for all generations of a run and for no other run.
+    pub(crate) line: u64,
 }
 
 /// The methods of a run.
@@ -63,6 +66,7 @@ impl RunCell {
     /// A run that nobody watches yet.
     pub(crate) fn new(id: Arc<str>, plan: SharedPlan, shared: Shared) -> Self {
         let span = crate::spans::run(&id, &plan.id, &plan.version.to_string());
+        let line = shared.state.line();
         Self {
             id,
             bound: OnceLock::new(),
@@ -75,6 +79,7 @@ impl RunCell {
             cancel_epoch: AtomicU64::new(0),
             span,
             traceparent: Box::default(),
+            line,
         }
     }
 
@@ -140,6 +145,8 @@ pub(crate) struct Shared {
     pub(crate) blocked: Option<Arc<str>>,
     /// It has left memory: whoever still holds it is too late.
     pub(crate) is_evicted: bool,
+    /// What the next generation needs, once it is ready to begin.
+    pub(crate) next: Option<Prepared>,
 }
 
 /// A call under way outside the inline threads.
@@ -182,6 +189,7 @@ impl Shared {
             log: None,
             blocked: None,
             is_evicted: false,
+            next: None,
         }
     }
 
@@ -189,6 +197,11 @@ impl Shared {
     pub(crate) fn has_ended(&self) -> bool {
         let lasts = |log: &RunLog| log.is_end_durable || planted(Bug::EndBeforeItLasts);
         self.is_over && self.log.as_deref().is_none_or(lasts)
+    }
+
+    /// Whether the next generation stands in its place.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.is_over && self.state.is_continued()
     }
 
     /// Records that may be told.

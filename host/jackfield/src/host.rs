@@ -223,6 +223,14 @@ impl Host {
         Ok(Run::new(self.inner.engine.get(run_id)?))
     }
 
+    /// A former generation of a run that has gone on as new, to be read. Durable hosts keep the last ten.
+    ///
+    /// # Errors
+    /// If there is no such run or generation, if it is not kept any more, if it cannot be read.
+    pub fn generation(&self, run_id: &str, generation: u32) -> Result<Run, Error> {
+        Ok(Run::new(self.inner.engine.generation(run_id, generation)?))
+    }
+
     /// A page of the runs that `query` asks for, newest first, at most 1,000: of all that are kept, not only those in
     /// memory.
     ///

@@ -78,7 +78,9 @@ pub use jackfield_core::run::{
     Stopping,
 };
 pub use jackfield_core::time::Timestamp;
-pub use jackfield_engine::{EngineError, JournalStats, RunFilter, RunListener, RunSummary, WorkflowEntry};
+pub use jackfield_engine::{
+    CustomStatus, EngineError, JournalStats, RunFilter, RunListener, RunSummary, WorkflowEntry,
+};
 pub use jackfield_loader::{
     AllowRule, Direction, Downgrade, ExitNote, InstalledPlugin, KeyId, Lock, LockedPlugin, PluginVersion,
     TrustedKey, UncleanExit, Update, Verdict, Verification, manifest,

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 type Pending = Pin<Box<dyn Future<Output = Vec<Event>> + Send>>;
 
 /// Records in order, from the first one on. It ends when the run has ended and all has been read. A slow reader
-/// holds nothing up: the records stay with the run.
+/// holds nothing up: the records stay with the run. After the record that a run goes on as new come those of the
+/// generation that goes on then, numbered from 0; one that is over before its first record is read is left out.
 #[must_use = "streams do nothing unless polled"]
 pub struct Records {
     handle: RunHandle,
@@ -44,7 +45,14 @@ impl Stream for Records {
                 self.pending.get_or_insert_with(|| Box::pin(async move { handle.next_events(from).await }));
             let events = ready!(pending.as_mut().poll(context));
             self.pending = None;
-            let Some(last) = events.last() else { return Poll::Ready(None) };
+            let Some(last) = events.last() else {
+                let latest = self.handle.latest();
+                if latest.is_same(&self.handle) {
+                    return Poll::Ready(None);
+                }
+                (self.handle, self.next_seq) = (latest, 0);
+                continue;
+            };
             self.next_seq = last.seq + 1;
             self.buffer.extend(events);
         }

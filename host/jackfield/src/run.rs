@@ -5,7 +5,7 @@ use crate::records::Records;
 use jackfield_core::failure::Failure;
 use jackfield_core::payload::Payload;
 use jackfield_core::run::{CancelMode, Event, RunReport, RunStatus};
-use jackfield_engine::RunHandle;
+use jackfield_engine::{CustomStatus, RunHandle};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -154,10 +154,29 @@ impl Run {
     }
 
     /// The records from number `from_seq` on. Blocks until there is one, at most for `timeout`; empty if there is
-    /// none by then, or the run has ended.
+    /// none by then, or the run has ended. A run that goes on as new numbers them from 0 again.
     #[must_use]
     pub fn wait_records(&self, from_seq: u64, timeout: Duration) -> Vec<Event> {
-        self.handle.wait_events(from_seq, timeout)
+        self.handle.latest().wait_events(from_seq, timeout)
+    }
+
+    /// What its steps have set by `status`, and how often that has been set.
+    #[must_use]
+    pub fn custom_status(&self) -> CustomStatus {
+        self.handle.custom_status()
+    }
+
+    /// Blocks this thread until the custom status has been set since its version was `after`; the newest one. `None` if the
+    /// run has ended without that, or if `timeout` has passed.
+    #[must_use]
+    pub fn wait_status(&self, after: u64, timeout: Duration) -> Option<CustomStatus> {
+        self.handle.wait_status(after, timeout)
+    }
+
+    /// Number of its present generation: 1, and one more each time that it goes on as new.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.handle.generation()
     }
 }
 

@@ -51,6 +51,7 @@ impl Shown {
 pub(crate) struct HistoryQuery {
     #[serde(default)]
     from: u64,
+    generation: Option<u32>,
     wait: Option<String>,
 }
 
@@ -186,7 +187,10 @@ pub(crate) async fn history(
 ) -> Result<Json<Records>, Problem> {
     let query = asked(query)?;
     let wait = length("wait", query.wait.as_deref())?;
-    let run = run_of(&host, &id).await?;
+    let run = match query.generation {
+        None => run_of(&host, &id).await?,
+        Some(generation) => blocking(move || host.generation(&id, generation)).await?,
+    };
     // looked at before the records, so that whoever reads on misses none of an ended run
     let status = run.status();
     let mut next = None;

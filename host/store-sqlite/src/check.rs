@@ -2,8 +2,8 @@
 
 use crate::chunks::{self, Loose};
 use crate::fault::{Fault, Result};
-use crate::{blobs, documents, log};
-use jackfield_core::journal::{Batches, BlobId, RunNo, StoreError};
+use crate::{blobs, documents, former, log};
+use jackfield_core::journal::{Batches, BlobId, RunNo, StoreError, StoredRun};
 use jackfield_core::payload::Payload;
 use jackfield_core::time::Timestamp;
 use rusqlite::{Connection, ErrorCode};
@@ -17,19 +17,19 @@ const FINDINGS_MAX: usize = 1000;
 /// What must be empty, and what it means if it is not.
 const STRAYS: &[(&str, &str)] = &[
     (
-        "SELECT run FROM starts WHERE run NOT IN (SELECT no FROM runs)",
+        "SELECT run FROM starts WHERE run NOT IN (SELECT no FROM runs UNION SELECT no FROM former)",
         "a start is kept of the missing run number",
     ),
     (
-        "SELECT DISTINCT id >> 24 FROM chunks WHERE id >> 24 NOT IN (SELECT no FROM runs)",
+        "SELECT DISTINCT id >> 24 FROM chunks WHERE id >> 24 NOT IN (SELECT no FROM runs UNION SELECT no FROM former)",
         "facts are kept of the missing run number",
     ),
     (
-        "SELECT DISTINCT run FROM tails WHERE run NOT IN (SELECT no FROM runs)",
+        "SELECT DISTINCT run FROM tails WHERE run NOT IN (SELECT no FROM runs UNION SELECT no FROM former)",
         "recent facts are kept of the missing run number",
     ),
     (
-        "SELECT DISTINCT run FROM blob_uses WHERE run NOT IN (SELECT no FROM runs)",
+        "SELECT DISTINCT run FROM blob_uses WHERE run NOT IN (SELECT no FROM runs UNION SELECT no FROM former)",
         "values are kept for the missing run number",
     ),
     (
@@ -72,6 +72,12 @@ pub(crate) fn check(conn: &Connection) -> Result<Vec<String>> {
             findings.push(told(fault)?);
         }
     }
+    drop(rows);
+    for no in former::all(conn)? {
+        if let Err(fault) = check_facts(conn, no, chunks::assemble_former(conn, no)?) {
+            findings.push(told(fault)?);
+        }
+    }
     Ok(findings)
 }
 
@@ -105,7 +111,11 @@ fn file(conn: &Connection) -> Result<Vec<String>> {
 
 /// Batches without a gap, readable, with everything they refer to.
 fn check_run(conn: &Connection, no: RunNo, loose: Loose) -> Result<()> {
-    let Some(run) = chunks::assemble(conn, no, loose)? else {
+    check_facts(conn, no, chunks::assemble(conn, no, loose)?)
+}
+
+fn check_facts(conn: &Connection, no: RunNo, run: Option<StoredRun>) -> Result<()> {
+    let Some(run) = run else {
         return Err(Fault::Damaged(format!("it is not known what run number {} was started with", no.0)));
     };
     if documents::get(conn, run.row.document)?.is_none() {

@@ -1,8 +1,8 @@
 //! Table `chunks`, and runs put together from all that is kept of them.
 
 use crate::fault::{Fault, Result};
-use crate::{log, runs};
-use jackfield_core::journal::{Batches, RunNo, StoredRun};
+use crate::{former, log, runs};
+use jackfield_core::journal::{Batches, RunNo, Standing, StoredRow, StoredRun};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
 use jackfield_core::time::Timestamp;
@@ -92,7 +92,24 @@ pub(crate) fn unfinished(conn: &Connection) -> Result<Vec<StoredRun>> {
 
 /// The chunks of a run and then what is not in them; nothing if there is no such run.
 pub(crate) fn assemble(conn: &Connection, no: RunNo, loose: Loose) -> Result<Option<StoredRun>> {
-    let Some((row, standing)) = runs::row(conn, no)? else { return Ok(None) };
+    let row = runs::row(conn, no)?;
+    row.map(|row| assemble_as(conn, row, loose)).transpose()
+}
+
+/// A former generation: all that there is of it stands in chunks.
+pub(crate) fn former(conn: &Connection, run_id: &str, generation: u32) -> Result<Option<StoredRun>> {
+    let Some(no) = former::find(conn, run_id, generation)? else { return Ok(None) };
+    assemble_former(conn, no)
+}
+
+/// The same by its number.
+pub(crate) fn assemble_former(conn: &Connection, no: RunNo) -> Result<Option<StoredRun>> {
+    let row = runs::former_row(conn, no)?;
+    row.map(|row| assemble_as(conn, row, Loose::new())).transpose()
+}
+
+fn assemble_as(conn: &Connection, (row, standing): (StoredRow, Standing), loose: Loose) -> Result<StoredRun> {
+    let no = row.no;
     let (low, high) = ids(no);
     let mut pieces = Vec::new();
     let mut chunked = 0;
@@ -119,7 +136,7 @@ pub(crate) fn assemble(conn: &Connection, no: RunNo, loose: Loose) -> Result<Opt
     if !tail.is_empty() {
         pieces.push(tail.into_boxed_slice());
     }
-    Ok(Some(StoredRun { row, standing, pieces, batches, chunked }))
+    Ok(StoredRun { row, standing, pieces, batches, chunked })
 }
 
 fn gap(run: RunNo, wanted: u64, found: u64) -> Fault {

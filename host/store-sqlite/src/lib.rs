@@ -11,6 +11,7 @@
 //! | `log`, `tails`: facts as they arrive | `log.rs`, `frame.rs`, `tail.rs` |
 //! | `chunks`: facts for good; a run with all that it has | `chunks.rs` |
 //! | `runs`, `starts` | `runs.rs`, `list.rs` |
+//! | `former` | `former.rs` |
 //! | `blobs`, `blob_uses` | `blobs.rs` |
 //! | `documents`, `workflows` | `documents.rs` |
 //! | commands for people | `check.rs`, `backup.rs`, `prune.rs`, `stats.rs` |
@@ -22,6 +23,7 @@ mod check;
 mod chunks;
 mod documents;
 mod fault;
+mod former;
 mod frame;
 mod list;
 mod lock;

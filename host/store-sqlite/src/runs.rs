@@ -143,7 +143,20 @@ pub(crate) fn find(conn: &Connection, run_id: &str) -> Result<Option<Listing>> {
 
 /// The run of this number, as it began and as it stands.
 pub(crate) fn row(conn: &Connection, run: RunNo) -> Result<Option<(StoredRow, Standing)>> {
-    let sql = format!("SELECT {LINE}, document, start FROM runs JOIN starts ON run = no WHERE no = ?1");
+    row_in(conn, ("runs", LINE), run)
+}
+
+/// The same of a former generation.
+pub(crate) fn former_row(conn: &Connection, run: RunNo) -> Result<Option<(StoredRow, Standing)>> {
+    row_in(conn, ("former", crate::former::LINE), run)
+}
+
+fn row_in(
+    conn: &Connection,
+    (table, line): (&str, &str),
+    run: RunNo,
+) -> Result<Option<(StoredRow, Standing)>> {
+    let sql = format!("SELECT {line}, document, start FROM {table} JOIN starts ON run = no WHERE no = ?1");
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query([run.0 as i64])?;
     let Some(row) = rows.next()? else { return Ok(None) };

@@ -47,6 +47,17 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE documents(hash BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT;
     CREATE TABLE workflows(id TEXT NOT NULL, version TEXT NOT NULL, document BLOB NOT NULL,
         registered_at INTEGER NOT NULL, PRIMARY KEY(id, version)) STRICT, WITHOUT ROWID;
+", "
+    -- generations of runs that went on as new; `starts`, `chunks` and `blob_uses` have their numbers as those of runs
+    CREATE TABLE former(
+        no INTEGER PRIMARY KEY,
+        run_id TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        workflow TEXT NOT NULL,
+        version TEXT NOT NULL,
+        started_at INTEGER NOT NULL,
+        ended_at INTEGER NOT NULL,
+        UNIQUE(run_id, generation)) STRICT;
 "];
 
 /// The newest format known here.

@@ -235,6 +235,10 @@ impl Store for SqliteStore {
         self.read(|conn| chunks::load(conn, run_id))
     }
 
+    fn former(&self, run_id: &str, generation: u32) -> std::result::Result<Option<StoredRun>, StoreError> {
+        self.read(|conn| chunks::former(conn, run_id, generation))
+    }
+
     fn find(&self, run_id: &str) -> std::result::Result<Option<Listing>, StoreError> {
         self.read(|conn| runs::find(conn, run_id))
     }

@@ -5,8 +5,8 @@ use crate::fault::{Fault, Result};
 use crate::frame::Frame;
 use crate::log::{self, Moved};
 use crate::tail::{Extent, Tails};
-use crate::{blobs, documents, runs};
-use jackfield_core::journal::{Change, RunNo, Standing, StoredRow};
+use crate::{blobs, documents, former, runs};
+use jackfield_core::journal::{Change, Continued, RunNo, Standing, StoredRow};
 use jackfield_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -134,6 +134,7 @@ impl Commit<'_> {
     fn apply(&mut self, index: usize, change: &Change) -> Result<()> {
         match change {
             Change::Begin(row) => self.begin(row),
+            Change::Continue(next) => self.go_on(next),
             Change::Document { id, text } => documents::insert(self.conn, *id, text),
             Change::Blob { run, id, value } => blobs::insert(self.conn, *run, *id, value),
             Change::Facts { run, first, bytes } => self.facts(*run, *first, bytes),
@@ -155,6 +156,18 @@ impl Commit<'_> {
         runs::insert(self.conn, row, standing, self.memory.latest)?;
         self.begun.insert(row.no);
         Ok(())
+    }
+
+    fn go_on(&mut self, next: &Continued) -> Result<()> {
+        if self.memory.tails.get(next.former).is_some_and(|tail| tail.last >= tail.chunked.end) {
+            let why = format!("not all facts of run number {} are in chunks", next.former.0);
+            return Err(Fault::Wrong(why));
+        }
+        former::insert(self.conn, next)?;
+        self.begin(&next.row)?;
+        let too_old = next.generation.saturating_sub(next.keep);
+        let former = former::up_to(self.conn, &next.row.run_id, too_old)?;
+        former.into_iter().try_for_each(|former| former::delete(self.conn, former))
     }
 
     fn stand(&self, index: usize, run: RunNo, standing: &Standing) -> Result<()> {
@@ -222,6 +235,10 @@ impl Commit<'_> {
             self.conn
                 .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'last_run'")?
                 .execute([run.0 as i64])?;
+        }
+        if let Some(run_id) = former::id_of(self.conn, run)? {
+            let former = former::up_to(self.conn, &run_id, u32::MAX)?;
+            former.into_iter().try_for_each(|former| former::delete(self.conn, former))?;
         }
         self.memory.tails.forget(run);
         self.begun.remove(&run);

@@ -29,7 +29,7 @@ pub(crate) enum Keeper {
 /// A run, here or there.
 pub(crate) enum RunAt<'a> {
     Here(Run),
-    There { remote: &'a Remote, id: String },
+    There { remote: &'a Remote, id: String, generation: Option<u32> },
 }
 
 impl Keeper {
@@ -89,7 +89,20 @@ impl Keeper {
             Self::Here { host, .. } => Ok(RunAt::Here(host.get(run_id)?)),
             Self::There(remote) => {
                 remote.report(run_id, 0)?;
-                Ok(RunAt::There { remote, id: run_id.to_owned() })
+                Ok(RunAt::There { remote, id: run_id.to_owned(), generation: None })
+            }
+        }
+    }
+
+    /// A former generation of a run; the one that goes on if none is named.
+    pub(crate) fn generation(&self, run_id: &str, generation: Option<u32>) -> Result<RunAt<'_>> {
+        match (self, generation) {
+            (_, None) => self.run(run_id),
+            (Self::Here { host, .. }, Some(generation)) => {
+                Ok(RunAt::Here(host.generation(run_id, generation)?))
+            }
+            (Self::There(remote), generation) => {
+                Ok(RunAt::There { remote, id: run_id.to_owned(), generation })
             }
         }
     }
@@ -99,7 +112,7 @@ impl Keeper {
         match self {
             Self::There(remote) => {
                 let id = remote.start(id, &request)?.run_id;
-                Ok(RunAt::There { remote, id })
+                Ok(RunAt::There { remote, id, generation: None })
             }
             Self::Here { host, .. } => Ok(RunAt::Here(jackfield_server::start_in(host, id, request)?)),
         }
@@ -188,14 +201,14 @@ impl RunAt<'_> {
     pub(crate) fn status(&self) -> Result<RunStatus> {
         match self {
             Self::Here(run) => Ok(run.status()),
-            Self::There { remote, id } => Ok(remote.report(id, 0)?.status),
+            Self::There { remote, id, .. } => Ok(remote.report(id, 0)?.status),
         }
     }
 
     pub(crate) fn report(&self, steps_max: usize) -> Result<RunReport> {
         match self {
             Self::Here(run) => Ok(run.report(steps_max)),
-            Self::There { remote, id } => remote.report(id, steps_max),
+            Self::There { remote, id, .. } => remote.report(id, steps_max),
         }
     }
 
@@ -206,8 +219,8 @@ impl RunAt<'_> {
                 let has_ended = run.status().is_terminal();
                 Ok((run.wait_records(from, patience), has_ended))
             }
-            Self::There { remote, id } => {
-                let read = remote.records(id, from, patience)?;
+            Self::There { remote, id, generation } => {
+                let read = remote.records(id, *generation, from, patience)?;
                 Ok((read.records, read.status.is_terminal()))
             }
         }
@@ -217,7 +230,7 @@ impl RunAt<'_> {
     pub(crate) fn wait(&self, patience: Duration) -> Result<bool> {
         match self {
             Self::Here(run) => Ok(run.wait(Some(patience)).is_some()),
-            Self::There { remote, id } => remote.wait(id, patience),
+            Self::There { remote, id, .. } => remote.wait(id, patience),
         }
     }
 
@@ -227,7 +240,7 @@ impl RunAt<'_> {
                 run.cancel(mode, reason);
                 Ok(())
             }
-            Self::There { remote, id } => {
+            Self::There { remote, id, .. } => {
                 remote.act(id, "cancel", &Stop { reason: reason.to_owned(), kill: mode == CancelMode::Kill })
             }
         }
@@ -236,7 +249,7 @@ impl RunAt<'_> {
     pub(crate) fn pause(&self, reason: &str) -> Result<()> {
         match self {
             Self::Here(run) => Ok(run.pause(reason)?),
-            Self::There { remote, id } => {
+            Self::There { remote, id, .. } => {
                 remote.act(id, "pause", &Stop { reason: reason.to_owned(), kill: false })
             }
         }
@@ -245,21 +258,23 @@ impl RunAt<'_> {
     pub(crate) fn resume(&self) -> Result<()> {
         match self {
             Self::Here(run) => Ok(run.resume()?),
-            Self::There { remote, id } => remote.act(id, "resume", &()),
+            Self::There { remote, id, .. } => remote.act(id, "resume", &()),
         }
     }
 
     pub(crate) fn signal(&self, event: &str, data: Payload) -> Result<()> {
         match self {
             Self::Here(run) => Ok(run.signal(event, data)?),
-            Self::There { remote, id } => remote.act(id, "signal", &Letter { name: event.to_owned(), data }),
+            Self::There { remote, id, .. } => {
+                remote.act(id, "signal", &Letter { name: event.to_owned(), data })
+            }
         }
     }
 
     pub(crate) fn send(&self, queue: &str, message: Payload) -> Result<()> {
         match self {
             Self::Here(run) => Ok(run.send(queue, message)?),
-            Self::There { remote, id } => {
+            Self::There { remote, id, .. } => {
                 remote.act(id, "send", &Letter { name: queue.to_owned(), data: message })
             }
         }

@@ -133,9 +133,16 @@ impl Remote {
         }
     }
 
-    pub(super) fn records(&self, run_id: &str, from: u64, patience: Duration) -> Result<Records> {
+    pub(super) fn records(
+        &self,
+        run_id: &str,
+        generation: Option<u32>,
+        from: u64,
+        patience: Duration,
+    ) -> Result<Records> {
         let wait = patience.min(WAIT_MAX).as_millis().to_string();
-        let query = [("from", from.to_string()), ("wait", wait)];
+        let mut query = vec![("from", from.to_string()), ("wait", wait)];
+        query.extend(generation.map(|generation| ("generation", generation.to_string())));
         self.ask(Method::GET, &run_path(run_id, "/history"), &query, EMPTY)
     }
 

@@ -21,7 +21,9 @@ pub(crate) fn run(command: RunsCommand, settings: Settings, printer: &Printer) -
     match command {
         RunsCommand::List(args) => list(&args, settings, printer),
         RunsCommand::Show { run_id, steps_max } => show(&run_id, steps_max, settings, printer),
-        RunsCommand::History { run_id, from } => history(&run_id, from, settings, printer),
+        RunsCommand::History { run_id, from, generation } => {
+            history(&run_id, from, generation, settings, printer)
+        }
         RunsCommand::Wait { run_id, timeout, steps_max } => {
             wait(&run_id, timeout, steps_max, settings, printer)
         }
@@ -105,6 +107,12 @@ fn show(run_id: &str, steps_max: usize, settings: Settings, printer: &Printer) -
         "{}  {} {}  {status}  since {}  {took}\n",
         report.run_id, report.workflow, report.version, report.started_at
     );
+    if report.generation > 1 {
+        text.push_str(&format!("generation: {}\n", report.generation));
+    }
+    if let Some(status) = &report.custom_status {
+        text.push_str(&format!("status: {} (version {})\n", status.as_str(), report.custom_status_version));
+    }
     for (path, step) in &report.steps {
         let mut line = format!("  {path}: {}", step.status);
         if step.attempts > 1 {
@@ -131,9 +139,15 @@ fn show(run_id: &str, steps_max: usize, settings: Settings, printer: &Printer) -
     Ok(Exit::Success)
 }
 
-fn history(run_id: &str, from: u64, settings: Settings, printer: &Printer) -> Result<Exit> {
+fn history(
+    run_id: &str,
+    from: u64,
+    generation: Option<u32>,
+    settings: Settings,
+    printer: &Printer,
+) -> Result<Exit> {
     let keeper = Keeper::reader(settings)?;
-    let run = keeper.run(run_id)?;
+    let run = keeper.generation(run_id, generation)?;
     let mut next = from;
     loop {
         let (records, _) = run.records(next, Duration::ZERO)?;

@@ -52,6 +52,7 @@ fn words(record: &Event) -> Option<(Tone, &'static str)> {
         EventKind::StepCompensated => (Tone::Warning, "compensated"),
         EventKind::CompensationFailed => (Tone::Bad, "compensation failed"),
         EventKind::Log => level_word(record.level.unwrap_or(LogLevel::Info)),
+        EventKind::RunContinued => (Tone::Dim, "goes on as new"),
         EventKind::EventReceived => (Tone::Dim, "received an event"),
         EventKind::MessageReceived => (Tone::Dim, "received a message"),
         EventKind::RunPaused => (Tone::Warning, "paused"),

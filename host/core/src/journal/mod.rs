@@ -14,7 +14,8 @@ pub use codec::{Batch, Batches, encode_batch};
 pub use pinned::Pinned;
 pub use start::StoredStart;
 pub use store::{
-    Change, Listing, Page, RunQuery, Standing, Store, StoreError, StoredRow, StoredRun, StoredWorkflow,
+    Change, Continued, Listing, Page, RunQuery, Standing, Store, StoreError, StoredRow, StoredRun,
+    StoredWorkflow,
 };
 
 use crate::payload::Payload;

@@ -2,8 +2,8 @@
 
 use super::{BlobId, Damage, RULES};
 use crate::payload::Payload;
-use crate::plan::Plan;
-use crate::run::{History, Parent, Start};
+use crate::plan::{Channel, Plan};
+use crate::run::{Carried, History, Parent, Start, Unread};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +34,9 @@ pub struct StoredStart {
     /// W3C trace context that it is part of; empty if none.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub traceparent: Box<str>,
+    /// What the former generation has left, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Carried>,
     /// The document that names the methods which its plan was made with, see [`super::Pinned`].
     pub methods: BlobId,
 }
@@ -53,7 +56,48 @@ struct Raw<'a> {
     parent: Option<Parent>,
     #[serde(default)]
     traceparent: Box<str>,
+    #[serde(borrow)]
+    carried: Option<RawCarried<'a>>,
     methods: BlobId,
+}
+
+#[derive(Deserialize)]
+struct RawCarried<'a> {
+    line: u64,
+    generation: u32,
+    #[serde(borrow, default)]
+    unread: Vec<RawUnread<'a>>,
+    #[serde(borrow)]
+    custom_status: &'a serde_json::value::RawValue,
+    status_version: u64,
+    #[serde(default)]
+    followers: Vec<Arc<str>>,
+}
+
+#[derive(Deserialize)]
+struct RawUnread<'a> {
+    channel: Channel,
+    name: Arc<str>,
+    #[serde(borrow)]
+    data: &'a serde_json::value::RawValue,
+}
+
+impl RawCarried<'_> {
+    fn into_carried(self) -> Carried {
+        let unread = self.unread.into_iter().map(|raw| Unread {
+            channel: raw.channel,
+            name: raw.name,
+            data: Payload::trusted(raw.data.get()),
+        });
+        Carried {
+            line: self.line,
+            generation: self.generation,
+            unread: unread.collect(),
+            custom_status: Payload::trusted(self.custom_status.get()),
+            status_version: self.status_version,
+            followers: self.followers,
+        }
+    }
 }
 
 impl StoredStart {
@@ -70,6 +114,7 @@ impl StoredStart {
             until: start.until.map(|step| plan.step(step).id.to_string()),
             parent: start.parent.clone(),
             traceparent: Box::default(),
+            carried: start.carried.as_deref().cloned(),
             methods,
         }
     }
@@ -100,6 +145,7 @@ impl StoredStart {
             until: raw.until,
             parent: raw.parent,
             traceparent: raw.traceparent,
+            carried: raw.carried.map(RawCarried::into_carried),
             methods: raw.methods,
         })
     }
@@ -122,6 +168,7 @@ impl StoredStart {
             until: self.until.as_ref().map(find).transpose()?,
             history,
             parent: self.parent.clone(),
+            carried: self.carried.clone().map(Arc::new),
         })
     }
 }

@@ -55,7 +55,9 @@ pub enum Change {
         /// Where.
         standing: Box<Standing>,
     },
-    /// A run is forgotten with everything that belongs to it.
+    /// The next generation of a run begins and takes its id over; the former one is kept beside it.
+    Continue(Box<Continued>),
+    /// A run is forgotten with everything that belongs to it, former generations too.
     Delete(RunNo),
     /// A workflow is made known.
     Workflow(Box<StoredWorkflow>),
@@ -85,6 +87,21 @@ pub struct StoredRow {
     pub started_at: Timestamp,
     /// What it was started with, see [`super::StoredStart`].
     pub start: String,
+}
+
+/// A run that goes on as new.
+#[derive(Clone, Debug)]
+pub struct Continued {
+    /// Number of the generation that has ended; all of its facts are in chunks.
+    pub former: RunNo,
+    /// Which generation it was; the first is 1.
+    pub generation: u32,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How many former generations of the run are kept at most; older ones are forgotten.
+    pub keep: u32,
+    /// How the next one begins.
+    pub row: StoredRow,
 }
 
 /// Where a run stands, for lists and for finding out when it is to be looked at again.
@@ -260,6 +277,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// If the store cannot be read.
     fn load(&self, run_id: &str) -> Result<Option<StoredRun>, StoreError>;
+
+    /// A former generation of the run of this id, if it is kept. Where it stands is `continued`.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn former(&self, run_id: &str, generation: u32) -> Result<Option<StoredRun>, StoreError>;
 
     /// The line of this run, without its facts.
     ///

@@ -3,7 +3,7 @@
 use super::*;
 use crate::failure::Failure;
 use crate::plan::{Channel, StepIx};
-use crate::run::{CallKey, CancelMode, Fact, InstanceIx, Parent, TimerId};
+use crate::run::{CallKey, CancelMode, Carried, Fact, InstanceIx, Parent, TimerId, Unread};
 use crate::time::{Nanos, Timestamp};
 use std::collections::HashMap;
 
@@ -139,16 +139,38 @@ fn the_start_comes_back_and_other_rules_are_refused() {
         seed: u64::MAX,
         host_concurrency: 9,
         until: Some("last".into()),
-        parent: Some(Parent { run_id: "above".into(), key: key(1), is_detached: true, depth: 2 }),
         traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into(),
+        parent: Some(Parent {
+            run_id: "above".into(),
+            key: key(1),
+            is_detached: true,
+            generation: 3,
+            depth: 2,
+        }),
+        carried: Some(Carried {
+            line: 77,
+            generation: 4,
+            unread: vec![Unread {
+                channel: Channel::Queue,
+                name: "q".into(),
+                data: Payload::trusted(r#"{"a": 1}"#),
+            }],
+            custom_status: Payload::trusted("[2]"),
+            status_version: 5,
+            followers: vec!["child".into()],
+        }),
         methods: BlobId::of(b"methods"),
     };
     let text = serde_json::to_string(&start).unwrap();
     assert_eq!(format!("{:?}", StoredStart::parse(&text).unwrap()), format!("{start:?}"));
-    // written before there were traces
+    // written before there were traces and generations
     let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert!(older.as_object_mut().unwrap().remove("traceparent").is_some());
-    assert_eq!(&*StoredStart::parse(&older.to_string()).unwrap().traceparent, "");
+    for later in ["traceparent", "carried"] {
+        assert!(older.as_object_mut().unwrap().remove(later).is_some());
+    }
+    assert!(older["parent"].as_object_mut().unwrap().remove("generation").is_some());
+    let older = StoredStart::parse(&older.to_string()).unwrap();
+    assert_eq!((&*older.traceparent, older.carried, older.parent.unwrap().generation), ("", None, 1));
     let other = text.replace("\"rules\":1", "\"rules\":77");
     assert_eq!(StoredStart::parse(&other).unwrap_err(), Damage::Rules(77));
     assert!(matches!(StoredStart::parse("[]"), Err(Damage::Start(_))));

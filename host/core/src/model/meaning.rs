@@ -140,6 +140,11 @@ impl Check<'_> {
                 let message = "a step of type `return` has no meaning here: the run has ended already";
                 self.report(step.at, message, "Remove it from the steps that clean up.");
             }
+            Action::ContinueAsNew { .. } if self.in_cleanup => {
+                let message =
+                    "a step of type `continue_as_new` has no meaning here: the run has ended already";
+                self.report(step.at, message, "Remove it from the steps that clean up.");
+            }
             _ => {}
         }
     }

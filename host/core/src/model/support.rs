@@ -22,7 +22,6 @@ const fn refuse_but(record: &'static str, name: &'static str, accepted: &'static
 
 /// Everything that is refused. A feature that is performed loses its rows here and nothing else.
 pub(crate) const REFUSED: &[Refusal] = &[
-    refuse("type", "continue_as_new"),
     refuse("document", "schedule"),
     refuse("document", "concurrency"),
     refuse_but("document", "priority", "5"),

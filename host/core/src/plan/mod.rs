@@ -8,7 +8,7 @@ mod outward;
 mod plain;
 
 pub use input::InputSchema;
-pub use outward::{Channel, ChildRun, Emit, OnParentClose, Receive, WaitForEvent};
+pub use outward::{Channel, ChildRun, ContinueAsNew, Emit, OnParentClose, Receive, WaitForEvent};
 pub use plain::Plain;
 pub(crate) use plain::limit_ns;
 
@@ -373,6 +373,8 @@ pub enum Action {
     Emit(Box<Emit>),
     /// Runs another workflow.
     Workflow(Box<ChildRun>),
+    /// Goes on as the next generation of the run.
+    ContinueAsNew(Box<ContinueAsNew>),
 }
 
 /// `switch`.

@@ -36,6 +36,15 @@ pub struct Emit {
     pub data: Option<Template>,
 }
 
+/// `continue_as_new`.
+#[derive(Debug)]
+pub struct ContinueAsNew {
+    /// Input of the next generation.
+    pub input: Option<Template>,
+    /// Range of versions that it may follow; `None` = the same version.
+    pub version: Option<VersionReq>,
+}
+
 /// `workflow`.
 #[derive(Debug)]
 pub struct ChildRun {

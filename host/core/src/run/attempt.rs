@@ -14,6 +14,9 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Longest custom status of a run, in bytes.
+const STATUS_LEN_MAX: usize = 256 * 1024;
+
 /// What rendering parameters or waiting times can go wrong with.
 type Fallible<T> = Result<T, Failure>;
 
@@ -35,6 +38,7 @@ impl Turn<'_> {
             Action::WaitForEvent(_) | Action::Receive(_) => self.start_listening(at, step),
             Action::Emit(emit) => self.emit(at, step, emit),
             Action::Workflow(child) => self.start_child(at, step, child),
+            Action::ContinueAsNew(next) => self.continue_as_new(at, step, next),
             Action::Group(_)
             | Action::Switch(_)
             | Action::Foreach(_)
@@ -59,7 +63,14 @@ impl Turn<'_> {
         let status = shape.extras.as_ref().and_then(|extras| extras.status.as_ref());
         if let (true, Some(template)) = (is_first, status) {
             match self.render(at, Some(step), template) {
-                Ok(value) => self.set_status(at, step, value),
+                Ok(value) if value.len() <= STATUS_LEN_MAX => self.set_status(at, step, value),
+                Ok(value) => {
+                    let len = value.len();
+                    let message = format!("`status` has {len} bytes, at most {STATUS_LEN_MAX} are allowed");
+                    let failure = Failure::new(kind::PAYLOAD_TOO_LARGE, message);
+                    self.fail_attempt(at, step, failure, Duration::ZERO);
+                    return Err(());
+                }
                 Err(error) => {
                     let failure = expression_failure("status", &error);
                     self.fail_attempt(at, step, failure, Duration::ZERO);
@@ -73,6 +84,7 @@ impl Turn<'_> {
     fn set_status(&mut self, at: InstanceIx, step: StepIx, value: Payload) {
         self.note((at, step), RecordKind::StatusSet, Duration::ZERO, Detail::Value(value.clone()));
         self.data.custom_status = (!value.is_null()).then_some(value);
+        self.data.status_version += 1;
     }
 
     /// Asks for a call; all limits have been passed.
@@ -132,6 +144,9 @@ impl Turn<'_> {
             }
             Ok(result) if is_call && plan.step(step).extras.is_none() => {
                 self.complete_step(at, step, result, duration)
+            }
+            Ok(found) if matches!(plan.step(step).action, Action::ContinueAsNew(_)) => {
+                self.continue_run(at, step, &found, duration);
             }
             Ok(result) => {
                 self.child_detached(at, step);

@@ -20,8 +20,16 @@ pub struct Parent {
     pub key: CallKey,
     /// The step there has completed without waiting for the end.
     pub is_detached: bool,
+    /// Which generation of that run.
+    #[serde(default = "first_generation")]
+    pub generation: u32,
     /// How many runs stand above it.
     pub depth: u32,
+}
+
+/// For parents that were written before there were generations.
+const fn first_generation() -> u32 {
+    1
 }
 
 impl Turn<'_> {

@@ -2,6 +2,7 @@
 //! compensation, `on_failure` and `finally` follow in this order; none of them changes the status any more.
 
 use super::attempt::timeout_failure;
+use super::generation::Next;
 use super::record::{Command, Detail, InstanceIx, RecordKind};
 use super::state::{Bound, NodePhase, Stop, TimerKind};
 use super::status::RunStatus;
@@ -18,6 +19,8 @@ pub(crate) enum Ending {
     Completed(Payload),
     Failed(Arc<Failure>),
     Cancelled(Arc<Box<str>>),
+    /// The next generation goes on.
+    Continued(Box<Next>),
 }
 
 /// How far the end has come.
@@ -43,6 +46,7 @@ impl Ending {
             Self::Completed(_) => RunStatus::Completed,
             Self::Failed(_) => RunStatus::Failed,
             Self::Cancelled(_) => RunStatus::Cancelled,
+            Self::Continued(_) => RunStatus::Continued,
         }
     }
 }
@@ -104,8 +108,16 @@ impl Turn<'_> {
     }
 
     fn needs_cleanup(&self) -> bool {
+        if self.is_continuing() {
+            return false;
+        }
         let is_failed = matches!(self.data.ending, Some(Ending::Failed(_)));
         self.wants_rollback() || (is_failed && self.plan.on_failure.is_some()) || self.plan.finally.is_some()
+    }
+
+    /// The run does not end but begins again: nothing is cleaned up.
+    fn is_continuing(&self) -> bool {
+        matches!(self.data.ending, Some(Ending::Continued(_)))
     }
 
     fn wants_rollback(&self) -> bool {
@@ -141,7 +153,7 @@ impl Turn<'_> {
 
     fn start_finally(&mut self) {
         self.data.phase = Phase::Finally;
-        match self.plan.finally {
+        match self.plan.finally.filter(|_| !self.is_continuing()) {
             Some(scope) => self.spawn_cleanup(scope),
             None => self.finish(),
         }
@@ -205,6 +217,7 @@ impl Turn<'_> {
             Some(Ending::Completed(output)) => (RecordKind::RunCompleted, Detail::Value(output)),
             Some(Ending::Failed(failure)) => (RecordKind::RunFailed, Detail::Failure(failure)),
             Some(Ending::Cancelled(reason)) => (RecordKind::RunCancelled, Detail::Text(reason)),
+            Some(Ending::Continued(next)) => (RecordKind::RunContinued, Detail::Value(next.input)),
             None => {
                 let failure = Failure::new(kind::INTERNAL, "the run ended without a reason");
                 (RecordKind::RunFailed, Detail::Failure(Arc::new(failure)))
@@ -217,7 +230,9 @@ impl Turn<'_> {
         self.data.instances.clear();
         self.data.work.clear();
         self.data.waiting = 0;
-        self.stop_followers();
+        if !self.is_continuing() {
+            self.stop_followers();
+        }
         self.commands.push(Command::Finish);
     }
 }

@@ -113,5 +113,6 @@ fn ends_something(kind: RecordKind) -> bool {
             | Kind::RunCompleted
             | Kind::RunFailed
             | Kind::RunCancelled
+            | Kind::RunContinued
     )
 }

@@ -91,6 +91,13 @@ impl Inbox {
         Some((*ticket, *step))
     }
 
+    /// All that is unread, oldest first for each address.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Channel, Arc<str>, Payload)> + '_ {
+        self.boxes.iter().flat_map(|((channel, name), mailbox)| {
+            mailbox.unread.iter().map(|data| (*channel, name.clone(), data.clone()))
+        })
+    }
+
     /// Where steps wait and something is unread.
     pub(crate) fn busy(&self) -> Vec<Address> {
         let is_busy = |mailbox: &Mailbox| !mailbox.unread.is_empty() && !mailbox.waiting.is_empty();

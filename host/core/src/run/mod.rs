@@ -14,6 +14,7 @@ mod environment;
 mod event;
 mod foreach;
 mod gate;
+mod generation;
 mod identity;
 mod inbox;
 mod pause;
@@ -35,9 +36,10 @@ mod tests;
 
 pub use child::{Parent, child_failure};
 pub use event::{Event, EventKind};
+pub use generation::{Carried, Generation, Unread};
 pub use record::{
-    CallCommand, CallKey, CancelMode, ChildCommand, Command, Detail, EmitCommand, Fact, Input, InputEnv,
-    Inputs, InstanceIx, LogLine, Record, RecordKind, TimerId,
+    CallCommand, CallKey, CancelMode, ChildCommand, Command, ContinueCommand, Detail, EmitCommand, Fact,
+    Input, InputEnv, Inputs, InstanceIx, LogLine, Record, RecordKind, TimerId,
 };
 pub use report::{RunReport, StepReport, Stopping};
 pub use state::{History, Start};
@@ -68,11 +70,13 @@ impl RunState {
     }
 
     /// Takes one fact. A fact that does not concern anything any more (a late outcome, a timer that was cancelled
-    /// meanwhile, anything after the end) changes nothing.
+    /// meanwhile, anything after the end) changes nothing; what is sent to a run between two generations is kept for the
+    /// next.
     pub fn apply(&mut self, at: Timestamp, fact: Fact, commands: &mut Vec<Command>) {
-        if self.data.phase != Phase::Done {
-            self.turn(at, commands).take(fact);
+        if self.data.phase == Phase::Done {
+            return self.keep_for_next(fact);
         }
+        self.turn(at, commands).take(fact);
     }
 
     fn turn<'a>(&'a mut self, now: Timestamp, commands: &'a mut Vec<Command>) -> Turn<'a> {
@@ -121,6 +125,12 @@ impl RunState {
     #[must_use]
     pub fn custom_status(&self) -> Option<&Payload> {
         self.data.custom_status.as_ref()
+    }
+
+    /// How often its steps have set the status, over all generations.
+    #[must_use]
+    pub fn status_version(&self) -> u64 {
+        self.data.status_version
     }
 
     /// Everything that happened, oldest first.

@@ -99,6 +99,10 @@ pub enum Command {
     /// once it has ended; `{run_id}` at once if it is detached; a failure if it cannot be started. If a restart came
     /// between, and a run of this id with this one as parent is there already, it is that run.
     StartChild(Box<ChildCommand>),
+    /// Find the version that the next generation is to follow, check its input, make everything ready for it, and report
+    /// `{version}` as the outcome of the attempt; a failure if that cannot be. Once this generation has ended as
+    /// `continued`, the next is to begin, see [`super::RunState::next_generation`].
+    Continue(Box<ContinueCommand>),
     /// Ask a run that this one started to end, if it has not.
     CancelChild {
         /// Its id.
@@ -132,6 +136,17 @@ pub struct EmitCommand {
     pub to: Option<Arc<str>>,
     /// What goes with it.
     pub data: Payload,
+}
+
+/// A generation to make ready.
+#[derive(Debug)]
+pub struct ContinueCommand {
+    /// Which attempt.
+    pub key: CallKey,
+    /// Its input, not checked.
+    pub input: Payload,
+    /// Range of versions of the workflow; `None` = the same version.
+    pub version: Option<semver::VersionReq>,
 }
 
 /// A run to start.
@@ -361,6 +376,8 @@ pub enum RecordKind {
     RunFailed,
     /// The run was cancelled; detail: reason.
     RunCancelled,
+    /// The run goes on as its next generation; detail: the input of that.
+    RunContinued,
 }
 
 /// What a record holds besides.

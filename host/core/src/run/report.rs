@@ -47,6 +47,12 @@ pub struct RunReport {
     /// Custom status set by steps.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub custom_status: Option<Payload>,
+    /// How often it has been set, over all generations; left out if never.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub custom_status_version: u64,
+    /// Which generation of the run this is about; left out of the first.
+    #[serde(skip_serializing_if = "is_first")]
+    pub generation: u32,
     /// Output; `null` unless completed.
     pub output: Payload,
     /// Why the run failed or was cancelled.
@@ -85,6 +91,11 @@ pub struct StepReport {
     /// Why it was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+const fn is_first(generation: &u32) -> bool {
+    *generation == 1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
@@ -129,6 +140,8 @@ impl RunState {
             current_steps: self.current_steps(CURRENT_STEPS_MAX),
             completed_steps: data.steps_completed,
             total_steps: data.steps_total,
+            custom_status_version: self.data.status_version,
+            generation: self.generation(),
             custom_status: data.custom_status.clone(),
             output: self.output().cloned().unwrap_or_default(),
             error: self.error(),
@@ -143,7 +156,7 @@ impl RunState {
     #[must_use]
     pub fn error(&self) -> Option<Failure> {
         match self.data.ending.as_ref()? {
-            Ending::Completed(_) => None,
+            Ending::Completed(_) | Ending::Continued(_) => None,
             Ending::Failed(failure) => Some((**failure).clone()),
             Ending::Cancelled(reason) => Some(Failure::new(kind::CANCELLED, &***reason)),
         }
@@ -159,7 +172,7 @@ impl RunState {
     #[must_use]
     pub fn stopping(&self) -> Option<Stopping> {
         match (self.data.ending.as_ref()?, self.data.phase) {
-            (_, Phase::Done) | (Ending::Completed(_), _) => None,
+            (_, Phase::Done) | (Ending::Completed(_) | Ending::Continued(_), _) => None,
             (Ending::Failed(_), _) => Some(Stopping::Failing),
             (Ending::Cancelled(_), _) => Some(Stopping::Cancelling),
         }

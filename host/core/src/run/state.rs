@@ -2,6 +2,7 @@
 
 use super::child::Parent;
 use super::ending::{Ending, Phase};
+use super::generation::Carried;
 use super::inbox::{Inbox, Ticket};
 use super::pause::Pause;
 use super::record::{CallKey, InstanceIx, Record, TimerId};
@@ -35,6 +36,8 @@ pub struct Start {
     pub history: History,
     /// What it was started by, if a step of another run did.
     pub parent: Option<Parent>,
+    /// What the former generation has left, if there was one.
+    pub carried: Option<Arc<Carried>>,
 }
 
 /// What a run keeps of what has happened in it.
@@ -67,6 +70,7 @@ pub(crate) struct Data {
     pub(crate) phase: Phase,
     pub(crate) ending: Option<Ending>,
     pub(crate) custom_status: Option<Payload>,
+    pub(crate) status_version: u64,
     /// Calls asked for and not reported yet, cancelled ones included.
     pub(crate) in_flight: u32,
     /// Steps that wait for a timer.
@@ -235,6 +239,8 @@ pub(crate) struct NodeMore {
     pub(crate) ticket: Option<Ticket>,
     /// The run that the present attempt has started.
     pub(crate) child: Option<Arc<str>>,
+    /// The input of the generation that the present attempt makes ready.
+    pub(crate) next_input: Option<Payload>,
     pub(crate) children: SmallVec<[InstanceIx; 1]>,
     /// The attempt ends with this failure as soon as all children have gone.
     pub(crate) abort: Option<Box<Failure>>,
@@ -298,7 +304,8 @@ pub(crate) enum TimerKind {
 
 impl Data {
     pub(crate) fn new(plan: &Plan, start: Start, at: Timestamp) -> Self {
-        Self {
+        let carried = start.carried.clone();
+        let mut data = Self {
             start,
             started_at: at,
             started_text: at.to_rfc3339().into(),
@@ -314,6 +321,7 @@ impl Data {
             phase: Phase::Running,
             ending: None,
             custom_status: None,
+            status_version: 0,
             in_flight: 0,
             waiting: 0,
             steps_total: 0,
@@ -325,7 +333,21 @@ impl Data {
             followers: Vec::new(),
             is_killed: false,
             work: VecDeque::new(),
+        };
+        if let Some(carried) = carried {
+            data.take_over(&carried);
         }
+        data
+    }
+
+    /// Takes over what the former generation has left.
+    fn take_over(&mut self, carried: &Carried) {
+        for unread in &carried.unread {
+            self.inbox.put((unread.channel, unread.name.clone()), unread.data.clone());
+        }
+        self.custom_status = Some(carried.custom_status.clone()).filter(|status| !status.is_null());
+        self.status_version = carried.status_version;
+        self.followers.clone_from(&carried.followers);
     }
 
     /// Whether nobody limits calls, waits for a certain step or has paused the run.

@@ -218,8 +218,8 @@ impl Turn<'_> {
 
     /// Appends a record about the run.
     pub(crate) fn note_run(&mut self, kind: RecordKind, detail: Detail) {
-        let ends =
-            matches!(kind, RecordKind::RunCompleted | RecordKind::RunFailed | RecordKind::RunCancelled);
+        use RecordKind::{RunCancelled, RunCompleted, RunContinued, RunFailed};
+        let ends = matches!(kind, RunCompleted | RunFailed | RunCancelled | RunContinued);
         let duration = if ends { self.now.since(self.data.started_at) } else { Duration::ZERO };
         self.data.record(Record {
             at: self.now,

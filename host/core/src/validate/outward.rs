@@ -3,7 +3,9 @@
 use super::expressions::{Field, optional};
 use super::steps::Lowering;
 use crate::model;
-use crate::plan::{Action, Channel, ChildRun, Emit, OnParentClose, Receive, Step, WaitForEvent};
+use crate::plan::{
+    Action, Channel, ChildRun, ContinueAsNew, Emit, OnParentClose, Receive, Step, WaitForEvent,
+};
 use semver::VersionReq;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -44,7 +46,12 @@ impl Lowering<'_, '_, '_, '_> {
                     close,
                 })))
             }
-            // reported where the document was read
+            model::Action::ContinueAsNew { input, version } => {
+                let input = optional(input.as_ref(), |json| self.template(json))?;
+                let version = version.as_ref().map(|range| range.value.clone());
+                Some(Action::ContinueAsNew(Box::new(ContinueAsNew { input, version })))
+            }
+            // all others are lowered where steps are
             _ => None,
         }
     }

@@ -1,8 +1,9 @@
 //! Runs come back into memory: at the start of the engine, when a timer of theirs is due, when somebody asks for them.
 
-use super::replay::{Restored, replay};
+use super::replay::{Outstanding, Restored, replay};
 use super::{Journal, RunLog};
 use crate::engine::Inner;
+use crate::errands::Errand;
 use crate::error::EngineError;
 use crate::perform::later;
 use crate::planted::{Bug, planted};
@@ -64,33 +65,24 @@ impl Inner {
         journal: &Journal,
         stored: &StoredRun,
     ) -> Result<Arc<RunCell>, EngineError> {
-        let damaged = |damage: Damage| EngineError::Damaged {
-            run: stored.row.run_id.to_string(),
-            why: damage.to_string(),
-        };
-        let start = StoredStart::parse(&stored.row.start).map_err(damaged)?;
-        let plan = journal.plan(stored.row.document, &start)?;
-        let blob = |id| journal.store.blob(id).ok().flatten();
-        let Restored { state, mut open, tail } =
-            replay(stored, &start, plan.clone(), self.config.history, &blob).map_err(damaged)?;
-        let is_over = state.status().is_terminal();
-        let is_shown_only = is_over || journal.is_reader;
-        let bound = if is_shown_only { Ok(Box::from([])) } else { self.bind_methods(&plan) };
-        let mut log = RunLog::restored(stored.row.no, start.at, stored.batches, &state);
-        log.set_tail(stored.chunked, tail);
-        let records = state.history().len();
-        let mut shared = Shared::new(state);
-        shared.logged = records;
-        shared.is_over = is_over;
-        shared.is_evicted = journal.is_reader;
-        shared.log = Some(Box::new(log));
-        let run = RunCell::new(stored.row.run_id.clone(), plan, shared).within(start.traceparent);
+        let (run, mut open) = self.restore(journal, stored)?;
         let run = Arc::new(run);
+        let (is_over, is_continued) = {
+            let shared = run.shared.lock();
+            (shared.is_over, shared.state.is_continued())
+        };
+        let is_shown_only = is_over || journal.is_reader;
+        let bound = if is_shown_only { Ok(Box::from([])) } else { self.bind_methods(&run.plan) };
         if let Ok(methods) = &bound {
             run.bind(methods.clone());
         }
         self.enter_restored(&run, stored.row.no.0, is_over);
         if is_shown_only {
+            return Ok(run);
+        }
+        if is_continued {
+            // its methods are of no use any more: the next generation binds its own
+            self.errands.push(&run, Errand::BeginNext);
             return Ok(run);
         }
         let mut timers = std::mem::take(&mut open.timers);
@@ -109,6 +101,52 @@ impl Inner {
             self.exchange(&run, &mut stopped);
         }
         Ok(run)
+    }
+
+    /// A run as it is stored, which nobody knows of, and what it has asked for and not got.
+    fn restore(&self, journal: &Journal, stored: &StoredRun) -> Result<(RunCell, Outstanding), EngineError> {
+        let damaged = |damage: Damage| EngineError::Damaged {
+            run: stored.row.run_id.to_string(),
+            why: damage.to_string(),
+        };
+        let start = StoredStart::parse(&stored.row.start).map_err(damaged)?;
+        let plan = journal.plan(stored.row.document, &start)?;
+        let blob = |id| journal.store.blob(id).ok().flatten();
+        let Restored { state, open, tail } =
+            replay(stored, &start, plan.clone(), self.config.history, &blob).map_err(damaged)?;
+        let mut log = RunLog::restored(stored, start.at, &state);
+        log.set_tail(stored.chunked, tail);
+        let (is_over, records) = (state.is_over(), state.history().len());
+        let mut shared = Shared::new(state);
+        shared.logged = records;
+        shared.is_over = is_over;
+        shared.is_evicted = journal.is_reader;
+        shared.log = Some(Box::new(log));
+        Ok((RunCell::new(stored.row.run_id.clone(), plan, shared).within(start.traceparent), open))
+    }
+
+    /// A former generation of a run, to be shown; nothing if it is not kept.
+    pub(crate) fn former(&self, run_id: &str, generation: u32) -> Result<Option<Arc<RunCell>>, EngineError> {
+        let Some(journal) = &self.journal else { return Ok(None) };
+        journal.settle()?;
+        let Some(stored) = journal.store.former(run_id, generation)? else { return Ok(None) };
+        let (mut run, _) = self.restore(journal, &stored)?;
+        // it is shown by itself: whoever has it does not mean the generation that there is now
+        run.line = !run.line;
+        let mut shared = run.shared.lock();
+        shared.is_over = true;
+        shared.log.iter_mut().for_each(|log| log.is_end_durable = true);
+        drop(shared);
+        Ok(Some(Arc::new(run)))
+    }
+
+    /// The next generation of a run cannot begin: it waits until plugins come, or the next start.
+    pub(crate) fn hold_up(&self, run: &Arc<RunCell>, why: &EngineError) {
+        match &self.journal {
+            Some(journal) => self.block(journal, run, why),
+            // cannot be: in memory it was made ready before
+            None => tracing::error!(run_id = &*run.id, "the next generation cannot begin: {why}"),
+        }
     }
 
     /// The list of runs is to say that the run is on its way again.
@@ -154,7 +192,14 @@ impl Inner {
                 continue;
             };
             cell.bind(methods);
-            cell.shared.lock().blocked = None;
+            let is_continued = {
+                let mut shared = cell.shared.lock();
+                shared.blocked = None;
+                shared.state.is_continued()
+            };
+            if is_continued {
+                self.errands.push(&cell, Errand::BeginNext);
+            }
             let custom_status = None;
             let blocked = RunStatus::Waiting;
             let was = Standing { status: blocked, ended_at: None, due_at: None, reason: None, custom_status };

@@ -4,12 +4,13 @@ use super::{Document, Held, Journal, RunLog};
 use crate::engine::Inner;
 use crate::errands::Errand;
 use crate::error::EngineError;
+use crate::generations::Prepared;
 use crate::perform::Afterwards;
 use crate::planted::{Bug, planted};
 use crate::run::{RunCell, Shared};
-use jackfield_core::journal::{Change, Pinned, Standing, StoredRow, StoredStart};
+use jackfield_core::journal::{BlobId, Change, Continued, Pinned, RunNo, Standing, StoredRow, StoredStart};
 use jackfield_core::plan::MethodIx;
-use jackfield_core::run::{RunStatus, Start};
+use jackfield_core::run::{Command, Fact, RunState, RunStatus, Start};
 use jackfield_core::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -56,39 +57,69 @@ impl Inner {
     pub(crate) fn begin_log(&self, journal: &Journal, run: &Arc<RunCell>, document: &Document) -> u64 {
         let pinned = Document::new(Pinned::of(&run.plan).to_json());
         let mut changes = Vec::new();
-        {
-            let mut known = journal.documents.lock();
-            for document in [document, &pinned] {
-                if known.insert(document.id) {
-                    changes.push(Change::Document { id: document.id, text: document.text.clone() });
-                }
-            }
-        }
+        journal.note_documents(&[document, &pinned], &mut changes);
         let mut shared = run.shared.lock();
-        let started_at = shared.state.started_at();
         // numbers come to the store in order
         let mut last_run = journal.last_run.lock();
         last_run.0 += 1;
-        let no = *last_run;
-        let start = StoredStart::new(&run.plan, shared.state.start_values(), started_at, pinned.id);
-        let start = StoredStart { traceparent: run.traceparent.clone(), ..start };
-        changes.push(Change::Begin(Box::new(StoredRow {
-            no,
-            run_id: run.id.clone(),
-            workflow: run.plan.id.to_string(),
-            version: run.plan.version.to_string(),
-            document: document.id,
-            started_at,
-            start: jackfield_core::payload::Payload::encode(&start).as_str().to_owned(),
-        })));
-        let mut log = Box::new(RunLog::new(no, started_at));
+        let row = row_of(*last_run, &shared.state, document.id, pinned.id, &run.traceparent);
+        let started_at = row.started_at;
+        changes.push(Change::Begin(Box::new(row)));
+        let mut log = Box::new(RunLog::new(*last_run, document.id, started_at));
         let state = &shared.state;
         log.changes(state, started_at, &mut changes);
         let position = journal.submit(&mut changes, Some((run, &mut log.listed)));
         drop(last_run);
-        log.mark(position, state.history().len(), state.status().is_terminal());
+        log.mark(position, state.history().len(), state.is_over());
         shared.log = Some(log);
         position
+    }
+
+    /// Writes down that the next generation of `old` begins, and what came too late for that: all of it or nothing.
+    pub(crate) fn continue_log(
+        &self,
+        old: &RunCell,
+        log: &mut RunLog,
+        state: &mut RunState,
+        (now, facts): (Timestamp, &[Fact]),
+        commands: &mut Vec<Command>,
+        prepared: &Prepared,
+    ) -> Option<Box<RunLog>> {
+        let journal = self.journal.as_ref()?;
+        let pinned = Document::new(Pinned::of(state.plan()).to_json());
+        let mut changes = Vec::new();
+        journal.note_documents(&[&pinned], &mut changes);
+        prepared.document.iter().for_each(|document| journal.note_documents(&[document], &mut changes));
+        let document = prepared.document.as_ref().map_or(log.document, |document| document.id);
+        log.chunk(&mut changes);
+        let mut last_run = journal.last_run.lock();
+        last_run.0 += 1;
+        let row = row_of(*last_run, state, document, pinned.id, &old.traceparent);
+        let mut next = Box::new(RunLog::new(*last_run, document, row.started_at));
+        changes.push(Change::Continue(Box::new(Continued {
+            former: log.no,
+            generation: state.generation() - 1,
+            ended_at: now,
+            keep: self.config.generations_kept,
+            row,
+        })));
+        if !facts.is_empty() {
+            next.note(now, facts);
+        }
+        facts.iter().for_each(|fact| state.apply(now, fact.clone(), commands));
+        next.changes(state, now, &mut changes);
+        next.mark(journal.submit(&mut changes, None), state.history().len(), state.is_over());
+        Some(next)
+    }
+
+    /// Both generations are told when what was written last of them lasts.
+    pub(crate) fn watch_log(&self, old: &Arc<RunCell>, shared: &mut Shared, run: &Arc<RunCell>) {
+        let Some(journal) = &self.journal else { return };
+        for (run, shared, is_end) in [(old, shared, true), (run, &mut *run.shared.lock(), false)] {
+            let Shared { log: Some(log), state, .. } = shared else { continue };
+            let position = journal.submit(&mut Vec::new(), Some((run, &mut log.listed)));
+            log.mark(position, state.history().len(), is_end || state.is_over());
+        }
     }
 
     /// Hands in what was noted, before anything is done about it.
@@ -98,7 +129,7 @@ impl Inner {
         let mut changes = Vec::new();
         log.changes(state, now, &mut changes);
         let position = journal.submit(&mut changes, Some((run, &mut log.listed)));
-        log.mark(position, state.history().len(), state.status().is_terminal());
+        log.mark(position, state.history().len(), state.is_over());
     }
 
     /// Whether a call has to wait until what was handed in last lasts. If that does already, nobody would release it.
@@ -173,8 +204,29 @@ impl Inner {
         self.go_on(run, after);
     }
 
+    /// Whether the engine ends: durable runs are put away.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.is_frozen.load(Ordering::Relaxed)
+    }
+
     /// Whether a run takes no calls because it is put away.
     pub(crate) fn is_at_rest(&self, shared: &Shared) -> bool {
-        shared.log.is_some() && (shared.is_evicted || self.is_frozen.load(Ordering::Relaxed))
+        shared.log.is_some() && (shared.is_evicted || self.is_frozen())
+    }
+}
+
+/// What is written of the start of a run, or of a generation of it.
+fn row_of(no: RunNo, state: &RunState, document: BlobId, methods: BlobId, traceparent: &str) -> StoredRow {
+    let (plan, started_at) = (state.plan(), state.started_at());
+    let start = StoredStart::new(plan, state.start_values(), started_at, methods);
+    let start = StoredStart { traceparent: traceparent.into(), ..start };
+    StoredRow {
+        no,
+        run_id: state.start_values().run_id.clone(),
+        workflow: plan.id.to_string(),
+        version: plan.version.to_string(),
+        document,
+        started_at,
+        start: jackfield_core::payload::Payload::encode(&start).as_str().to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::errands::Errand;
 use crate::planted::{Bug, planted};
-use jackfield_core::journal::{Blobs, Change, RunNo, Standing, encode_batch};
+use jackfield_core::journal::{BlobId, Blobs, Change, RunNo, Standing, StoredRun, encode_batch};
 use jackfield_core::run::{CallCommand, Fact, RunState, RunStatus};
 use jackfield_core::time::Timestamp;
 use std::collections::VecDeque;
@@ -13,6 +13,8 @@ const TAIL_LEN_MAX: usize = 64 * 1024;
 /// The journal of one run, behind the run's lock.
 pub(crate) struct RunLog {
     pub(crate) no: RunNo,
+    /// What its plan is made from.
+    pub(crate) document: BlobId,
     started_at: Timestamp,
     /// Batches so far.
     batches: u64,
@@ -58,9 +60,10 @@ pub(crate) struct Released {
 }
 
 impl RunLog {
-    pub(crate) fn new(no: RunNo, started_at: Timestamp) -> Self {
+    pub(crate) fn new(no: RunNo, document: BlobId, started_at: Timestamp) -> Self {
         Self {
             no,
+            document,
             started_at,
             batches: 0,
             tail: Vec::new(),
@@ -77,14 +80,15 @@ impl RunLog {
         }
     }
 
-    /// That of a run which has been restored from `batches` batches, of which those from `tail_first` on are `tail`.
-    pub(crate) fn restored(no: RunNo, started_at: Timestamp, batches: u64, state: &RunState) -> Self {
+    /// That of a run which has been restored.
+    pub(crate) fn restored(stored: &StoredRun, started_at: Timestamp, state: &RunState) -> Self {
+        let (no, document, batches) = (stored.row.no, stored.row.document, stored.batches);
         Self {
             batches,
             tail_first: batches,
             public: state.history().len(),
-            is_end_durable: state.status().is_terminal(),
-            ..Self::new(no, started_at)
+            is_end_durable: state.is_over(),
+            ..Self::new(no, document, started_at)
         }
     }
 
@@ -115,7 +119,7 @@ impl RunLog {
     pub(crate) fn changes(&mut self, state: &RunState, now: Timestamp, into: &mut Vec<Change>) {
         let run = self.no;
         into.extend(self.blobs.drain(..).map(|(id, value)| Change::Blob { run, id, value }));
-        let is_over = state.status().is_terminal();
+        let is_over = state.is_over();
         if is_over || self.tail.len() > TAIL_LEN_MAX {
             self.chunk(into);
         } else if self.tail.len() > self.fresh {
@@ -194,6 +198,8 @@ pub(crate) fn resting(state: &RunState, due_at: Option<Timestamp>) -> Standing {
     let status = match state.status() {
         // what is sent to all runs reaches those in memory: it is to be there from the next start of the engine on
         RunStatus::Waiting if !state.plan().listens.is_empty() => RunStatus::Running,
+        // its next generation is to begin at the next start
+        RunStatus::Continued => RunStatus::Running,
         other => other,
     };
     Standing {

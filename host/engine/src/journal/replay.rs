@@ -51,6 +51,7 @@ impl Outstanding {
                 Command::Call(ref call) => _ = self.calls.insert(call.key, (self.asked, command)),
                 Command::Emit(ref emit) => _ = self.calls.insert(emit.key, (self.asked, command)),
                 Command::StartChild(ref child) => _ = self.calls.insert(child.key, (self.asked, command)),
+                Command::Continue(ref next) => _ = self.calls.insert(next.key, (self.asked, command)),
                 Command::CancelChild { .. } => self.children.push(command),
                 Command::CancelCall(key) => {
                     self.cancelled.insert(key);

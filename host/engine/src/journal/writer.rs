@@ -2,6 +2,7 @@
 
 use crate::engine::Inner;
 use crate::error::EngineError;
+use crate::journal::Document;
 use crate::journal::keeper::{Chore, Keeper};
 use crate::planted::{Bug, planted};
 use crate::run::RunCell;
@@ -118,6 +119,16 @@ impl Journal {
 
     pub(crate) fn stats(&self) -> JournalStats {
         self.stats.lock().clone()
+    }
+
+    /// Documents that are about to be referred to: those that are not in the store for sure are written.
+    pub(super) fn note_documents(&self, documents: &[&Document], into: &mut Vec<Change>) {
+        let mut known = self.documents.lock();
+        for document in documents {
+            if known.insert(document.id) {
+                into.push(Change::Document { id: document.id, text: document.text.clone() });
+            }
+        }
     }
 
     /// Leaves something to the keeper.

@@ -124,6 +124,15 @@ fn a_run_goes_on_after_a_crash_at_any_write() {
     assert!(crash_after_every_write(failing) >= 4);
 }
 
+#[test]
+fn a_run_that_goes_on_as_new_is_there_once_after_a_crash_at_any_write() {
+    let counter = r#"{"id":"w","steps":[
+        {"id":"n",@value_blocking,"parameters":{"value":"${input == null ? 1 : input + 1}"}},
+        {"id":"bye","type":"return","when":"steps.n.output == 3","value":"${steps.n.output}"},
+        {"id":"again","type":"continue_as_new","input":"${steps.n.output}"}]}"#;
+    assert!(crash_after_every_write(counter) >= 7);
+}
+
 /// Waits until `is_so`.
 #[track_caller]
 fn eventually(what: &str, is_so: impl Fn() -> bool) {

@@ -98,8 +98,12 @@ impl Lab {
         let status = run.wait(Some(PATIENCE));
         let took = begin.elapsed();
         assert!(status.is_some(), "did not end: {:#?} {:#?}", run.report(100), run.events(0));
-        let ended =
-            Ended { report: run.report(usize::MAX), events: all_events(run), took, kit: self.kit.clone() };
+        let ended = Ended {
+            report: run.report(usize::MAX),
+            events: all_events(&run.latest()),
+            took,
+            kit: self.kit.clone(),
+        };
         super::observing::check(&ended);
         if let Some(store) = &self.store {
             super::durable::check_what_is_kept(store, &ended);

@@ -1,8 +1,8 @@
 //! A store in memory that outlives engines, as a disk outlives processes, and fails when it is told to.
 
 use jackfield_core::journal::{
-    BlobId, Change, Listing, Page, RunNo, RunQuery, Standing, Store, StoreError, StoredRow, StoredRun,
-    StoredWorkflow,
+    BlobId, Change, Continued, Listing, Page, RunNo, RunQuery, Standing, Store, StoreError, StoredRow,
+    StoredRun, StoredWorkflow,
 };
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
@@ -18,6 +18,8 @@ pub(crate) struct Content {
     documents: HashMap<BlobId, Arc<str>>,
     blobs: HashMap<BlobId, Payload>,
     workflows: Vec<StoredWorkflow>,
+    /// By run id and number.
+    former: BTreeMap<(Arc<str>, u32), Kept>,
 }
 
 #[derive(Clone)]
@@ -60,20 +62,8 @@ impl MemoryStore {
 impl Content {
     fn apply(&mut self, change: &Change) {
         match change {
-            Change::Begin(row) => {
-                let standing = Standing {
-                    status: RunStatus::Running,
-                    ended_at: None,
-                    due_at: None,
-                    reason: None,
-                    custom_status: None,
-                };
-                assert!(self.runs.last_key_value().is_none_or(|(last, _)| *last < row.no.0), "out of order");
-                let is_new = self.runs.values().all(|kept| kept.row.run_id != row.run_id);
-                assert!(is_new, "run `{}` begins twice", row.run_id);
-                let kept = Kept { row: (**row).clone(), standing, chunks: Vec::new(), hot: Vec::new() };
-                assert!(self.runs.insert(row.no.0, kept).is_none(), "{:?} is taken", row.no);
-            }
+            Change::Begin(row) => self.begin(row),
+            Change::Continue(next) => self.go_on(next),
             Change::Document { id, text } => {
                 assert_eq!(*id, BlobId::of(text.as_bytes()));
                 self.documents.insert(*id, text.clone());
@@ -95,13 +85,42 @@ impl Content {
             }
             Change::Standing { run, standing } => self.kept(*run).standing = (**standing).clone(),
             Change::Delete(run) => {
-                self.runs.remove(&run.0);
+                let run = self.runs.remove(&run.0);
+                run.into_iter().for_each(|run| self.former.retain(|(id, _), _| *id != run.row.run_id));
             }
             Change::Workflow(workflow) => self.workflows.push((**workflow).clone()),
             Change::Unregister { id, version } => self
                 .workflows
                 .retain(|known| known.id != *id || version.as_ref().is_some_and(|it| *it != known.version)),
         }
+    }
+
+    fn begin(&mut self, row: &StoredRow) {
+        let standing = Standing {
+            status: RunStatus::Running,
+            ended_at: None,
+            due_at: None,
+            reason: None,
+            custom_status: None,
+        };
+        assert!(self.runs.last_key_value().is_none_or(|(last, _)| *last < row.no.0), "out of order");
+        let is_new = self.runs.values().all(|kept| kept.row.run_id != row.run_id);
+        assert!(is_new, "run `{}` begins twice", row.run_id);
+        let kept = Kept { row: row.clone(), standing, chunks: Vec::new(), hot: Vec::new() };
+        assert!(self.runs.insert(row.no.0, kept).is_none(), "{:?} is taken", row.no);
+    }
+
+    fn go_on(&mut self, next: &Continued) {
+        let mut old = self.runs.remove(&next.former.0).expect("what goes on is there");
+        assert!(old.hot.is_empty(), "not all facts of {:?} are in chunks", next.former);
+        let id = old.row.run_id.clone();
+        assert_eq!(id, next.row.run_id);
+        old.standing.status = RunStatus::Continued;
+        old.standing.ended_at = Some(next.ended_at);
+        assert!(self.former.insert((id.clone(), next.generation), old).is_none(), "it ended before");
+        let oldest = next.generation.saturating_sub(next.keep);
+        self.former.retain(|(other, generation), _| *other != id || *generation > oldest);
+        self.begin(&next.row);
     }
 
     fn kept(&mut self, run: RunNo) -> &mut Kept {
@@ -166,6 +185,10 @@ impl Store for MemoryStore {
     fn load(&self, run_id: &str) -> Result<Option<StoredRun>, StoreError> {
         let content = self.content.lock();
         Ok(content.runs.values().find(|kept| *kept.row.run_id == *run_id).map(Kept::stored))
+    }
+
+    fn former(&self, run_id: &str, generation: u32) -> Result<Option<StoredRun>, StoreError> {
+        Ok(self.content.lock().former.get(&(run_id.into(), generation)).map(Kept::stored))
     }
 
     fn find(&self, run_id: &str) -> Result<Option<Listing>, StoreError> {

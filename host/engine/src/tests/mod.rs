@@ -6,6 +6,7 @@ mod catching;
 mod cleanup;
 mod durable;
 mod foreach;
+mod generations;
 mod kit;
 mod lab;
 mod limits;

@@ -200,7 +200,7 @@ impl Step {
         Self::of_type(id, "workflow").with("workflow", workflow)
     }
 
-    /// A workflow: the range of its versions.
+    /// A workflow, or one that goes on as new: the range of its versions.
     pub fn workflow_version(self, range: &str) -> Self {
         self.with("version", range)
     }
@@ -228,6 +228,11 @@ impl Step {
     /// A workflow: the run is cancelled when the one that started it ends first.
     pub fn cancel_on_close(self) -> Self {
         self.with("on_parent_close", "cancel")
+    }
+
+    /// Goes on as the next generation of the run with this input; a template.
+    pub fn continue_as_new(id: &str, input: impl Into<Value>) -> Self {
+        Self::of_type(id, "continue_as_new").with("input", input)
     }
 
     /// A log: fields of the line. An emit: what is sent. A template.

@@ -161,6 +161,10 @@ fn steps_that_reach_other_runs_have_their_fields() {
     assert_eq!(step(child().detached().abandon_on_close()), fields);
     assert_eq!(step(child().cancel_on_close())["on_parent_close"], "cancel");
     assert_eq!(
+        step(Step::continue_as_new("n", "${input}").workflow_version("^2")),
+        json!({ "id": "n", "type": "continue_as_new", "input": "${input}", "version": "^2" })
+    );
+    assert_eq!(
         step(Step::emit_message("m", "inbox")),
         json!({ "id": "m", "type": "emit", "queue": "inbox" })
     );

@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Model {
     pub(crate) last: RunNo,
     pub(crate) runs: BTreeMap<RunNo, Run>,
+    /// By run id and generation.
+    pub(crate) former: BTreeMap<(String, u32), Run>,
     pub(crate) documents: BTreeMap<BlobId, String>,
     pub(crate) values: BTreeMap<BlobId, Payload>,
     pub(crate) workflows: BTreeMap<(String, String), StoredWorkflow>,
@@ -36,23 +38,23 @@ impl Run {
 impl Model {
     pub(crate) fn write(&mut self, changes: &[Change]) {
         changes.iter().for_each(|change| self.apply(change));
-        let used: BTreeSet<BlobId> = self.runs.values().flat_map(|run| run.blobs.clone()).collect();
+        let runs = self.runs.values().chain(self.former.values());
+        let used: BTreeSet<BlobId> = runs.flat_map(|run| run.blobs.clone()).collect();
         self.values.retain(|id, _| used.contains(id));
     }
 
     fn apply(&mut self, change: &Change) {
         match change.clone() {
-            Change::Begin(row) => {
-                self.last = row.no;
-                let run = Run {
-                    standing: crate::sample::standing(RunStatus::Running),
-                    loose: BTreeMap::new(),
-                    chunks: Vec::new(),
-                    chunked: 0,
-                    blobs: BTreeSet::new(),
-                    row: *row,
-                };
-                self.runs.insert(run.row.no, run);
+            Change::Begin(row) => self.begin(*row),
+            Change::Continue(next) => {
+                let mut run = self.runs.remove(&next.former).unwrap();
+                run.standing = crate::sample::standing(RunStatus::Continued);
+                run.standing.ended_at = Some(next.ended_at);
+                let id = run.row.run_id.to_string();
+                self.former.insert((id.clone(), next.generation), run);
+                let kept = next.generation.saturating_sub(next.keep);
+                self.former.retain(|(known, generation), _| *known != id || *generation > kept);
+                self.begin(next.row);
             }
             Change::Document { id, text } => {
                 self.documents.insert(id, text.to_string());
@@ -72,7 +74,8 @@ impl Model {
             }
             Change::Standing { run, standing } => self.runs.get_mut(&run).unwrap().standing = *standing,
             Change::Delete(run) => {
-                self.runs.remove(&run);
+                let id = self.runs.remove(&run).unwrap().row.run_id.to_string();
+                self.former.retain(|(known, _), _| *known != id);
             }
             Change::Workflow(workflow) => {
                 self.workflows.insert((workflow.id.clone(), workflow.version.clone()), *workflow);
@@ -81,6 +84,26 @@ impl Model {
                 .workflows
                 .retain(|(known, other), _| *known != id || version.as_ref().is_some_and(|v| v != other)),
         }
+    }
+
+    fn begin(&mut self, row: StoredRow) {
+        self.last = row.no;
+        let run = Run {
+            standing: crate::sample::standing(RunStatus::Running),
+            loose: BTreeMap::new(),
+            chunks: Vec::new(),
+            chunked: 0,
+            blobs: BTreeSet::new(),
+            row,
+        };
+        self.runs.insert(run.row.no, run);
+    }
+
+    /// The generation that a run is in.
+    pub(crate) fn generation(&self, run: RunNo) -> u32 {
+        let id = self.runs[&run].row.run_id.to_string();
+        let former = self.former.range((id.clone(), 0)..=(id, u32::MAX)).next_back();
+        former.map_or(1, |((_, generation), _)| generation + 1)
     }
 
     pub(crate) fn unfinished(&self) -> Vec<RunNo> {

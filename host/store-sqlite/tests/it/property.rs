@@ -2,7 +2,7 @@
 
 use crate::model::Model;
 use crate::sample::{batches, row, short_log, standing};
-use jackfield_core::journal::{BlobId, Change, RunNo, RunQuery, Store, StoredWorkflow};
+use jackfield_core::journal::{BlobId, Change, Continued, RunNo, RunQuery, Store, StoredWorkflow};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
 use jackfield_core::time::Timestamp;
@@ -51,7 +51,7 @@ fn workflow(random: &mut Random) -> StoredWorkflow {
 
 fn change(random: &mut Random, model: &Model) -> Change {
     let runs: Vec<RunNo> = model.runs.keys().copied().collect();
-    let kind = if runs.is_empty() { 0 } else { random.below(24) };
+    let kind = if runs.is_empty() { 0 } else { random.below(27) };
     let run = if runs.is_empty() { RunNo(0) } else { runs[random.below(runs.len() as u64) as usize] };
     match kind {
         0..=2 => {
@@ -87,6 +87,13 @@ fn change(random: &mut Random, model: &Model) -> Change {
             Change::Blob { run, id: BlobId::of(value.as_bytes()), value }
         }
         20 => Change::Delete(run),
+        24.. if model.runs[&run].loose.is_empty() && model.runs[&run].chunked > 0 => {
+            let mut row = row(model.last.0 + 1);
+            row.run_id = model.runs[&run].row.run_id.clone();
+            let ended_at = Timestamp(random.below(1_000));
+            let (generation, keep) = (model.generation(run), 3);
+            Change::Continue(Box::new(Continued { former: run, generation, ended_at, keep, row }))
+        }
         21 => {
             let text = format!("document {}", random.below(5));
             Change::Document { id: BlobId::of(text.as_bytes()), text: text.into() }
@@ -125,6 +132,13 @@ fn assert_same(store: &SqliteStore, model: &Model, random: &mut Random) {
         assert_eq!(found.standing, run.standing);
         assert_eq!(found.pieces.concat(), run.bytes());
         assert_eq!((found.batches, found.chunked), (end(model, run.row.no), run.chunked));
+    }
+    for ((id, generation), run) in &model.former {
+        let found = store.former(id, *generation).unwrap().expect("a generation is missing");
+        assert_eq!(format!("{:?}", found.row), format!("{:?}", run.row));
+        assert_eq!(found.standing, run.standing);
+        assert_eq!(found.pieces.concat(), run.bytes());
+        assert_eq!(store.former(id, 0).unwrap().map(|run| run.batches), None);
     }
     let unfinished: Vec<RunNo> = store.unfinished().unwrap().iter().map(|run| run.row.no).collect();
     assert_eq!(unfinished, model.unfinished());

@@ -1,7 +1,9 @@
 //! What was written is read back.
 
-use crate::sample::{batches, begin, chunk, facts, open, row, short_log, stand, standing};
-use jackfield_core::journal::{BlobId, Change, RunNo, RunQuery, Standing, Store, StoredWorkflow};
+use crate::sample::{batches, begin, chunk, document, facts, open, row, short_log, stand, standing};
+use jackfield_core::journal::{
+    BlobId, Change, Continued, RunNo, RunQuery, Standing, Store, StoredRow, StoredWorkflow,
+};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
 use jackfield_core::time::Timestamp;
@@ -56,6 +58,38 @@ fn a_run_comes_back_after_reopening_with_everything_that_belongs_to_it() {
     assert!(store.load("run-3").unwrap().is_none());
     assert!(store.find("run-3").unwrap().is_none());
     assert!(store.document(blob).unwrap().is_none());
+}
+
+#[test]
+fn the_next_generation_takes_the_id_and_so_many_former_ones_are_kept_until_the_run_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("journal.db"));
+    let long = Payload::string(&"x".repeat(100_000));
+    let blob = BlobId::of(long.as_bytes());
+    let next = |no: u64, generation: u32| {
+        let row = StoredRow { run_id: "run-1".into(), ..row(no) };
+        let former = RunNo(no - 1);
+        let next = Continued { former, generation, ended_at: Timestamp(no), keep: 2, row };
+        Change::Continue(Box::new(next))
+    };
+    let value = Change::Blob { run: RunNo(1), id: blob, value: long };
+    store.write(&[document(), begin(1), value, facts(1, 0, 2)]).unwrap();
+    // facts of what has ended that are in no chunk would be lost: all is refused
+    store.write(&[next(2, 1)]).unwrap_err();
+    store.write(&[chunk(1, 0, 2), next(2, 1), facts(2, 0, 1)]).unwrap();
+    assert_eq!(store.load("run-1").unwrap().unwrap().row.no, RunNo(2));
+    assert_eq!(store.list(&RunQuery { limit: 9, ..RunQuery::default() }).unwrap().runs.len(), 1);
+    let former = store.former("run-1", 1).unwrap().unwrap();
+    assert_eq!((former.row.no, former.standing.status, former.batches), (RunNo(1), RunStatus::Continued, 2));
+    assert!(store.blob(blob).unwrap().is_some());
+    store.write(&[chunk(2, 0, 1), next(3, 2), chunk(3, 0, 1), next(4, 3)]).unwrap();
+    let kept = |generation| store.former("run-1", generation).unwrap().is_some();
+    assert_eq!([kept(1), kept(2), kept(3)], [false, true, true]);
+    assert!(store.blob(blob).unwrap().is_none());
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    store.write(&[Change::Delete(RunNo(4))]).unwrap();
+    assert_eq!([kept(2), kept(3)], [false, false]);
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
 }
 
 #[test]

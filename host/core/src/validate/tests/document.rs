@@ -105,10 +105,9 @@ fn a_step_with_several_faults_reports_them_all() {
 }
 
 #[test]
-fn a_type_that_cannot_be_run_is_reported_once_and_makes_no_plan() {
-    let document = workflow("sequential", "", r#"{"id": "a", "type": "continue_as_new"}"#);
+fn a_field_that_is_not_performed_is_reported_once() {
+    let document = workflow("sequential", "", &call("a", r#""pool": "p""#));
     assert_eq!(only(&document).code, Code::NotSupported);
-    assert!(compiled(&document).plan.is_none());
 }
 
 #[test]
