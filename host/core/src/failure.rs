@@ -21,6 +21,8 @@ pub mod kind {
     pub const PLUGIN_SESSIONS_FULL: &str = "plugin.sessions_full";
     /// An attempt, a step or a run took longer than its limit.
     pub const TIMEOUT: &str = "timeout";
+    /// The host ended during an attempt that is made at most once: whether it had an effect is not known.
+    pub const INTERRUPTED: &str = "interrupted";
     /// A step was stopped from outside.
     pub const CANCELLED: &str = "cancelled";
     /// An expression or a template could not be evaluated.

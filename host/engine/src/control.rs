@@ -28,17 +28,31 @@ impl Inner {
         fact: Fact,
         admits: impl FnOnce(&Shared) -> Result<(), EngineError>,
     ) -> Result<Arc<RunCell>, EngineError> {
+        let latest = |run: &Arc<RunCell>| self.latest(run);
+        let (run, after) = self.exchange_quietly(run, latest, fact, admits)?;
+        self.go_on(&run, after);
+        Ok(run)
+    }
+
+    /// The same, and what it asks for is still to be done. `latest` finds the present generation.
+    pub(crate) fn exchange_quietly(
+        self: &Arc<Self>,
+        run: &Arc<RunCell>,
+        latest: impl Fn(&Arc<RunCell>) -> Arc<RunCell>,
+        fact: Fact,
+        admits: impl FnOnce(&Shared) -> Result<(), EngineError>,
+    ) -> Result<(Arc<RunCell>, Afterwards), EngineError> {
         let mut run = run.clone();
         let mut after = Afterwards::default();
         let mut shared = run.shared.lock();
         while shared.is_replaced() {
             drop(shared);
-            let latest = self.latest(&run);
-            if Arc::ptr_eq(&latest, &run) {
+            let next = latest(&run);
+            if Arc::ptr_eq(&next, &run) {
                 let id = run.id.to_string();
                 return Err(EngineError::RunEnded { id, status: RunStatus::Continued });
             }
-            run = latest;
+            run = next;
             shared = run.shared.lock();
         }
         if shared.is_evicted {
@@ -51,8 +65,7 @@ impl Inner {
         self.apply_all(&run, &mut shared, self.ports.clock.now(), &mut vec![fact], &mut after);
         after.is_inline_ready = self.offer(&mut shared);
         drop(shared);
-        self.go_on(&run, after);
-        Ok(run)
+        Ok((run, after))
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Errand {
     StartChild(Box<ChildCommand>),
     /// Ask a run that this one started to end.
     CancelChild(Arc<str>, CancelMode),
+    /// All runs that were to end with this one have been told: it can be kept as ended.
+    SettleEnd,
     /// Make the next generation of the run ready.
     Continue(Box<ContinueCommand>),
     /// Put the next generation in the place of the run, which has ended.
@@ -85,15 +87,13 @@ impl Inner {
 
     pub(crate) fn go_on_errand(self: &Arc<Self>, run: &Arc<RunCell>, errand: Errand) {
         match errand {
-            Errand::Emit(emit) => {
-                let sent = || self.emit(&emit).map(Some).map_err(|error| failure(&error));
-                self.report_done(run, emit.key, sent);
-            }
+            Errand::Emit(emit) => self.emit(run, &emit),
             Errand::StartChild(child) => {
                 let started = || self.start_child(run, &child).map_err(|error| failure(&error));
                 self.report_done(run, child.key, started);
             }
             Errand::CancelChild(run_id, mode) => self.cancel_child(run, &run_id, mode),
+            Errand::SettleEnd => self.settle_end(run),
             Errand::Continue(next) => {
                 let ready = || self.prepare_next(run, &next).map_err(|error| failure(&error));
                 self.report_done(run, next.key, ready);

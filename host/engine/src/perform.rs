@@ -84,6 +84,9 @@ impl Inner {
             let worth = shared.crew.pace.steps_in(GRAIN_NS).min(CHUNK_MAX);
             let wanted = if shared.crew.pace.step_ns < CHEAP_NS { worth } else { fair.min(worth) };
             shared.take(LaneKind::Inline, wanted, chunk);
+            if shared.careful.is_some() && self.record_begun(run, &mut shared, &mut after) {
+                shared.take(LaneKind::Inline, wanted, chunk);
+            }
         }
         let Shared { crew, inline, is_over, .. } = &mut *shared;
         let is_help_wanted = crew.go_on_or_leave(!chunk.is_empty(), inline, &self.inline_lane);
@@ -118,10 +121,15 @@ impl Inner {
         let mut taken = VecDeque::new();
         let mut shared = run.shared.lock();
         shared.blocking.is_queued = false;
+        let mut after = Afterwards::default();
         if !self.is_at_rest(&shared) {
             shared.take(LaneKind::Blocking, 1, &mut taken);
+            if shared.careful.is_some() && self.record_begun(run, &mut shared, &mut after) && taken.is_empty()
+            {
+                shared.take(LaneKind::Blocking, 1, &mut taken);
+            }
         }
-        let after = Afterwards { is_blocking_ready: shared.blocking.queue(), ..Afterwards::default() };
+        after.is_blocking_ready = shared.blocking.queue();
         drop(shared);
         self.go_on(run, after);
         taken.pop_front()
@@ -142,13 +150,16 @@ impl Inner {
         if let Some(log) = &mut shared.log {
             log.note(now, facts);
         }
+        if let Some(careful) = &mut shared.careful {
+            careful.forget(facts);
+        }
         let mut commands = std::mem::take(&mut shared.commands);
         let applied = catch_unwind(AssertUnwindSafe(|| {
             facts.drain(..).for_each(|fact| shared.state.apply(now, fact, &mut commands));
         }));
         match applied {
             Ok(()) => {
-                self.write_down(run, shared, now);
+                self.write_down(run, shared, now, &commands);
                 self.carry_out(run, shared, &mut commands, now, after);
                 shared.follow_pause(run);
             }
@@ -232,6 +243,9 @@ impl Inner {
                     shared.is_over = !shared.state.is_continued();
                     if !shared.is_over {
                         self.errands.push(run, Errand::BeginNext);
+                    }
+                    if shared.log.as_ref().is_some_and(|log| log.owes) {
+                        self.run_errand(run, shared, Errand::SettleEnd);
                     }
                 }
             }

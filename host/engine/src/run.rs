@@ -1,5 +1,6 @@
 //! One run as the engine holds it: its state behind a short lock, the calls that are ready, and those under way.
 
+use crate::careful::Careful;
 use crate::crew::{Crew, Ready};
 use crate::generations::Prepared;
 use crate::journal::RunLog;
@@ -145,6 +146,8 @@ pub(crate) struct Shared {
     pub(crate) blocked: Option<Arc<str>>,
     /// It has left memory: whoever still holds it is too late.
     pub(crate) is_evicted: bool,
+    /// Calls that are made at most once, if its workflow has any.
+    pub(crate) careful: Option<Box<Careful>>,
     /// What the next generation needs, once it is ready to begin.
     pub(crate) next: Option<Prepared>,
 }
@@ -173,6 +176,7 @@ impl Running {
 impl Shared {
     pub(crate) fn new(state: RunState) -> Self {
         Self {
+            careful: Careful::of(state.plan()),
             state,
             inline: Ready::default(),
             blocking: Ready::default(),
@@ -220,14 +224,20 @@ impl Shared {
     /// Takes up to `max` calls that still want to be made.
     pub(crate) fn take(&mut self, lane: LaneKind, max: usize, into: &mut VecDeque<CallCommand>) {
         self.park();
-        if into.is_empty() && self.dropped.is_empty() && self.ready(lane).calls.len() <= max {
+        let is_usual = self.dropped.is_empty() && self.careful.is_none();
+        if into.is_empty() && is_usual && self.ready(lane).calls.len() <= max {
             return std::mem::swap(&mut self.ready(lane).calls, into);
         }
         while into.len() < max {
             let Some(call) = self.ready(lane).calls.pop_front() else { return };
-            if self.dropped.is_empty() || !self.dropped.remove(&call.key) {
-                into.push_back(call);
+            if !self.dropped.is_empty() && self.dropped.remove(&call.key) {
+                continue;
             }
+            let call = match &mut self.careful {
+                None => Some(call),
+                Some(careful) => careful.keep_back(self.state.plan(), call),
+            };
+            into.extend(call);
         }
     }
 

@@ -2,12 +2,16 @@
 
 use crate::control::known;
 use crate::engine::{Engine, Inner};
+use crate::errands::failure;
 use crate::error::EngineError;
 use crate::handle::RunHandle;
-use crate::run::RunCell;
+use crate::journal::Journal;
+use crate::perform::Afterwards;
+use crate::run::{RunCell, Shared};
 use jackfield_core::payload::Payload;
 use jackfield_core::plan::Channel;
 use jackfield_core::run::{EmitCommand, Fact};
+use jackfield_core::time::Nanos;
 use std::sync::Arc;
 
 /// Longest name of an event or a queue, in bytes.
@@ -21,33 +25,62 @@ impl Inner {
         (channel, name): (Channel, &Arc<str>),
         data: Payload,
     ) -> Result<(), EngineError> {
-        let limit = self.config.unread_max;
         let fact = Fact::Sent { channel, name: name.clone(), data };
-        self.exchange_if(run, fact, |shared| {
-            let is_full = shared.state.unread() >= limit;
-            if is_full { Err(EngineError::InboxFull { id: run.id.to_string(), limit }) } else { Ok(()) }
-        })
+        self.exchange_if(run, fact, |shared| self.has_room(shared, &run.id))
     }
 
-    /// Sends what a step emits to the run that it names, or to every open run whose plan waits for it.
-    pub(crate) fn emit(self: &Arc<Self>, emit: &EmitCommand) -> Result<Payload, EngineError> {
-        let address = (emit.channel, &emit.name);
-        check_name(&emit.name)?;
+    /// Sends what a step emits to the run that it names, or to every open run whose plan waits for it, and reports that to
+    /// the step. With a journal all of it is written in one transaction, so a restart neither loses nor repeats it.
+    pub(crate) fn emit(self: &Arc<Self>, run: &Arc<RunCell>, emit: &EmitCommand) {
+        let targets = check_name(&emit.name).and_then(|()| self.targets(emit));
+        let together = self.journal.as_ref().map(Journal::together);
+        let mut done = Vec::new();
+        let sent = targets.and_then(|targets| self.hand_round(&targets, emit, &mut done));
+        let outcome = sent.map(|()| Payload::null()).map_err(|error| Box::new(failure(&error)));
+        let fact = Fact::Outcome { key: emit.key, duration: Nanos::ZERO, outcome };
+        // a run that has ended meanwhile does not want to know
+        done.extend(self.exchange_quietly(run, Arc::clone, fact, |_| Ok(())));
+        drop(together);
+        for (run, after) in done {
+            self.go_on(&run, after);
+        }
+    }
+
+    fn targets(self: &Arc<Self>, emit: &EmitCommand) -> Result<Vec<Arc<RunCell>>, EngineError> {
         if let Some(to) = &emit.to {
-            let run = self.find_run(to)?;
-            self.send_to(&run, address, emit.data.clone())?;
-            return Ok(Payload::null());
+            return Ok(vec![self.find_run(to)?]);
         }
         let wanted = (emit.channel, emit.name.clone());
-        let mut refused = Ok(Payload::null());
-        for run in self.open_runs().iter().filter(|run| run.plan.listens.contains(&wanted)) {
-            match self.send_to(run, address, emit.data.clone()) {
+        let mut runs = self.open_runs();
+        runs.retain(|run| run.plan.listens.contains(&wanted));
+        Ok(runs)
+    }
+
+    fn hand_round(
+        self: &Arc<Self>,
+        targets: &[Arc<RunCell>],
+        emit: &EmitCommand,
+        done: &mut Vec<(Arc<RunCell>, Afterwards)>,
+    ) -> Result<(), EngineError> {
+        let mut refused = Ok(());
+        for target in targets {
+            let fact = Fact::Sent { channel: emit.channel, name: emit.name.clone(), data: emit.data.clone() };
+            // the journal must not be waited for, so only memory is asked
+            let latest = |run: &Arc<RunCell>| self.known_run(&run.id).unwrap_or_else(|| run.clone());
+            match self.exchange_quietly(target, latest, fact, |shared| self.has_room(shared, &target.id)) {
+                Ok(taken) => done.push(taken),
                 // it has ended meanwhile, and is not meant any more
-                Ok(()) | Err(EngineError::RunEnded { .. }) => {}
+                Err(EngineError::RunEnded { .. }) if emit.to.is_none() => {}
                 Err(error) => refused = Err(error),
             }
         }
         refused
+    }
+
+    fn has_room(&self, shared: &Shared, run_id: &str) -> Result<(), EngineError> {
+        let limit = self.config.unread_max;
+        let is_full = shared.state.unread() >= limit;
+        if is_full { Err(EngineError::InboxFull { id: run_id.to_owned(), limit }) } else { Ok(()) }
     }
 }
 

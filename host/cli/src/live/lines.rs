@@ -49,6 +49,7 @@ fn words(record: &Event) -> Option<(Tone, &'static str)> {
         EventKind::StepCaught => (Tone::Warning, "caught"),
         EventKind::StepSkipped => (Tone::Dim, "skipped"),
         EventKind::StepCancelled => (Tone::Dim, "cancelled"),
+        EventKind::CompensationStarted => (Tone::Dim, "compensating"),
         EventKind::StepCompensated => (Tone::Warning, "compensated"),
         EventKind::CompensationFailed => (Tone::Bad, "compensation failed"),
         EventKind::Log => level_word(record.level.unwrap_or(LogLevel::Info)),

@@ -52,6 +52,7 @@ enum Stored<'a> {
         #[serde(borrow)]
         data: Text<'a>,
     },
+    Began(Key),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,6 +111,7 @@ pub fn encode_batch(
                     is_retryable: failure.retryable,
                 },
             },
+            Fact::Began(key) => Stored::Began((*key).into()),
             Fact::Timer(id) => Stored::Timer(id.0),
             Fact::Cancel { mode, reason } => Stored::Cancel { is_kill: *mode == CancelMode::Kill, reason },
             Fact::Pause { reason } => Stored::Pause(reason),
@@ -195,6 +197,7 @@ impl<'a> Batches<'a> {
                 };
                 Fact::Outcome { key: key.into(), duration: Nanos(duration), outcome: Err(Box::new(failure)) }
             }
+            Stored::Began(key) => Fact::Began(key.into()),
             Stored::Timer(id) => Fact::Timer(TimerId(id)),
             Stored::Cancel { is_kill, reason } => Fact::Cancel {
                 mode: if is_kill { CancelMode::Kill } else { CancelMode::Graceful },

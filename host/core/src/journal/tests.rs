@@ -28,6 +28,7 @@ fn failure() -> Failure {
 fn all_kinds() -> Vec<Fact> {
     let mut all = first_kinds();
     all.extend(second_kinds());
+    all.push(Fact::Began(key(2)));
     all
 }
 
@@ -127,6 +128,7 @@ fn the_format_of_facts_does_not_change() {
     assert_eq!(hex_of(&first_kinds()), include_str!("facts-1.hex").trim());
     // kinds that came later
     assert_eq!(hex_of(&second_kinds()), include_str!("facts-2.hex").trim());
+    assert_eq!(hex_of(&[Fact::Began(key(2))]), "d00f010703f0a2040201");
 }
 
 #[test]

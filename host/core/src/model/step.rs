@@ -114,7 +114,7 @@ pub struct CallFields {
     pub isolation: Option<At<Isolation>>,
     /// Performed by the durable engine.
     pub detached: Option<At<bool>>,
-    /// Performed by the durable engine.
+    /// Whether an attempt that was under way when the host ended is made again.
     pub delivery: Option<At<Delivery>>,
     /// Longest silence of the method.
     pub heartbeat_timeout: Option<At<Duration>>,

@@ -99,6 +99,8 @@ pub struct Plan {
     pub max_concurrency: Option<u32>,
     /// Events and queues that some step waits for.
     pub listens: BTreeSet<(Channel, Arc<str>)>,
+    /// Some call is made at most once.
+    pub has_at_most_once: bool,
     /// Workflows that steps run, each with its range of versions.
     pub children: Vec<(Arc<str>, Option<VersionReq>)>,
 }
@@ -235,6 +237,15 @@ pub struct Step {
     pub extras: Option<Box<Extras>>,
 }
 
+impl Step {
+    /// Whether attempts of its call, or of its undo, are made at most once.
+    pub(crate) fn is_at_most_once(&self) -> bool {
+        let own = matches!(&self.action, Action::Call(call) if call.is_at_most_once());
+        let undo = self.extras.as_ref().and_then(|extras| extras.compensate.as_ref());
+        own || undo.is_some_and(|undo| undo.call.is_at_most_once())
+    }
+}
+
 /// What few steps have.
 #[derive(Debug, Default)]
 pub struct Extras {
@@ -298,6 +309,12 @@ impl Call {
         self.options.as_ref()?.session.as_deref()
     }
 
+    /// Whether an attempt that was under way when the host ended is not made again.
+    #[must_use]
+    pub fn is_at_most_once(&self) -> bool {
+        self.options.as_ref().is_some_and(|options| options.is_at_most_once)
+    }
+
     /// Longest silence of the method, if there is a limit.
     #[must_use]
     pub fn heartbeat_timeout(&self) -> Option<Duration> {
@@ -312,6 +329,9 @@ pub struct CallOptions {
     pub session: Option<Arc<Template>>,
     /// Longest silence of the method.
     pub heartbeat_timeout: Option<Duration>,
+    /// The start of each attempt is recorded before it is made, and one that was under way when the host ended is not made
+    /// again.
+    pub is_at_most_once: bool,
 }
 
 /// A method resolved to one version.

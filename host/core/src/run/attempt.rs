@@ -111,6 +111,17 @@ impl Turn<'_> {
         self.commands.push(Command::Call(command));
     }
 
+    /// An attempt is about to begin that is made at most once.
+    pub(crate) fn note_begun(&mut self, key: CallKey) {
+        if key.is_undo {
+            return self.note_undo(key, Duration::ZERO, RecordKind::CompensationStarted, Detail::None);
+        }
+        let node = self.data.node(self.plan, key.instance, key.step);
+        if node.is_some_and(|node| node.is_in_flight && node.attempts == key.attempt) {
+            self.note((key.instance, key.step), RecordKind::StepStarted, Duration::ZERO, Detail::None);
+        }
+    }
+
     /// What a call came to.
     pub(crate) fn outcome(
         &mut self,

@@ -174,6 +174,12 @@ impl RunState {
         if plan.has_call_options { session::render(plan, call) } else { Ok("".into()) }
     }
 
+    /// Whether an attempt of this call that was under way when the host ended is not made again.
+    #[must_use]
+    pub fn is_at_most_once(plan: &Plan, key: CallKey) -> bool {
+        attempt::call_of(plan, key).is_some_and(crate::plan::Call::is_at_most_once)
+    }
+
     /// Longest silence of the method of a call, if there is a limit.
     #[must_use]
     pub fn heartbeat_timeout(plan: &Plan, key: CallKey) -> Option<std::time::Duration> {

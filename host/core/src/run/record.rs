@@ -57,6 +57,8 @@ pub enum Fact {
         /// What it came to.
         outcome: Result<Payload, Box<Failure>>,
     },
+    /// An attempt of a call that is made at most once is about to begin.
+    Began(CallKey),
     /// A timer is due.
     Timer(TimerId),
     /// Somebody wants the run to end.
@@ -348,6 +350,8 @@ pub enum RecordKind {
     StepSkipped,
     /// The step was stopped.
     StepCancelled,
+    /// An attempt of an undo that is made at most once is about to begin.
+    CompensationStarted,
     /// The undo of the step succeeded; detail: its result.
     StepCompensated,
     /// The undo of the step failed for good; detail: failure.

@@ -273,7 +273,8 @@ impl RunState {
         if let Some(node) = live {
             report.status = node.phase.status();
         }
-        let is_undo = matches!(last.kind, RecordKind::StepCompensated | RecordKind::CompensationFailed);
+        use RecordKind::{CompensationFailed, CompensationStarted, StepCompensated};
+        let is_undo = matches!(last.kind, CompensationStarted | StepCompensated | CompensationFailed);
         let done = if is_undo { record(mark.completion) } else { Some(last) };
         if let Some(done) = done {
             report.attempts = report.attempts.max(done.attempt);
@@ -295,7 +296,9 @@ impl StepReport {
     fn tell(&mut self, record: &Record) {
         use RecordKind as Kind;
         self.status = match record.kind {
-            Kind::StepCompleted | Kind::CompensationFailed => StepStatus::Completed,
+            Kind::StepCompleted | Kind::CompensationStarted | Kind::CompensationFailed => {
+                StepStatus::Completed
+            }
             Kind::StepFailed => StepStatus::Failed,
             Kind::StepSkipped => StepStatus::Skipped,
             Kind::StepCancelled => StepStatus::Cancelled,

@@ -181,7 +181,7 @@ impl Turn<'_> {
         retry.total_timeout.is_none_or(|total| spent + delay < total).then_some(delay)
     }
 
-    fn note_undo(&mut self, key: CallKey, duration: Duration, kind: RecordKind, detail: Detail) {
+    pub(crate) fn note_undo(&mut self, key: CallKey, duration: Duration, kind: RecordKind, detail: Detail) {
         let (at, instance, step) = (self.now, key.instance, Some(key.step));
         self.data.record(Record {
             at,

@@ -77,6 +77,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
         let cleanup_timeout = workflow.cleanup_timeout.unwrap_or(CLEANUP_TIMEOUT_DEFAULT);
         let (listens, children) = (outward::listens(&steps), outward::children(&steps));
         let has_call_options = steps.iter().any(Step::has_call_options);
+        let has_at_most_once = steps.iter().any(Step::is_at_most_once);
         let plain = crate::plan::Plain::table(&steps, &scopes, &edges.successor_starts, &edges.successors);
         Arc::new(Plan {
             id: workflow.id.value.clone(),
@@ -104,6 +105,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
             cleanup_timeout,
             max_concurrency: layout::limit(&workflow.body),
             listens,
+            has_at_most_once,
             children,
         })
     });

@@ -77,6 +77,9 @@ impl Inner {
             run.bind(methods.clone());
         }
         self.enter_restored(&run, stored.row.no.0, is_over);
+        if is_over && !journal.is_reader && !stored.standing.status.is_terminal() {
+            self.pay(&run, open.commands());
+        }
         if is_shown_only {
             return Ok(run);
         }
@@ -101,6 +104,19 @@ impl Inner {
             self.exchange(&run, &mut stopped);
         }
         Ok(run)
+    }
+
+    /// A run had ended, and a restart came before all runs were told that were to end with it.
+    fn pay(&self, run: &Arc<RunCell>, commands: Vec<Command>) {
+        if let Some(log) = &mut run.shared.lock().log {
+            log.owes = true;
+        }
+        for command in commands {
+            if let Command::CancelChild { run_id, mode } = command {
+                self.errands.push(run, Errand::CancelChild(run_id, mode));
+            }
+        }
+        self.errands.push(run, Errand::SettleEnd);
     }
 
     /// A run as it is stored, which nobody knows of, and what it has asked for and not got.

@@ -1,5 +1,7 @@
 //! The start of durable runs, and what is written at every exchange.
 
+use super::activate::standing_of;
+use super::log::ended;
 use super::{Document, Held, Journal, RunLog};
 use crate::engine::Inner;
 use crate::errands::Errand;
@@ -107,6 +109,7 @@ impl Inner {
             next.note(now, facts);
         }
         facts.iter().for_each(|fact| state.apply(now, fact.clone(), commands));
+        next.owes = owes(state, commands);
         next.changes(state, now, &mut changes);
         next.mark(journal.submit(&mut changes, None), state.history().len(), state.is_over());
         Some(next)
@@ -123,13 +126,30 @@ impl Inner {
     }
 
     /// Hands in what was noted, before anything is done about it.
-    pub(crate) fn write_down(&self, run: &Arc<RunCell>, shared: &mut Shared, now: Timestamp) {
+    pub(crate) fn write_down(
+        &self,
+        run: &Arc<RunCell>,
+        shared: &mut Shared,
+        now: Timestamp,
+        commands: &[Command],
+    ) {
         let Shared { log: Some(log), state, .. } = shared else { return };
         let Some(journal) = &self.journal else { return };
+        log.owes = owes(state, commands);
         let mut changes = Vec::new();
         log.changes(state, now, &mut changes);
         let position = journal.submit(&mut changes, Some((run, &mut log.listed)));
         log.mark(position, state.history().len(), state.is_over());
+    }
+
+    /// A run that has ended owes other runs nothing any more.
+    pub(crate) fn settle_end(&self, run: &RunCell) {
+        let mut shared = run.shared.lock();
+        let Shared { log: Some(log), state, .. } = &mut *shared else { return };
+        if let Some(journal) = self.journal.as_ref().filter(|_| std::mem::take(&mut log.owes)) {
+            let at = state.history().last().map_or_else(|| self.ports.clock.now(), |last| last.at);
+            journal.submit(&mut vec![standing_of(log.no, ended(state, at))], None);
+        }
     }
 
     /// Whether a call has to wait until what was handed in last lasts. If that does already, nobody would release it.
@@ -213,6 +233,11 @@ impl Inner {
     pub(crate) fn is_at_rest(&self, shared: &Shared) -> bool {
         shared.log.is_some() && (shared.is_evicted || self.is_frozen())
     }
+}
+
+/// Whether a run that has ended has still to tell others to.
+fn owes(state: &RunState, commands: &[Command]) -> bool {
+    state.is_over() && commands.iter().any(|command| matches!(command, Command::CancelChild { .. }))
 }
 
 /// What is written of the start of a run, or of a generation of it.

@@ -36,6 +36,8 @@ pub(crate) struct RunLog {
     pub(crate) public: usize,
     /// The end is durable.
     pub(crate) is_end_durable: bool,
+    /// The run has ended and other runs are still to be told to: until then it is kept as one that runs.
+    pub(crate) owes: bool,
     /// How many batches there were when the run came to rest, while that is watched.
     pub(crate) rests_since: Option<u64>,
 }
@@ -76,6 +78,7 @@ impl RunLog {
             marks: VecDeque::new(),
             public: 0,
             is_end_durable: false,
+            owes: false,
             rests_since: None,
         }
     }
@@ -126,7 +129,7 @@ impl RunLog {
             into.push(Change::Facts { run, first: self.batches - 1, bytes: self.tail[self.fresh..].into() });
         }
         self.fresh = self.tail.len();
-        if is_over {
+        if is_over && !self.owes {
             into.push(Change::Standing { run, standing: Box::new(ended(state, now)) });
         }
     }
@@ -183,7 +186,7 @@ impl RunLog {
 }
 
 /// Where a run stands that has ended.
-fn ended(state: &RunState, now: Timestamp) -> Standing {
+pub(crate) fn ended(state: &RunState, now: Timestamp) -> Standing {
     Standing {
         status: state.status(),
         ended_at: Some(now),

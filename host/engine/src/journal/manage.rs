@@ -78,7 +78,11 @@ impl Engine {
         self.inner.check_writable()?;
         let run = self.get(run_id)?;
         self.forget(run_id)?;
-        let no = run.run.shared.lock().log.as_ref().map(|log| log.no);
+        let no = run.run.shared.lock().log.as_mut().map(|log| {
+            // what is deleted is not written any more
+            log.owes = false;
+            log.no
+        });
         if let (Some(journal), Some(no)) = (&self.inner.journal, no) {
             let position = journal.submit(&mut vec![Change::Delete(no)], None);
             journal.wait(position);

@@ -26,6 +26,8 @@ pub(crate) struct Outstanding {
     children: Vec<Command>,
     asked: u64,
     pub(crate) cancelled: HashSet<CallKey>,
+    /// Attempts under way that are not made again.
+    begun: HashSet<CallKey>,
     pub(crate) timers: BTreeMap<TimerId, Timestamp>,
 }
 
@@ -36,6 +38,10 @@ impl Outstanding {
             Fact::Outcome { key, .. } => {
                 self.calls.remove(key);
                 self.cancelled.remove(key);
+                self.begun.remove(key);
+            }
+            Fact::Began(key) => {
+                self.begun.insert(*key);
             }
             Fact::Timer(id) => {
                 self.timers.remove(id);
@@ -66,6 +72,7 @@ impl Outstanding {
                     self.timers.clear();
                     self.calls.clear();
                     self.cancelled.clear();
+                    self.begun.clear();
                 }
             }
         }
@@ -75,17 +82,31 @@ impl Outstanding {
     pub(crate) fn commands(&mut self) -> Vec<Command> {
         let mut calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().collect();
         calls.retain(|(key, _)| !self.cancelled.contains(key) || planted(Bug::CancelledAgain));
+        calls.retain(|(key, _)| !self.begun.contains(key));
         calls.sort_by_key(|(_, (nth, _))| *nth);
         let again = calls.into_iter().map(|(_, (_, command))| command);
         again.chain(std::mem::take(&mut self.children)).collect()
     }
 
-    /// What became of the calls that had been told to stop when the host ended.
+    /// What became of the calls under way that are not made again: those that had been told to stop when the host ended,
+    /// and those that are made at most once.
     pub(crate) fn stopped(&mut self) -> Vec<Fact> {
-        let mut keys: Vec<_> = std::mem::take(&mut self.cancelled).into_iter().collect();
-        keys.sort_by_key(|key| (key.instance, key.step, key.attempt));
-        let failure = || Failure::new(kind::CANCELLED, "cancelled; the host ended before it stopped");
-        let fact = |key| Fact::Outcome { key, duration: Nanos::ZERO, outcome: Err(Box::new(failure())) };
+        let cancelled = std::mem::take(&mut self.cancelled);
+        let begun = std::mem::take(&mut self.begun);
+        let begun = begun.into_iter().filter(|key| !cancelled.contains(key)).map(|key| (key, false));
+        let mut keys: Vec<_> = begun.chain(cancelled.iter().map(|key| (*key, true))).collect();
+        keys.sort_by_key(|(key, _)| (key.instance, key.step, key.attempt));
+        let failure = |is_cancelled| match is_cancelled {
+            true => Failure::new(kind::CANCELLED, "cancelled; the host ended before it stopped"),
+            false => {
+                let message = "the host ended during the attempt; whether it had an effect is not known";
+                Failure { retryable: false, ..Failure::new(kind::INTERRUPTED, message) }
+            }
+        };
+        let fact = |(key, is_cancelled)| {
+            let outcome = Err(Box::new(failure(is_cancelled)));
+            Fact::Outcome { key, duration: Nanos::ZERO, outcome }
+        };
         keys.into_iter().map(fact).collect()
     }
 }

@@ -67,6 +67,8 @@ struct Pending {
     position: u64,
     /// Number of the transaction that will carry what is pending.
     transaction: u64,
+    /// Submissions that are to be in one transaction are being made: nothing is taken until all are there.
+    groups: u32,
     is_asleep: bool,
     is_stopped: bool,
 }
@@ -78,6 +80,19 @@ pub(crate) struct Transaction {
     runs: Vec<Arc<RunCell>>,
     /// Everything up to this submission is durable then.
     position: u64,
+}
+
+/// What is handed in while this lives is written in one transaction. Nobody may wait for the journal meanwhile.
+pub(crate) struct Together<'a>(&'a Journal);
+
+impl Drop for Together<'_> {
+    fn drop(&mut self) {
+        let mut pending = self.0.pending.lock();
+        pending.groups -= 1;
+        if std::mem::take(&mut pending.is_asleep) {
+            self.0.more.notify_one();
+        }
+    }
 }
 
 /// Counters of a journal.
@@ -167,6 +182,12 @@ impl Journal {
         self.durable.load(Ordering::Acquire)
     }
 
+    /// Begins a group of submissions that are written together.
+    pub(crate) fn together(&self) -> Together<'_> {
+        self.pending.lock().groups += 1;
+        Together(self)
+    }
+
     /// Whether the submission at `position` is durable.
     pub(crate) fn is_durable(&self, position: u64) -> bool {
         self.durable.load(Ordering::Acquire) >= position
@@ -232,8 +253,8 @@ impl Journal {
             std::hint::spin_loop();
         }
         let mut pending = self.pending.lock();
-        while pending.changes.is_empty() && pending.runs.is_empty() {
-            if pending.is_stopped {
+        while pending.groups > 0 || pending.changes.is_empty() && pending.runs.is_empty() {
+            if pending.is_stopped && pending.groups == 0 {
                 return None;
             }
             pending.is_asleep = true;

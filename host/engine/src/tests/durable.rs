@@ -40,13 +40,13 @@ mod erased {
 
 /// A host that ends between two writes: its engine is left alone with a store that takes nothing any more, and another
 /// one begins with what there was.
-fn after_crash(content: Content, kit: Arc<Kit>) -> (Lab, Arc<MemoryStore>) {
+pub(crate) fn after_crash(content: Content, kit: Arc<Kit>) -> (Lab, Arc<MemoryStore>) {
     let store = Arc::new(MemoryStore::holding(content));
     (Lab::durable_with(Config::default(), &store, kit), store)
 }
 
 /// An engine that is about to die waits for nothing.
-fn impatient() -> Config {
+pub(crate) fn impatient() -> Config {
     Config { shutdown_grace: Duration::from_millis(1), ..Config::default() }
 }
 
@@ -135,7 +135,7 @@ fn a_run_that_goes_on_as_new_is_there_once_after_a_crash_at_any_write() {
 
 /// Waits until `is_so`.
 #[track_caller]
-fn eventually(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let begin = Instant::now();
     while !is_so() {
         assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod calls;
+mod careful;
 mod catching;
 mod cleanup;
 mod durable;
@@ -26,3 +27,4 @@ mod stopping;
 mod stress;
 mod switch;
 mod timeouts;
+mod together;

@@ -1,11 +1,11 @@
-//! What few calls have: an affinity key, a limit of silence.
+//! What few calls have: an affinity key, a limit of silence, attempts that are not made again.
 
 use super::super::context::Context;
 use super::super::expressions::{Field, Site, optional};
 use super::Lowering;
 use crate::diagnostic::Code;
 use crate::expr::Template;
-use crate::model::{CallFields, Json, session_fault};
+use crate::model::{CallFields, Delivery, Json, session_fault};
 use crate::plan::CallOptions;
 use std::sync::Arc;
 
@@ -45,7 +45,10 @@ impl Lowering<'_, '_, '_, '_> {
             None => self.default_session.clone()?,
         };
         let heartbeat_timeout = fields.heartbeat_timeout.as_ref().map(|limit| limit.value);
-        let is_usual = session.is_none() && heartbeat_timeout.is_none();
-        Some((!is_usual).then(|| Box::new(CallOptions { session, heartbeat_timeout })))
+        let delivery = fields.delivery.as_ref().map(|delivery| delivery.value);
+        let is_at_most_once = delivery == Some(Delivery::AtMostOnce);
+        let is_usual = session.is_none() && heartbeat_timeout.is_none() && !is_at_most_once;
+        let options = CallOptions { session, heartbeat_timeout, is_at_most_once };
+        Some((!is_usual).then(|| Box::new(options)))
     }
 }
