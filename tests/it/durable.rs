@@ -4,6 +4,7 @@
 mod children;
 mod command;
 mod generations;
+mod lines;
 mod messages;
 #[cfg(unix)]
 mod served;

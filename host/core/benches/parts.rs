@@ -177,6 +177,8 @@ fn run(plan: &Arc<Plan>) -> RunState {
         history: History::Full,
         parent: None,
         carried: None,
+        key: None,
+        queued: None,
     };
     let (mut commands, mut ready) = (Vec::new(), Vec::new());
     let mut state = RunState::start(plan.clone(), start, Timestamp(0), &mut commands);

@@ -1,5 +1,6 @@
 //! The engine: starts runs, knows them by id, and ends its threads in order.
 
+use crate::admission::Lines;
 use crate::config::{Config, Ports, StartRequest};
 use crate::errands::Errands;
 use crate::error::EngineError;
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) is_frozen: AtomicBool,
     run_ended: Condvar,
     pub(crate) workflows: WorkflowRegistry,
+    pub(crate) lines: Lines,
     is_stopping: AtomicBool,
     joins: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -218,6 +220,7 @@ impl Engine {
             is_frozen: AtomicBool::new(false),
             run_ended: Condvar::new(),
             workflows,
+            lines: Lines::default(),
             is_stopping: AtomicBool::new(false),
             joins: Mutex::default(),
         });
@@ -364,7 +367,7 @@ impl Inner {
         let id: Arc<str> = run_id.map_or_else(|| fresh.to_string().into(), Into::into);
         check_id(&id)?;
         let (high, low) = fresh.as_u64_pair();
-        let start = Start {
+        let mut start = Start {
             run_id: id.clone(),
             input,
             config,
@@ -374,6 +377,8 @@ impl Inner {
             history: self.config.history,
             parent,
             carried: None,
+            key: None,
+            queued: None,
         };
         let durable = self.journal.as_ref().zip(document);
         if let (true, Some((journal, document))) = (is_chosen, &durable)
@@ -381,13 +386,16 @@ impl Inner {
         {
             return Ok(RunHandle { inner: self.clone(), run: known });
         }
+        let now = self.ports.clock.now();
+        let place = self.stand_in_line(&plan, &mut start, now)?;
         let mut commands = Vec::new();
-        let state = RunState::start(plan.clone(), start, self.ports.clock.now(), &mut commands);
+        let state = RunState::start(plan.clone(), start, now, &mut commands);
         let run = Arc::new(RunCell::new(id, plan, Shared::new(state)).within(traceparent));
         run.bind(methods);
         self.enter_run(&run)?;
         let position = durable.map(|(journal, document)| self.begin_log(journal, &run, &document));
         self.launch(&run, commands);
+        place.into_iter().for_each(|place| self.take_place_in_line(place, &run));
         if let Some((journal, position)) = self.journal.as_ref().zip(position) {
             journal.wait(position);
         }
@@ -474,6 +482,7 @@ impl Inner {
         if run.shared.lock().is_replaced() {
             return;
         }
+        self.leave_line(run);
         self.tell_parent(run);
         let mut runs = self.runs.lock();
         runs.open -= 1;

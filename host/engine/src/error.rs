@@ -38,6 +38,22 @@ pub enum EngineError {
         /// That of the present one.
         newest: u32,
     },
+    /// As many runs as there may be share the key, and the workflow says `on_conflict: reject`.
+    #[error("run `{run}` has the concurrency key `{key}` already; wait for its end, or cancel it")]
+    KeyTaken {
+        /// The key.
+        key: String,
+        /// One of the runs that have it.
+        run: String,
+    },
+    /// The key of a run cannot be had.
+    #[error("workflow `{workflow}`: {why}")]
+    BadKey {
+        /// Id of the workflow.
+        workflow: String,
+        /// What is wrong.
+        why: String,
+    },
     /// A run id that cannot be used.
     #[error("run id `{0}` must have 1 to 256 printable characters")]
     BadRunId(String),

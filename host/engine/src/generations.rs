@@ -137,6 +137,7 @@ fn following(
         seed: next.seed,
         until: before.until.and_then(|step| plan.find(&old.plan.step(step).id)),
         carried: Some(Arc::new(next.carried.clone())),
+        queued: None,
         ..before.clone()
     };
     RunState::start(plan.clone(), start, now, commands)

@@ -5,6 +5,7 @@
 //! ones answer by completion. One thread keeps all timers and watches over bodies that do not return. With a store, runs
 //! are durable: see `journal`.
 
+mod admission;
 mod careful;
 mod children;
 mod config;

@@ -22,6 +22,9 @@ pub(super) struct Row {
     steps: Vec<Value>,
     #[serde(default)]
     input: Value,
+    /// Another run of the same document is under way already.
+    #[serde(default)]
+    twice: bool,
     /// JSON pointer of the one place that changes.
     at: String,
     /// What stands there then.
@@ -166,6 +169,10 @@ impl Row {
         let mut runs = Vec::new();
         for (bench, document) in benches.iter().zip(&documents) {
             no_error(bench, document)?;
+            if self.twice {
+                let first = RunOptions::id(format!("first-{index}"));
+                drop(bench.start_with(document, self.input.clone(), first));
+            }
             let options = RunOptions::id(format!("run-{index}"));
             runs.push(bench.start_with(document, self.input.clone(), options));
         }

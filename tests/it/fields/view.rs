@@ -27,6 +27,7 @@ pub(super) fn of(run: &Finished) -> Value {
         "ended": ended(run),
         "events": events(run),
         "pauses": pauses(run),
+        "queued": queued(run),
         "log": log(run),
         "undone": undone(run),
     })
@@ -61,6 +62,12 @@ fn pauses(run: &Finished) -> BTreeMap<&str, Vec<&'static str>> {
         }
     }
     pauses
+}
+
+/// Why the run had to wait before it began, without the run that it waited for.
+fn queued(run: &Finished) -> Vec<&str> {
+    let queued = run.events.iter().filter(|event| event.event == EventKind::RunQueued);
+    queued.filter_map(|event| event.message.as_deref()?.split_once('(')).map(|(_, why)| why).collect()
 }
 
 fn log(run: &Finished) -> Vec<Value> {

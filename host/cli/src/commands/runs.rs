@@ -107,6 +107,9 @@ fn show(run_id: &str, steps_max: usize, settings: Settings, printer: &Printer) -
         "{}  {} {}  {status}  since {}  {took}\n",
         report.run_id, report.workflow, report.version, report.started_at
     );
+    if let Some(why) = &report.queued_for {
+        text.push_str(&format!("waits for {why}\n"));
+    }
     if report.generation > 1 {
         text.push_str(&format!("generation: {}\n", report.generation));
     }

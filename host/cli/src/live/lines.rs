@@ -56,6 +56,7 @@ fn words(record: &Event) -> Option<(Tone, &'static str)> {
         EventKind::RunContinued => (Tone::Dim, "goes on as new"),
         EventKind::EventReceived => (Tone::Dim, "received an event"),
         EventKind::MessageReceived => (Tone::Dim, "received a message"),
+        EventKind::RunQueued => (Tone::Dim, "queued"),
         EventKind::RunPaused => (Tone::Warning, "paused"),
         EventKind::RunResumed => (Tone::Dim, "resumed"),
         EventKind::CancelRequested => (Tone::Warning, "cancelling"),

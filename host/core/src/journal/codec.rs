@@ -53,6 +53,7 @@ enum Stored<'a> {
         data: Text<'a>,
     },
     Began(Key),
+    Admitted,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -111,6 +112,7 @@ pub fn encode_batch(
                     is_retryable: failure.retryable,
                 },
             },
+            Fact::Admitted => Stored::Admitted,
             Fact::Began(key) => Stored::Began((*key).into()),
             Fact::Timer(id) => Stored::Timer(id.0),
             Fact::Cancel { mode, reason } => Stored::Cancel { is_kill: *mode == CancelMode::Kill, reason },
@@ -197,6 +199,7 @@ impl<'a> Batches<'a> {
                 };
                 Fact::Outcome { key: key.into(), duration: Nanos(duration), outcome: Err(Box::new(failure)) }
             }
+            Stored::Admitted => Fact::Admitted,
             Stored::Began(key) => Fact::Began(key.into()),
             Stored::Timer(id) => Fact::Timer(TimerId(id)),
             Stored::Cancel { is_kill, reason } => Fact::Cancel {

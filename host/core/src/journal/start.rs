@@ -37,6 +37,12 @@ pub struct StoredStart {
     /// What the former generation has left, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carried: Option<Carried>,
+    /// What it shares with other runs of its workflow, of which only so many may be under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Arc<str>>,
+    /// What it had to wait for before it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<Arc<str>>,
     /// The document that names the methods which its plan was made with, see [`super::Pinned`].
     pub methods: BlobId,
 }
@@ -58,6 +64,8 @@ struct Raw<'a> {
     traceparent: Box<str>,
     #[serde(borrow)]
     carried: Option<RawCarried<'a>>,
+    key: Option<Arc<str>>,
+    queued: Option<Arc<str>>,
     methods: BlobId,
 }
 
@@ -115,6 +123,8 @@ impl StoredStart {
             parent: start.parent.clone(),
             traceparent: Box::default(),
             carried: start.carried.as_deref().cloned(),
+            key: start.key.clone(),
+            queued: start.queued.clone(),
             methods,
         }
     }
@@ -146,6 +156,8 @@ impl StoredStart {
             parent: raw.parent,
             traceparent: raw.traceparent,
             carried: raw.carried.map(RawCarried::into_carried),
+            key: raw.key,
+            queued: raw.queued,
             methods: raw.methods,
         })
     }
@@ -169,6 +181,8 @@ impl StoredStart {
             history,
             parent: self.parent.clone(),
             carried: self.carried.clone().map(Arc::new),
+            key: self.key.clone(),
+            queued: self.queued.clone(),
         })
     }
 }

@@ -28,7 +28,7 @@ fn failure() -> Failure {
 fn all_kinds() -> Vec<Fact> {
     let mut all = first_kinds();
     all.extend(second_kinds());
-    all.push(Fact::Began(key(2)));
+    all.extend([Fact::Began(key(2)), Fact::Admitted]);
     all
 }
 
@@ -128,7 +128,7 @@ fn the_format_of_facts_does_not_change() {
     assert_eq!(hex_of(&first_kinds()), include_str!("facts-1.hex").trim());
     // kinds that came later
     assert_eq!(hex_of(&second_kinds()), include_str!("facts-2.hex").trim());
-    assert_eq!(hex_of(&[Fact::Began(key(2))]), "d00f010703f0a2040201");
+    assert_eq!(hex_of(&[Fact::Began(key(2)), Fact::Admitted]), "d00f020703f0a204020108");
 }
 
 #[test]
@@ -161,18 +161,21 @@ fn the_start_comes_back_and_other_rules_are_refused() {
             status_version: 5,
             followers: vec!["child".into()],
         }),
+        key: Some("customer-1".into()),
+        queued: Some("the run before it".into()),
         methods: BlobId::of(b"methods"),
     };
     let text = serde_json::to_string(&start).unwrap();
     assert_eq!(format!("{:?}", StoredStart::parse(&text).unwrap()), format!("{start:?}"));
     // written before there were traces and generations
     let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
-    for later in ["traceparent", "carried"] {
+    for later in ["traceparent", "carried", "key", "queued"] {
         assert!(older.as_object_mut().unwrap().remove(later).is_some());
     }
     assert!(older["parent"].as_object_mut().unwrap().remove("generation").is_some());
     let older = StoredStart::parse(&older.to_string()).unwrap();
     assert_eq!((&*older.traceparent, older.carried, older.parent.unwrap().generation), ("", None, 1));
+    assert_eq!((older.key, older.queued), (None, None));
     let other = text.replace("\"rules\":1", "\"rules\":77");
     assert_eq!(StoredStart::parse(&other).unwrap_err(), Damage::Rules(77));
     assert!(matches!(StoredStart::parse("[]"), Err(Damage::Start(_))));

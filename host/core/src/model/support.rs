@@ -23,8 +23,6 @@ const fn refuse_but(record: &'static str, name: &'static str, accepted: &'static
 /// Everything that is refused. A feature that is performed loses its rows here and nothing else.
 pub(crate) const REFUSED: &[Refusal] = &[
     refuse("document", "schedule"),
-    refuse("document", "concurrency"),
-    refuse_but("document", "priority", "5"),
     refuse("defaults", "pool"),
     refuse("step", "rate_limit"),
     refuse_but("step", "priority", "5"),

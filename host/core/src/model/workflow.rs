@@ -1,6 +1,7 @@
 //! The document itself and what stands only there, and retry policies.
 
 use super::{At, Json, Mode, Step};
+use crate::plan::OnConflict;
 use indexmap::IndexMap;
 use semver::{Version, VersionReq};
 use std::time::Duration;
@@ -155,9 +156,15 @@ pub struct Schedule {
     pub json: Json,
 }
 
-/// `concurrency`, as written. Performed by the durable engine.
+/// `concurrency`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Concurrency {
+    /// Expression that yields the key.
+    pub key: At<Box<str>>,
+    /// 1 if absent.
+    pub limit: Option<u32>,
+    /// Queue if absent.
+    pub on_conflict: Option<OnConflict>,
     /// The object as written; its keys and types have been checked.
     pub json: Json,
 }

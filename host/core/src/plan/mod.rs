@@ -3,10 +3,12 @@
 //! All steps of all bodies stand in one table; the steps of one body (a scope) are contiguous and in list order.
 //! Successors and declared dependencies are CSR arrays over that table. Nothing here is changed by a run.
 
+mod admission;
 mod input;
 mod outward;
 mod plain;
 
+pub use admission::{Concurrency, OnConflict};
 pub use input::InputSchema;
 pub use outward::{Channel, ChildRun, ContinueAsNew, Emit, OnParentClose, Receive, WaitForEvent};
 pub use plain::Plain;
@@ -99,6 +101,10 @@ pub struct Plan {
     pub max_concurrency: Option<u32>,
     /// Events and queues that some step waits for.
     pub listens: BTreeSet<(Channel, Arc<str>)>,
+    /// How many runs that share a key may be under way.
+    pub concurrency: Option<Box<Concurrency>>,
+    /// Order among queued runs: 9 first, 0 last.
+    pub priority: u8,
     /// Some call is made at most once.
     pub has_at_most_once: bool,
     /// Workflows that steps run, each with its range of versions.

@@ -211,7 +211,7 @@ impl Turn<'_> {
         self.data.work.clear();
     }
 
-    fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.data.phase = Phase::Done;
         let (kind, detail) = match self.data.ending.clone() {
             Some(Ending::Completed(output)) => (RecordKind::RunCompleted, Detail::Value(output)),

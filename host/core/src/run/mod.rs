@@ -19,6 +19,7 @@ mod identity;
 mod inbox;
 mod pause;
 mod plain;
+mod queued;
 mod receive;
 mod record;
 mod report;
@@ -65,7 +66,10 @@ impl RunState {
     pub fn start(plan: SharedPlan, start: Start, at: Timestamp, commands: &mut Vec<Command>) -> Self {
         let data = Data::new(&plan, start, at);
         let mut state = Self { plan, data };
-        state.turn(at, commands).begin();
+        match state.data.queued.clone() {
+            None => state.turn(at, commands).begin(),
+            Some(why) => state.turn(at, commands).wait_in_line(&why),
+        }
         state
     }
 
@@ -76,7 +80,10 @@ impl RunState {
         if self.data.phase == Phase::Done {
             return self.keep_for_next(fact);
         }
-        self.turn(at, commands).take(fact);
+        match self.data.queued {
+            None => self.turn(at, commands).take(fact),
+            Some(_) => self.turn(at, commands).take_queued(fact),
+        }
     }
 
     fn turn<'a>(&'a mut self, now: Timestamp, commands: &'a mut Vec<Command>) -> Turn<'a> {
@@ -100,6 +107,7 @@ impl RunState {
     pub fn status(&self) -> RunStatus {
         match (&self.data.ending, self.data.phase) {
             (Some(ending), Phase::Done) => ending.status(),
+            (None, _) if self.data.queued.is_some() => RunStatus::Queued,
             (None, _) if self.data.pause.is_some() => RunStatus::Paused,
             (None, _) if self.data.in_flight == 0 && self.data.waiting > 0 => RunStatus::Waiting,
             _ => RunStatus::Running,

@@ -57,6 +57,8 @@ pub enum Fact {
         /// What it came to.
         outcome: Result<Payload, Box<Failure>>,
     },
+    /// A run that was queued may begin.
+    Admitted,
     /// An attempt of a call that is made at most once is about to begin.
     Began(CallKey),
     /// A timer is due.
@@ -332,6 +334,8 @@ pub struct Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordKind {
+    /// The run was accepted and waits for its turn; detail: what for.
+    RunQueued,
     /// The run started; detail: input.
     RunStarted,
     /// A structured or waiting step started an attempt.

@@ -33,6 +33,9 @@ pub struct RunReport {
     pub version: String,
     /// Where the run stands.
     pub status: RunStatus,
+    /// What it waits for before it begins, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued_for: Option<String>,
     /// Why clean-up is under way, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<Stopping>,
@@ -140,6 +143,7 @@ impl RunState {
             current_steps: self.current_steps(CURRENT_STEPS_MAX),
             completed_steps: data.steps_completed,
             total_steps: data.steps_total,
+            queued_for: self.queued_for().map(str::to_owned),
             custom_status_version: self.data.status_version,
             generation: self.generation(),
             custom_status: data.custom_status.clone(),

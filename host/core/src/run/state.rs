@@ -38,6 +38,10 @@ pub struct Start {
     pub parent: Option<Parent>,
     /// What the former generation has left, if there was one.
     pub carried: Option<Arc<Carried>>,
+    /// What it shares with other runs of its workflow, of which only so many may be under way.
+    pub key: Option<Arc<str>>,
+    /// It has to wait for its turn, and what for.
+    pub queued: Option<Arc<str>>,
 }
 
 /// What a run keeps of what has happened in it.
@@ -69,6 +73,8 @@ pub(crate) struct Data {
     pub(crate) run_timer: Option<TimerId>,
     pub(crate) phase: Phase,
     pub(crate) ending: Option<Ending>,
+    /// What it waits for before it begins.
+    pub(crate) queued: Option<Arc<str>>,
     pub(crate) custom_status: Option<Payload>,
     pub(crate) status_version: u64,
     /// Calls asked for and not reported yet, cancelled ones included.
@@ -304,7 +310,7 @@ pub(crate) enum TimerKind {
 
 impl Data {
     pub(crate) fn new(plan: &Plan, start: Start, at: Timestamp) -> Self {
-        let carried = start.carried.clone();
+        let (carried, queued) = (start.carried.clone(), start.queued.clone());
         let mut data = Self {
             start,
             started_at: at,
@@ -320,6 +326,7 @@ impl Data {
             run_timer: None,
             phase: Phase::Running,
             ending: None,
+            queued,
             custom_status: None,
             status_version: 0,
             in_flight: 0,

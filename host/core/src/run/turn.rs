@@ -44,6 +44,8 @@ impl Turn<'_> {
                 self.plain_outcome(key, duration, result)
             }
             Fact::Outcome { key, duration, outcome } => self.outcome(key, duration.into(), outcome),
+            // it has begun already
+            Fact::Admitted => {}
             Fact::Began(key) => self.note_begun(key),
             Fact::Timer(id) => self.timer(id),
             Fact::Cancel { mode: CancelMode::Graceful, .. } if self.data.ending.is_some() => {}

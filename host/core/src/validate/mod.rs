@@ -24,12 +24,13 @@ mod variables;
 use crate::catalog::Catalog;
 use crate::diagnostic::{Code, Finding, Severity};
 use crate::model::Workflow;
-use crate::plan::{InputSchema, Plan, Step};
+use crate::plan::{Concurrency, InputSchema, Plan, Step};
 use context::Context;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+const PRIORITY_DEFAULT: u8 = 5;
 const CLEANUP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(600);
 
 /// What a document came to.
@@ -60,6 +61,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
     let lowered = steps::lower(&mut context, &mut calls, retries);
     let scopes = bodies::lower(&mut context);
     let initial = variables::initial_values(&mut context);
+    let concurrency = concurrency(workflow, &mut context);
     let input_schema = input_schema(workflow, &mut context.findings);
 
     rules::check(workflow, &layout, &mut context.findings);
@@ -72,8 +74,8 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
     findings.sort_by_key(|finding| (finding.at, finding.code));
     findings.dedup();
     let failed = findings.iter().any(|finding| finding.code.severity() == Severity::Error);
-    let parts = lowered.steps.zip(scopes).zip(initial).filter(|_| !failed);
-    let plan = parts.map(|((steps, scopes), variables)| {
+    let parts = lowered.steps.zip(scopes).zip(initial).zip(concurrency).filter(|_| !failed);
+    let plan = parts.map(|(((steps, scopes), variables), concurrency)| {
         let cleanup_timeout = workflow.cleanup_timeout.unwrap_or(CLEANUP_TIMEOUT_DEFAULT);
         let (listens, children) = (outward::listens(&steps), outward::children(&steps));
         let has_call_options = steps.iter().any(Step::has_call_options);
@@ -105,11 +107,24 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
             cleanup_timeout,
             max_concurrency: layout::limit(&workflow.body),
             listens,
+            concurrency,
+            priority: workflow.priority.as_ref().map_or(PRIORITY_DEFAULT, |priority| priority.value),
             has_at_most_once,
             children,
         })
     });
     Compiled { plan, findings }
+}
+
+/// `None` if the key is faulty.
+fn concurrency<'w>(
+    workflow: &'w Workflow,
+    context: &mut Context<'_, 'w>,
+) -> Option<Option<Box<Concurrency>>> {
+    let Some(written) = &workflow.concurrency else { return Some(None) };
+    let key = context.expression(&written.key, expressions::Site::before_run())?;
+    let (limit, on_conflict) = (written.limit.unwrap_or(1).max(1), written.on_conflict.unwrap_or_default());
+    Some(Some(Box::new(Concurrency { key, limit, on_conflict })))
 }
 
 fn input_schema(workflow: &Workflow, findings: &mut Vec<Finding>) -> Option<InputSchema> {

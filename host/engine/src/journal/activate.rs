@@ -83,6 +83,7 @@ impl Inner {
         if is_shown_only {
             return Ok(run);
         }
+        self.stand_in_line_again(&run);
         if is_continued {
             // its methods are of no use any more: the next generation binds its own
             self.errands.push(&run, Errand::BeginNext);
@@ -93,6 +94,7 @@ impl Inner {
         let timers = timers.into_iter().map(|(id, at)| Command::StartTimer { id, at });
         let commands: Vec<_> = timers.chain(open.commands()).collect();
         match bound {
+            Ok(_) if run.shared.lock().state.is_queued() => {}
             Ok(_) => self.say_running(journal, &run, &stored.standing),
             Err(error) => self.block(journal, &run, &error),
         }
@@ -177,6 +179,16 @@ impl Inner {
         journal.submit(&mut vec![standing_of(log.no, standing)], None);
     }
 
+    /// The same of one that was queued until now.
+    pub(crate) fn say_admitted(&self, run: &RunCell) {
+        let Some(journal) = &self.journal else { return };
+        let shared = run.shared.lock();
+        let Some(log) = shared.log.as_ref().filter(|_| !shared.is_over && !shared.is_evicted) else { return };
+        let status = RunStatus::Running;
+        let standing = Standing { status, ended_at: None, due_at: None, reason: None, custom_status: None };
+        journal.submit(&mut vec![standing_of(log.no, standing)], None);
+    }
+
     /// A plugin is missing: the run waits until it is there.
     fn block(&self, journal: &Journal, run: &Arc<RunCell>, why: &EngineError) {
         tracing::warn!(run_id = &*run.id, "the run waits: {why}");
@@ -236,6 +248,7 @@ impl Inner {
             }
         }
         drop(one);
+        self.admit_all();
         self.wake_sleepers();
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The start of durable runs, and what is written at every exchange.
 
 use super::activate::standing_of;
-use super::log::ended;
+use super::log::{ended, resting};
 use super::{Document, Held, Journal, RunLog};
 use crate::engine::Inner;
 use crate::errands::Errand;
@@ -69,6 +69,9 @@ impl Inner {
         changes.push(Change::Begin(Box::new(row)));
         let mut log = Box::new(RunLog::new(*last_run, document.id, started_at));
         let state = &shared.state;
+        if state.is_queued() {
+            changes.push(standing_of(*last_run, resting(state, None)));
+        }
         log.changes(state, started_at, &mut changes);
         let position = journal.submit(&mut changes, Some((run, &mut log.listed)));
         drop(last_run);

@@ -103,8 +103,11 @@ impl Inner {
 fn rests(shared: &Shared) -> bool {
     let is_still = matches!(shared.state.status(), RunStatus::Waiting | RunStatus::Paused);
     let listens = !shared.state.plan().listens.is_empty();
+    // a run that keeps others waiting is to be known at every start
+    let has_key = shared.state.start_values().key.is_some();
     is_still
         && !listens
+        && !has_key
         && !shared.is_over
         && !shared.is_evicted
         && shared.blocked.is_none()

@@ -201,6 +201,8 @@ pub(crate) fn resting(state: &RunState, due_at: Option<Timestamp>) -> Standing {
     let status = match state.status() {
         // what is sent to all runs reaches those in memory: it is to be there from the next start of the engine on
         RunStatus::Waiting if !state.plan().listens.is_empty() => RunStatus::Running,
+        // it keeps others waiting, who are to know of it
+        RunStatus::Waiting if state.start_values().key.is_some() => RunStatus::Running,
         // its next generation is to begin at the next start
         RunStatus::Continued => RunStatus::Running,
         other => other,
@@ -209,7 +211,7 @@ pub(crate) fn resting(state: &RunState, due_at: Option<Timestamp>) -> Standing {
         status,
         ended_at: None,
         due_at: due_at.filter(|_| status != RunStatus::Running),
-        reason: None,
+        reason: state.queued_for().map(|why| format!("waits for {why}")),
         custom_status: state.custom_status().map(|status| status.as_str().to_owned()),
     }
 }

@@ -124,6 +124,9 @@ impl Engine {
         if let Some(why) = &shared.blocked {
             line.standing.reason = Some(format!("plugin.unavailable: {why}"));
         }
+        if let Some(why) = shared.state.queued_for() {
+            line.standing.reason = Some(format!("waits for {why}"));
+        }
         if !shared.has_ended() {
             line.standing.custom_status =
                 shared.state.custom_status().map(|status| status.as_str().to_owned());

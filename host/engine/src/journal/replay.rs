@@ -46,7 +46,7 @@ impl Outstanding {
             Fact::Timer(id) => {
                 self.timers.remove(id);
             }
-            Fact::Cancel { .. } | Fact::Pause { .. } | Fact::Resume | Fact::Sent { .. } => {}
+            Fact::Admitted | Fact::Cancel { .. } | Fact::Pause { .. } | Fact::Resume | Fact::Sent { .. } => {}
         }
     }
 

@@ -23,6 +23,8 @@ fn what_comes_in_between_two_generations_is_kept_for_the_next() {
         history: History::Full,
         parent: None,
         carried: None,
+        key: None,
+        queued: None,
     };
     let mut commands = Vec::new();
     let mut state = RunState::start(plan.clone(), start.clone(), Timestamp(0), &mut commands);

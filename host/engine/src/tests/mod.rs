@@ -11,6 +11,7 @@ mod generations;
 mod kit;
 mod lab;
 mod limits;
+mod lines;
 pub(crate) mod memory_store;
 mod modes;
 mod observing;

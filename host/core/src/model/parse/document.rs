@@ -5,6 +5,7 @@ use super::reader::{Read, Reader, Stop};
 use super::{retry, step};
 use crate::model::fields::{CONCURRENCY, DEFAULTS, DOCUMENT, Field, RATE_LIMIT, SCHEDULE, SCHEMA_ID};
 use crate::model::{At, Body, Concurrency, Defaults, Json, RateLimit, Rollback, Schedule, Workflow};
+use crate::plan::OnConflict;
 use std::time::Duration;
 
 /// Reads the document and nothing behind it.
@@ -81,8 +82,7 @@ fn member(reader: &mut Reader<'_>, workflow: &mut Workflow, field: &'static Fiel
             workflow.schedule = read.map(|object| Schedule { json: written(reader, object.at) });
         }
         "concurrency" => {
-            let read = object(reader, &CONCURRENCY, |reader, field, _| check(reader, field))?;
-            workflow.concurrency = read.map(|object| Concurrency { json: written(reader, object.at) });
+            workflow.concurrency = concurrency(reader)?;
         }
         _ => workflow.priority = priority(reader, field)?,
     }
@@ -92,6 +92,26 @@ fn member(reader: &mut Reader<'_>, workflow: &mut Workflow, field: &'static Fiel
 /// The value that begins at `at` and has just been read, as it stands.
 fn written(reader: &Reader<'_>, at: u32) -> Json {
     Json { text: reader.text()[at as usize..reader.position() as usize].into(), at }
+}
+
+fn concurrency(reader: &mut Reader<'_>) -> Result<Option<Concurrency>, Stop> {
+    let (mut key, mut limit, mut on_conflict) = (None, None, None);
+    let read = object(reader, &CONCURRENCY, |reader, field, _| {
+        match field.name {
+            "key" => key = reader.name(field.name)?,
+            "limit" => limit = reader.count(field)?.map(|it| it.value),
+            _ => {
+                let words = [OnConflict::Queue, OnConflict::Reject, OnConflict::CancelRunning];
+                on_conflict = reader.word(field)?.and_then(|word| words.get(word.value).copied());
+            }
+        }
+        Ok(())
+    })?;
+    Ok(read.map(|object| {
+        let at = object.at;
+        let key = key.unwrap_or(At { value: "".into(), at });
+        Concurrency { key, limit, on_conflict, json: written(reader, at) }
+    }))
 }
 
 fn span(reader: &mut Reader<'_>, field: &Field) -> Read<Duration> {

@@ -1,0 +1,81 @@
+//! Runs that have been accepted and not begun: they keep what is sent to them, and can be cancelled.
+
+use super::ending::Ending;
+use super::environment::View;
+use super::record::{Detail, Fact, InstanceIx, RecordKind};
+use super::state::{Data, Start};
+use super::turn::Turn;
+use super::{RunState, attempt};
+use crate::failure::{Failure, kind};
+use crate::plan::Plan;
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// Longest key of a run, in bytes.
+const KEY_LEN_MAX: usize = 256;
+
+impl RunState {
+    /// Whether it has been accepted and waits until it may begin, see [`Fact::Admitted`].
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        self.data.queued.is_some()
+    }
+
+    /// What it waits for before it begins, if it does.
+    #[must_use]
+    pub fn queued_for(&self) -> Option<&str> {
+        self.data.queued.as_deref()
+    }
+
+    /// The key that a run of `plan` shares with others, if its workflow limits how many there are. `start` is what it
+    /// would be started with at `at`.
+    ///
+    /// # Errors
+    /// `expression` if the key cannot be evaluated or is none: a text, a number or a bool of at most 256 bytes.
+    pub fn concurrency_key(plan: &Plan, start: &Start, at: Timestamp) -> Result<Option<Arc<str>>, Failure> {
+        let Some(concurrency) = &plan.concurrency else { return Ok(None) };
+        let data = Data::new(plan, start.clone(), at);
+        let view = View::new(plan, &data, InstanceIx(0), None, at);
+        let failed = |error| attempt::expression_failure("concurrency.key", &error);
+        let key = concurrency.key.evaluate(&view).map_err(failed)?;
+        let is_key = matches!(key.as_str().as_bytes().first(), Some(b'"' | b't' | b'f' | b'-' | b'0'..=b'9'));
+        let text = attempt::text_of(&key);
+        if !is_key || text.len() > KEY_LEN_MAX {
+            let message = format!(
+                "`concurrency.key` is {:?}, expected a text, a number or a bool of at most {KEY_LEN_MAX} bytes",
+                key.value()
+            );
+            return Err(Failure::new(kind::EXPRESSION, message));
+        }
+        Ok(Some(text.into()))
+    }
+}
+
+impl Turn<'_> {
+    /// The run has to wait for its turn.
+    pub(crate) fn wait_in_line(&mut self, why: &str) {
+        self.note_run(RecordKind::RunQueued, Detail::Text(Arc::new(why.into())));
+    }
+
+    /// A fact that comes before the run has begun.
+    pub(crate) fn take_queued(mut self, fact: Fact) {
+        match fact {
+            Fact::Admitted => {
+                self.data.queued = None;
+                self.begin();
+            }
+            Fact::Cancel { reason, .. } => {
+                let reason: Arc<Box<str>> = Arc::new((*reason).into());
+                self.note_run(RecordKind::CancelRequested, Detail::Text(reason.clone()));
+                self.data.queued = None;
+                self.data.pause = None;
+                self.data.ending = Some(Ending::Cancelled(reason));
+                self.finish();
+            }
+            Fact::Pause { reason } => self.pause_run(&reason),
+            Fact::Resume => self.resume_run(),
+            Fact::Sent { channel, name, data } => self.deliver((channel, name), data),
+            Fact::Outcome { .. } | Fact::Began(_) | Fact::Timer(_) => {}
+        }
+    }
+}

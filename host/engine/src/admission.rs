@@ -1,0 +1,222 @@
+//! Runs that share a key (`concurrency` of their workflow): so many of a workflow may be under way, others wait in line.
+//!
+//! The next one is the one of the highest priority, among equals the one that came first; every eighth place goes to the one
+//! that has waited longest, so that a low priority makes progress, too. A run keeps its place in the line and its right to be
+//! under way over restarts.
+
+use crate::engine::{Engine, Inner};
+use crate::error::EngineError;
+use crate::run::RunCell;
+use jackfield_core::plan::{Concurrency, OnConflict, Plan};
+use jackfield_core::run::{CancelMode, Fact, RunState, Start};
+use jackfield_core::time::Timestamp;
+use parking_lot::Mutex;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Weak};
+
+/// One place in so many goes to the run that has waited longest.
+const OLDEST_EVERY: u32 = 8;
+
+/// The lines of all keys, by workflow id and key. A line that nobody is in is forgotten.
+#[derive(Default)]
+pub(crate) struct Lines(Mutex<HashMap<(Box<str>, Arc<str>), Line>>);
+
+#[derive(Default)]
+struct Line {
+    /// Ids of the runs under way.
+    under_way: BTreeSet<Arc<str>>,
+    waiting: Vec<Waiting>,
+    /// Numbers the runs in the order of their coming.
+    came: u64,
+    /// Places given since the run that had waited longest got one.
+    since_oldest: u32,
+}
+
+struct Waiting {
+    run_id: Arc<str>,
+    /// Not there until the run is known to the engine.
+    run: Weak<RunCell>,
+    nth: u64,
+    priority: u8,
+    limit: u32,
+}
+
+impl Line {
+    /// The place in the line of the one who is next, if there is room for it.
+    fn next(&mut self) -> Option<usize> {
+        let oldest = self.since_oldest + 1 >= OLDEST_EVERY;
+        let rank = |it: &Waiting| if oldest { (0, it.nth) } else { (9 - it.priority.min(9), it.nth) };
+        let (at, waiting) = self.waiting.iter().enumerate().min_by_key(|(_, it)| rank(it))?;
+        if self.under_way.len() >= waiting.limit as usize || waiting.run.strong_count() == 0 {
+            return None;
+        }
+        self.since_oldest = if oldest { 0 } else { self.since_oldest + 1 };
+        Some(at)
+    }
+
+    fn leave(&mut self, run_id: &str) {
+        self.under_way.remove(run_id);
+        self.waiting.retain(|waiting| *waiting.run_id != *run_id);
+    }
+}
+
+/// A right to be under way, or a place in a line, until the run that has it is known to the engine.
+pub(crate) struct Place {
+    inner: Arc<Inner>,
+    name: (Box<str>, Arc<str>),
+    run_id: Arc<str>,
+    is_kept: bool,
+    /// Runs that are to make room.
+    pub(crate) displaced: Vec<Arc<str>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.inner.lines.leave(&self.name, &self.run_id);
+            // somebody may have come to wait for it meanwhile
+            self.inner.admit(&self.name);
+        }
+    }
+}
+
+impl Lines {
+    fn leave(&self, name: &(Box<str>, Arc<str>), run_id: &str) {
+        let mut lines = self.0.lock();
+        let Some(line) = lines.get_mut(name) else { return };
+        line.leave(run_id);
+        if line.under_way.is_empty() && line.waiting.is_empty() {
+            lines.remove(name);
+        }
+    }
+
+    /// The runs that may begin now.
+    fn admit(&self, name: &(Box<str>, Arc<str>)) -> Vec<Arc<RunCell>> {
+        let mut lines = self.0.lock();
+        let Some(line) = lines.get_mut(name) else { return Vec::new() };
+        let mut admitted = Vec::new();
+        while let Some(at) = line.next() {
+            let waiting = line.waiting.remove(at);
+            if let Some(run) = waiting.run.upgrade() {
+                line.under_way.insert(waiting.run_id);
+                admitted.push(run);
+            }
+        }
+        admitted
+    }
+}
+
+impl Inner {
+    /// Sees whether the run that `start` would begin shares a key, and whether it has to wait: then `start` says so.
+    pub(crate) fn stand_in_line(
+        self: &Arc<Self>,
+        plan: &Plan,
+        start: &mut Start,
+        now: Timestamp,
+    ) -> Result<Option<Place>, EngineError> {
+        let Some(concurrency) = &plan.concurrency else { return Ok(None) };
+        let key = RunState::concurrency_key(plan, start, now).map_err(|failure| EngineError::BadKey {
+            workflow: plan.id.to_string(),
+            why: failure.message.into(),
+        })?;
+        let Some(key) = key else { return Ok(None) };
+        start.key = Some(key.clone());
+        let name = (plan.id.clone(), key.clone());
+        let mut lines = self.lines.0.lock();
+        let line = lines.entry(name.clone()).or_default();
+        let mut place = Place {
+            inner: self.clone(),
+            name,
+            run_id: start.run_id.clone(),
+            is_kept: false,
+            displaced: Vec::new(),
+        };
+        if line.waiting.is_empty() && line.under_way.len() < concurrency.limit as usize {
+            line.under_way.insert(start.run_id.clone());
+            return Ok(Some(place));
+        }
+        let others = line.under_way.iter().chain(line.waiting.iter().map(|waiting| &waiting.run_id));
+        match concurrency.on_conflict {
+            OnConflict::Queue => {}
+            OnConflict::CancelRunning => place.displaced = others.cloned().collect(),
+            OnConflict::Reject => {
+                let run = others.map(|id| id.to_string()).next().unwrap_or_default();
+                // nothing was entered, and the line is not empty
+                place.is_kept = true;
+                return Err(EngineError::KeyTaken { key: key.to_string(), run });
+            }
+        }
+        let first = line.under_way.iter().next().cloned().unwrap_or_else(|| "".into());
+        let priority = plan.priority;
+        let why = format!("the end of run `{first}` (concurrency key `{key}`, priority {priority})");
+        start.queued = Some(why.into());
+        line.wait(start.run_id.clone(), Weak::new(), plan, concurrency);
+        Ok(Some(place))
+    }
+
+    /// The run of `place` is known now: it keeps it, and whoever has to make room for it is cancelled.
+    pub(crate) fn take_place_in_line(self: &Arc<Self>, mut place: Place, run: &Arc<RunCell>) {
+        place.is_kept = true;
+        {
+            let mut lines = self.lines.0.lock();
+            // one that has ended already has left no line behind
+            let waiting = lines.get_mut(&place.name).into_iter().flat_map(|line| &mut line.waiting);
+            let mine = waiting.filter(|waiting| waiting.run_id == place.run_id);
+            mine.for_each(|waiting| waiting.run = Arc::downgrade(run));
+        }
+        let engine = Engine { inner: self.clone() };
+        let reason = format!("run `{}` takes its place (concurrency key `{}`)", run.id, place.name.1);
+        for displaced in std::mem::take(&mut place.displaced) {
+            // it may have ended meanwhile, which is as good
+            let _ = engine.cancel(&displaced, CancelMode::Graceful, &reason);
+        }
+        // the last one may have ended before this one was known
+        self.admit(&place.name);
+    }
+
+    /// A run has come back into memory: it has the place that it had.
+    pub(crate) fn stand_in_line_again(&self, run: &Arc<RunCell>) {
+        let (key, is_queued) = {
+            let shared = run.shared.lock();
+            (shared.state.start_values().key.clone(), shared.state.is_queued())
+        };
+        let Some((key, concurrency)) = key.zip(run.plan.concurrency.as_deref()) else { return };
+        let mut lines = self.lines.0.lock();
+        let line = lines.entry((run.plan.id.clone(), key)).or_default();
+        if is_queued {
+            line.wait(run.id.clone(), Arc::downgrade(run), &run.plan, concurrency);
+        } else {
+            line.under_way.insert(run.id.clone());
+        }
+    }
+
+    /// All runs are back in their lines.
+    pub(crate) fn admit_all(self: &Arc<Self>) {
+        let names: Vec<_> = self.lines.0.lock().keys().cloned().collect();
+        names.iter().for_each(|name| self.admit(name));
+    }
+
+    /// A run has ended: whoever is next may begin.
+    pub(crate) fn leave_line(self: &Arc<Self>, run: &RunCell) {
+        let key = run.shared.lock().state.start_values().key.clone();
+        let Some(key) = key else { return };
+        let name = (run.plan.id.clone(), key);
+        self.lines.leave(&name, &run.id);
+        self.admit(&name);
+    }
+
+    fn admit(self: &Arc<Self>, name: &(Box<str>, Arc<str>)) {
+        for run in self.lines.admit(name) {
+            self.exchange(&run, &mut vec![Fact::Admitted]);
+            self.say_admitted(&run);
+        }
+    }
+}
+
+impl Line {
+    fn wait(&mut self, run_id: Arc<str>, run: Weak<RunCell>, plan: &Plan, concurrency: &Concurrency) {
+        self.came += 1;
+        let (nth, priority, limit) = (self.came, plan.priority, concurrency.limit);
+        self.waiting.push(Waiting { run_id, run, nth, priority, limit });
+    }
+}
