@@ -3,6 +3,7 @@
 
 mod children;
 mod command;
+mod detached;
 mod generations;
 mod lines;
 mod messages;

@@ -40,17 +40,23 @@ impl Inner {
         if let Some(started) = self.started_before(&above, &child.run_id) {
             return started;
         }
-        let registered = self.workflows.get(&child.workflow, child.version.as_ref())?;
+        let (plan, document) = match &child.own {
+            Some(own) => (own.plan.clone(), own.document.clone()),
+            None => {
+                let registered = self.workflows.get(&child.workflow, child.version.as_ref())?;
+                (registered.plan, registered.document)
+            }
+        };
         let mut traceparent = String::new();
         trace::child(&parent.traceparent, &child.run_id, &mut traceparent);
         let request = StartRequest {
             run_id: Some(child.run_id.to_string()),
-            plan: registered.plan,
+            plan,
             input: child.input.clone(),
             config,
             until: None,
             traceparent: Some(traceparent).filter(|it| !it.is_empty()),
-            document: self.journal.as_ref().map(|_| Document::new(&*registered.document)),
+            document: self.journal.as_ref().map(|_| Document::new(&*document)),
             attach: false,
         };
         let handle = self.start_run(request, Some(above))?;

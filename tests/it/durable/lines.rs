@@ -28,11 +28,14 @@ fn go(run: &Run) {
 #[test]
 fn runs_with_the_same_key_take_turns_and_others_do_not_wait() {
     on_each_engine(|bench| {
-        let [a, b, other] = [("k", "a"), ("k", "b"), ("other", "c")]
-            .map(|(key, id)| start(bench, json!({}), key, id));
+        let [a, b, other] =
+            [("k", "a"), ("k", "b"), ("other", "c")].map(|(key, id)| start(bench, json!({}), key, id));
         assert_eq!([&a, &b, &other].map(|run| run.run.status() == RunStatus::Queued), [false, true, false]);
         let report = b.run.report(10);
-        assert_eq!(report.queued_for.as_deref(), Some("the end of run `a` (concurrency key `k`, priority 5)"));
+        assert_eq!(
+            report.queued_for.as_deref(),
+            Some("the end of run `a` (concurrency key `k`, priority 5)")
+        );
         // what is sent to a run that has not begun is there when it does
         go(&b.run);
         assert_eq!(b.run.status(), RunStatus::Queued);
@@ -78,14 +81,18 @@ fn a_run_too_many_is_refused_if_the_workflow_says_so() {
         assert_eq!(output(first), "gone");
         let second = again().expect("there is room now");
         go(&second);
-        assert_eq!(second.wait(Some(super::PATIENCE)).map(|outcome| outcome.status), Some(RunStatus::Completed));
+        assert_eq!(
+            second.wait(Some(super::PATIENCE)).map(|outcome| outcome.status),
+            Some(RunStatus::Completed)
+        );
     });
 }
 
 #[test]
 fn a_new_run_displaces_those_before_it_if_the_workflow_says_so() {
     on_each_engine(|bench| {
-        let runs = ["a", "b", "c"].map(|id| start(bench, json!({ "on_conflict": "cancel_running" }), "k", id));
+        let runs =
+            ["a", "b", "c"].map(|id| start(bench, json!({ "on_conflict": "cancel_running" }), "k", id));
         let [a, b, c] = runs;
         for (displaced, by) in [(a, "b"), (b, "c")] {
             let ended = displaced.finish();
@@ -117,9 +124,8 @@ fn the_highest_priority_is_next_and_every_eighth_place_goes_to_who_waited_longes
     on_each_engine(|bench| {
         let first = start(bench, json!({}), "k", "first");
         let low = start(bench, json!({ "priority": 1 }), "k", "low");
-        let mut queued: Vec<_> = (0..9)
-            .map(|n| start(bench, json!({ "priority": 5 + n % 3 }), "k", &format!("r{n}")))
-            .collect();
+        let mut queued: Vec<_> =
+            (0..9).map(|n| start(bench, json!({ "priority": 5 + n % 3 }), "k", &format!("r{n}"))).collect();
         queued.push(low);
         go(&first.run);
         let mut order = Vec::new();

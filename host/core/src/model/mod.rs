@@ -27,7 +27,9 @@ pub use step::{
     Action, CallFields, Case, Catch, Channel, ChildRun, Compensate, Delivery, Emit, Foreach, Isolation,
     Items, LogLevel, OnParentClose, RateLimit, Repeat, Step, Tolerance, TriggerRule, Wait,
 };
-pub use workflow::{Backoff, Body, Concurrency, Defaults, Retry, RetryField, Rollback, Schedule, Workflow};
+pub use workflow::{
+    Backoff, Body, Concurrency, Defaults, OnConflict, Retry, RetryField, Rollback, Schedule, Workflow,
+};
 
 /// A value and the byte offset in the document where it stands.
 #[derive(Clone, Debug, Default, PartialEq)]

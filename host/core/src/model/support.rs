@@ -27,7 +27,6 @@ pub(crate) const REFUSED: &[Refusal] = &[
     refuse("step", "rate_limit"),
     refuse_but("step", "priority", "5"),
     refuse("call", "pool"),
-    refuse_but("call", "detached", "false"),
     refuse("compensate", "pool"),
     refuse("stage", "concurrency"),
     refuse("stage", "buffer"),

@@ -1,7 +1,6 @@
 //! The document itself and what stands only there, and retry policies.
 
 use super::{At, Json, Mode, Step};
-use crate::plan::OnConflict;
 use indexmap::IndexMap;
 use semver::{Version, VersionReq};
 use std::time::Duration;
@@ -167,4 +166,16 @@ pub struct Concurrency {
     pub on_conflict: Option<OnConflict>,
     /// The object as written; its keys and types have been checked.
     pub json: Json,
+}
+
+/// What becomes of a run when there are as many with its key as there may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnConflict {
+    /// It waits for its turn.
+    #[default]
+    Queue,
+    /// It is not started.
+    Reject,
+    /// The others are cancelled, and it begins when one of them has ended.
+    CancelRunning,
 }

@@ -10,7 +10,7 @@ mod plain;
 
 pub use admission::{Concurrency, OnConflict};
 pub use input::InputSchema;
-pub use outward::{Channel, ChildRun, ContinueAsNew, Emit, OnParentClose, Receive, WaitForEvent};
+pub use outward::{Channel, ChildRun, ContinueAsNew, Emit, OnParentClose, OwnRun, Receive, WaitForEvent};
 pub use plain::Plain;
 pub(crate) use plain::limit_ns;
 

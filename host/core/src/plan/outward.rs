@@ -1,5 +1,6 @@
 //! Steps that have to do with other runs: waiting for what they send, and sending.
 
+use super::SharedPlan;
 use crate::expr::{Expression, Template};
 pub use crate::model::{Channel, OnParentClose};
 use semver::VersionReq;
@@ -45,9 +46,20 @@ pub struct ContinueAsNew {
     pub version: Option<VersionReq>,
 }
 
-/// `workflow`.
+/// What a detached call runs: a workflow of its own, whose one step is the call.
+#[derive(Debug)]
+pub struct OwnRun {
+    /// What it follows.
+    pub plan: SharedPlan,
+    /// The document of the plan.
+    pub document: Arc<str>,
+}
+
+/// `workflow`, or a detached call.
 #[derive(Debug)]
 pub struct ChildRun {
+    /// The workflow itself, if it is not one that is registered.
+    pub own: Option<Arc<OwnRun>>,
     /// Id of the workflow.
     pub workflow: Arc<str>,
     /// Range of its versions; `None` = the newest.

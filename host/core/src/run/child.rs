@@ -55,6 +55,7 @@ impl Turn<'_> {
             run_id,
             workflow: child.workflow.clone(),
             version: child.version.clone(),
+            own: child.own.clone(),
             input,
             is_detached: child.is_detached,
         })));

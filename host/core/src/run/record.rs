@@ -6,7 +6,7 @@
 use crate::expr::{Env, Operand, RefIx};
 use crate::failure::Failure;
 use crate::payload::Payload;
-use crate::plan::{Channel, MethodIx, Plain, Plan, StepIx, limit_ns};
+use crate::plan::{Channel, MethodIx, OwnRun, Plain, Plan, StepIx, limit_ns};
 use crate::ports::LogLevel;
 use crate::time::{Nanos, Timestamp};
 use smallvec::SmallVec;
@@ -164,6 +164,8 @@ pub struct ChildCommand {
     pub workflow: Arc<str>,
     /// Range of its versions; `None` = the newest.
     pub version: Option<semver::VersionReq>,
+    /// The workflow itself, if it is not one that is registered.
+    pub own: Option<Arc<OwnRun>>,
     /// Its input.
     pub input: Payload,
     /// Nobody waits for its end.

@@ -142,6 +142,11 @@ impl<'w, 'c> Calls<'w, 'c> {
         context.report(Code::UnknownMethod, name.at, message, hint);
     }
 
+    /// Where methods are looked for.
+    pub(super) fn catalog(&self) -> &'c Catalog {
+        self.catalog
+    }
+
     /// The method at `ix`.
     pub(super) fn method_use(&self, ix: MethodIx) -> &MethodUse {
         &self.methods[ix.0 as usize]

@@ -5,6 +5,7 @@ mod access;
 mod bodies;
 mod calls;
 mod context;
+mod detached;
 mod edges;
 mod expressions;
 mod layout;

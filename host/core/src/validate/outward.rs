@@ -38,6 +38,7 @@ impl Lowering<'_, '_, '_, '_> {
                     None => OnParentClose::Cancel,
                 };
                 Some(Action::Workflow(Box::new(ChildRun {
+                    own: None,
                     workflow: (*child.workflow.value).into(),
                     version: child.version.as_ref().map(|range| range.value.clone()),
                     run_id: run_id?,
@@ -72,6 +73,9 @@ pub(super) fn children(steps: &[Step]) -> Vec<(Arc<str>, Option<VersionReq>)> {
     let mut children = Vec::new();
     for step in steps {
         let Action::Workflow(child) = &step.action else { continue };
+        if child.own.is_some() {
+            continue;
+        }
         let child = (child.workflow.clone(), child.version.clone());
         if !children.contains(&child) {
             children.push(child);

@@ -64,9 +64,13 @@ pub(super) fn lower<'w>(
     Lowered { steps, calls: lowering.called, retries: lowering.retries.into_table() }
 }
 
+fn is_detached(call: &model::CallFields) -> bool {
+    call.detached.as_ref().is_some_and(|detached| detached.value)
+}
+
 pub(super) struct Lowering<'l, 'a, 'w, 'c> {
     pub(super) context: &'l mut Context<'a, 'w>,
-    calls: &'l mut Calls<'w, 'c>,
+    pub(super) calls: &'l mut Calls<'w, 'c>,
     retries: Retries<'w>,
     /// That of calls that name none; `None` if it is faulty.
     default_session: Option<Option<Arc<Template>>>,
@@ -80,17 +84,20 @@ pub(super) struct Lowering<'l, 'a, 'w, 'c> {
 impl<'w> Lowering<'_, '_, 'w, '_> {
     fn step(&mut self, step: &'w model::Step) -> Option<Step> {
         let scope = self.context.layout.node(self.next).scope;
-        let is_call = matches!(step.action, model::Action::Call(_));
+        let is_detached = matches!(&step.action, model::Action::Call(call) if is_detached(call));
+        let is_call = matches!(step.action, model::Action::Call(_)) && !is_detached;
         // every part is looked at before the first fault of one of them is acted upon
         let when = optional(step.when.as_ref(), |when| self.context.condition(when, self.site()));
         let action = self.action(step);
-        let retry = self.retry(step.retry.as_ref(), is_call);
+        // those of a detached call are for the run that it starts
+        let retry = self.retry(step.retry.as_ref().filter(|_| !is_detached), is_call);
         let extras = self.extras(step);
         let timeout = match step.timeout {
             None => match &action {
                 Some(Action::Call(call)) => self.call_timeout(call.method),
                 _ => None,
             },
+            _ if is_detached => None,
             written => written.flatten(),
         };
         Some(Step {
@@ -145,6 +152,9 @@ impl<'w> Lowering<'_, '_, 'w, '_> {
             model::Action::Call(fields) => {
                 let (call, method) = self.call(fields, Field::Parameters);
                 self.called.extend(method.map(|method| (self.next, method)));
+                if is_detached(fields) {
+                    return self.detached(step, fields).filter(|_| call.is_some());
+                }
                 call.map(Action::Call)
             }
             model::Action::Group(_) => Some(Action::Group(self.body(0))),

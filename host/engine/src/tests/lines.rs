@@ -8,8 +8,7 @@ use jackfield_core::run::RunStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-const HELD: &str =
-    r#"{"id":"w","concurrency":{"key":"'k'"},"steps":[{"id":"hold",@gate,"parameters":{}}]}"#;
+const HELD: &str = r#"{"id":"w","concurrency":{"key":"'k'"},"steps":[{"id":"hold",@gate,"parameters":{}}]}"#;
 
 fn start(lab: &Lab, id: &str) {
     let mut request = lab.request(HELD, "null");

@@ -4,8 +4,9 @@ use super::object::{Object, check, map, object, shaped, templates};
 use super::reader::{Read, Reader, Stop};
 use super::{retry, step};
 use crate::model::fields::{CONCURRENCY, DEFAULTS, DOCUMENT, Field, RATE_LIMIT, SCHEDULE, SCHEMA_ID};
-use crate::model::{At, Body, Concurrency, Defaults, Json, RateLimit, Rollback, Schedule, Workflow};
-use crate::plan::OnConflict;
+use crate::model::{
+    At, Body, Concurrency, Defaults, Json, OnConflict, RateLimit, Rollback, Schedule, Workflow,
+};
 use std::time::Duration;
 
 /// Reads the document and nothing behind it.
