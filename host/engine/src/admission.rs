@@ -17,9 +17,12 @@ use std::sync::{Arc, Weak};
 /// One place in so many goes to the run that has waited longest.
 const OLDEST_EVERY: u32 = 8;
 
-/// The lines of all keys, by workflow id and key. A line that nobody is in is forgotten.
+/// Workflow id and key.
+type LineName = (Box<str>, Arc<str>);
+
+/// The lines of all keys. A line that nobody is in is forgotten.
 #[derive(Default)]
-pub(crate) struct Lines(Mutex<HashMap<(Box<str>, Arc<str>), Line>>);
+pub(crate) struct Lines(Mutex<HashMap<LineName, Line>>);
 
 #[derive(Default)]
 struct Line {
