@@ -17,6 +17,9 @@ over_both!(
     a_plugin_that_refuses_its_configuration_says_so,
 );
 
+/// Far longer than anything that waits for something else here.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
 #[track_caller]
 fn run_bad(bench: &Bench, bad: Value) -> jackfield::Failure {
     let document = json!({
@@ -234,12 +237,20 @@ fn a_plugin_that_refuses_its_configuration_says_so(transport: Transport) {
         over(transport, |config| {
             let plugin = config.plugins.entry("witness".into()).or_default();
             plugin.config.insert("refuse".into(), true.into());
+            config.isolation.workers.start_timeout = Some(START_TIMEOUT);
         }),
     );
+    let begun = Instant::now();
     put_witness(&bench, &[]);
     let finished = bench.run(steps(vec![step("a", "witness.where")]), json!({}));
     let failure = finished.error();
     assert_eq!(&*failure.kind, "plugin.unavailable");
     assert!(failure.message.contains("it does not like its configuration"), "{}", failure.message);
+    // it goes at once, and does not count as one that crashed: there is a new one for each call
     wait_until_gone(&bench);
+    for _ in 0..20 {
+        let finished = bench.run(steps(vec![step("a", "witness.where")]), json!({}));
+        assert!(finished.error().message.contains("it does not like its configuration"), "{finished:?}");
+    }
+    assert!(begun.elapsed() < START_TIMEOUT, "{:?}", begun.elapsed());
 }

@@ -23,7 +23,21 @@ pub(super) struct Restarts {
     crashes: VecDeque<Instant>,
     /// Crashes since the last call that ended well.
     pub(super) in_a_row: u32,
-    pub(super) not_before: Option<Instant>,
+    not_before: Option<Instant>,
+    /// Workers that nobody waits for are not started before: the last one could not open its plugin.
+    not_before_for_nobody: Option<Instant>,
+}
+
+impl Restarts {
+    /// A worker could not open its plugin, or make an instance of it. The next one will not either, unless something changes.
+    pub(super) fn refused(&mut self, now: Instant) {
+        self.not_before_for_nobody = Some(now + PAUSE_MAX);
+    }
+
+    /// When the next worker may be started.
+    pub(super) fn next_start(&self, is_waited_for: bool) -> Option<Instant> {
+        if is_waited_for { self.not_before } else { self.not_before.max(self.not_before_for_nobody) }
+    }
 }
 
 impl Pool {
@@ -78,7 +92,7 @@ impl Pool {
     fn count_crash(&self, state: &mut State, crash: &Crash<'_>) -> Option<(String, Failure, Vec<Pending>)> {
         let WorkerLimits { crash_budget, crash_window, .. } = self.setup.limits;
         let now = Instant::now();
-        let Restarts { crashes, in_a_row, not_before } = &mut state.restarts;
+        let Restarts { crashes, in_a_row, not_before, .. } = &mut state.restarts;
         crashes.retain(|at| now.duration_since(*at) < crash_window);
         crashes.push_back(now);
         *in_a_row += 1;

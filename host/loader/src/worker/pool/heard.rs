@@ -47,7 +47,7 @@ impl Pool {
                 self.ready(worker)
             }
             Kind::Refused => {
-                self.refused(&Refusal::decode(&body)?);
+                self.refused(worker, &Refusal::decode(&body)?);
                 Ok(())
             }
             Kind::CallMethod => {
@@ -71,7 +71,7 @@ impl Pool {
         Ok(())
     }
 
-    fn refused(&self, refusal: &Refusal) {
+    fn refused(&self, worker: &Worker, refusal: &Refusal) {
         let Refusal { code, reason } = refusal;
         let plugin = &self.setup.plugin;
         let reason = crate::error::refusal_line(code, reason);
@@ -81,7 +81,14 @@ impl Pool {
             REFUSED_BY_SANDBOX => failure,
             _ => ungranted::explain(&self.setup.hello, failure),
         };
-        let waiting = self.state.lock().seats.take_waiting();
+        let mut state = self.state.lock();
+        let waiting = state.seats.take_waiting();
+        state.restarts.refused(Instant::now());
+        if let Some(seat) = state.seats.all.get_mut(&worker.id) {
+            seat.phase = Phase::Leaving;
+        }
+        self.retire(&mut state, worker.id);
+        drop(state);
         fail(waiting, &failure);
     }
 

@@ -83,7 +83,7 @@ impl Pool {
         let is_allowed = taking < max && all().count() < max * 2 && !is_one_starting;
         if is_wanted && is_allowed {
             state.is_start_ordered = true;
-            let at = state.restarts.not_before.unwrap_or_else(Instant::now);
+            let at = state.restarts.next_start(has_work).unwrap_or_else(Instant::now);
             self.at(at, |pool| pool.start_worker());
         }
     }
