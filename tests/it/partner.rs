@@ -10,7 +10,7 @@ mod traces;
 mod unclean;
 mod upgrades;
 
-use jackfield::{Config, Isolation, LogLevel, RunListener, Value, json};
+use jackfield::{Config, Isolation, LogLevel, RunListener, Transport, Value, json};
 use jackfield_tests::Bench;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -22,24 +22,57 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Where the plugins of a bench run.
 const BOTH: [Isolation; 2] = [Isolation::InProcess, Isolation::Worker];
 
+/// Where plugins run, and how workers are reached.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    InProcess,
+    Worker,
+    WorkerBySharedMemory,
+}
+
+/// All of them.
+const EVERYWHERE: [Place; 3] = [Place::InProcess, Place::Worker, Place::WorkerBySharedMemory];
+
+/// Plugins that are reached by shared memory where that is asked for.
+const BY_SHARED_MEMORY: [&str; 7] = ["partner", "echo", "fault", "json", "witness", "mirror", "slow-cancel"];
+
+impl From<Isolation> for Place {
+    fn from(isolation: Isolation) -> Self {
+        match isolation {
+            Isolation::InProcess => Self::InProcess,
+            Isolation::Worker => Self::Worker,
+        }
+    }
+}
+
 /// A bench whose plugins all run there; `change` has the last word.
 fn bench_with(
-    isolation: Isolation,
+    place: impl Into<Place>,
     plugins: &[&str],
     change: impl FnOnce(&mut Config) + Send + 'static,
 ) -> Bench {
-    Bench::with(plugins, move |builder| builder.config(config(isolation, change)))
+    let place = place.into();
+    Bench::with(plugins, move |builder| builder.config(config(place, change)))
 }
 
 /// A bench whose methods' log lines are heard.
-fn bench_that_tells(isolation: Isolation, plugins: &[&str], heard: &Arc<Heard>) -> Bench {
-    let heard = Arc::clone(heard);
-    Bench::with(plugins, move |builder| builder.config(config(isolation, |_| ())).listener(heard))
+fn bench_that_tells(place: impl Into<Place>, plugins: &[&str], heard: &Arc<Heard>) -> Bench {
+    let (heard, place) = (Arc::clone(heard), place.into());
+    Bench::with(plugins, move |builder| builder.config(config(place, |_| ())).listener(heard))
 }
 
-fn config(isolation: Isolation, change: impl FnOnce(&mut Config)) -> Config {
+fn config(place: impl Into<Place>, change: impl FnOnce(&mut Config)) -> Config {
     let mut config = Config::default();
-    config.isolation.default = Some(isolation);
+    let place = place.into();
+    config.isolation.default = match place {
+        Place::InProcess => Some(Isolation::InProcess),
+        Place::Worker | Place::WorkerBySharedMemory => Some(Isolation::Worker),
+    };
+    if let Place::WorkerBySharedMemory = place {
+        for plugin in BY_SHARED_MEMORY {
+            config.plugins.entry(plugin.into()).or_default().transport = Some(Transport::SharedMemory);
+        }
+    }
     config.engine.cancel_grace = Some(GRACE);
     config.engine.shutdown_grace = Some(Duration::ZERO);
     change(&mut config);
@@ -68,8 +101,8 @@ impl RunListener for Heard {
     fn output_line(&self, _: &str, _: &str, _: bool, _: &str) {}
 }
 
-fn bench(isolation: Isolation, plugins: &[&str]) -> Bench {
-    bench_with(isolation, plugins, |_| ())
+fn bench(place: impl Into<Place>, plugins: &[&str]) -> Bench {
+    bench_with(place, plugins, |_| ())
 }
 
 /// A call of `PLUGIN.METHOD` as a step, with more fields.

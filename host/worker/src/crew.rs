@@ -146,10 +146,11 @@ impl Crew {
                 }
                 Kind::Cancel => {
                     let canceller = self.cancel(frame.call);
+                    let is_last = self.waiting.load(Ordering::SeqCst) == 0;
                     // what the plugin does then is its own affair: others read meanwhile
                     drop(reader);
                     if let Some(canceller) = canceller {
-                        canceller.cancel();
+                        tell(canceller, is_last);
                     }
                 }
                 Kind::Answered | Kind::AnswerFailed => {
@@ -186,7 +187,7 @@ impl Crew {
                 Kind::Cancel => {
                     if let Some(canceller) = self.cancel(frame.call) {
                         ring.leave();
-                        canceller.cancel();
+                        tell(canceller, ring.is_deserted());
                     }
                 }
                 Kind::Answered | Kind::AnswerFailed => {
@@ -253,4 +254,15 @@ impl Crew {
         self.state.lock().is_ending = true;
         self.changed.notify_all();
     }
+}
+
+/// Tells a call to stop: on this thread, or, if that is the last one that could read on, on one of its own.
+fn tell(canceller: Arc<Canceller>, is_last: bool) {
+    if is_last {
+        let own = Arc::clone(&canceller);
+        if std::thread::Builder::new().name("cancel".into()).spawn(move || own.cancel()).is_ok() {
+            return;
+        }
+    }
+    canceller.cancel();
 }
