@@ -20,7 +20,8 @@ pub(crate) struct Job {
     pub(crate) report: PathBuf,
     /// The working directory of the plugin: the one place that it may write to.
     pub(crate) scratch: PathBuf,
-    pub(crate) sandbox: Sandbox,
+    /// `None` if the process is not one for this job alone.
+    pub(crate) sandbox: Option<Sandbox>,
     /// The configuration of instances, as JSON.
     pub(crate) config: String,
     /// How long opening, describing, making and ending an instance may take each.

@@ -2,7 +2,8 @@
 //!
 //! Every meeting with the plugin happens in a process of its own, in the sandbox of a worker to which nothing is granted but
 //! an empty directory. So a plugin that crashes is a finding, and one that deletes what it is told to delete finds nothing.
-//! The process is this program again, started as [`Options::program`] says; it does what [`examine`] does.
+//! The process is this program again, started as [`Options::program`] says; it does what [`examine`] does. To look at a
+//! plugin with a debugger all of it can happen in this process.
 //!
 //! `job` is what the two processes say to each other, `child` the one that meets the plugin, `life` its start and end as
 //! seen from outside, `generate` the parameters, `checks` what is asked and what the answers mean.
@@ -28,8 +29,9 @@ use std::path::{Path, PathBuf};
 /// How a plugin is checked.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The program that runs [`examine`].
-    pub program: WorkerProgram,
+    /// The program that runs [`examine`]. Without one the plugin is met in this process, where there is no sandbox, where
+    /// what it prints is not seen, and which ends with it if it crashes.
+    pub program: Option<WorkerProgram>,
     /// What parameters are generated from: the same seed, the same parameters.
     pub seed: u64,
     /// Generated parameters for each method.

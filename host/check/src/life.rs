@@ -1,5 +1,6 @@
 //! One process with the plugin, from its start to its end, as it looks from outside.
 
+use crate::child;
 use crate::job::{Job, Seen};
 use jackfield_loader::WorkerProgram;
 use jackfield_plugin_api::worker::Grant;
@@ -7,6 +8,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,6 +75,18 @@ pub(crate) fn live(program: &WorkerProgram, job: &Job, patience: Duration) -> io
         lines.and_then(|text| text.recv_timeout(PRINTED_WAIT).ok()).unwrap_or_default()
     };
     Ok(Life { seen: seen(&job.report)?, end, stdout: printed(stdout), stderr: printed(stderr) })
+}
+
+/// Does the job in this process, which ends with the plugin if that crashes.
+///
+/// # Errors
+/// If files cannot be written.
+pub(crate) fn live_here(job: &Arc<Job>) -> io::Result<Life> {
+    fs::write(&job.report, "")?;
+    let directory = std::env::current_dir()?;
+    child::live(Arc::clone(job))?;
+    std::env::set_current_dir(directory)?;
+    Ok(Life { seen: seen(&job.report)?, end: Ending::Clean, stdout: String::new(), stderr: String::new() })
 }
 
 fn start(program: &WorkerProgram) -> io::Result<Child> {

@@ -1,7 +1,7 @@
 //! What the tool found, under codes that stay the same.
 
 use semver::Version;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,7 +9,8 @@ use std::str::FromStr;
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal,)+) => {
         /// What a finding is about. The code never changes its meaning.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+        #[serde(try_from = "String")]
         #[non_exhaustive]
         pub enum Code {
             $($(#[doc = $doc])+ $variant,)+
@@ -116,13 +117,61 @@ impl Serialize for Code {
     }
 }
 
+impl TryFrom<String> for Code {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 /// Findings of one code that are not to count, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Waiver {
     /// The code.
     pub code: Code,
+    /// Where: `plugin`, or the name of a method; everywhere if nobody said.
+    pub place: Option<String>,
     /// Why; empty if nobody said.
     pub reason: String,
+}
+
+/// A file of waivers.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waivers {
+    #[serde(default)]
+    waiver: Vec<Waiver>,
+}
+
+impl Waiver {
+    /// Reads a TOML document with a `[[waiver]]` table for each: `code`, `reason`, and perhaps `place`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, String> {
+        let waivers: Waivers = toml::from_str(text).map_err(|error| error.to_string())?;
+        match waivers.waiver.iter().find(|it| it.reason.trim().is_empty()) {
+            Some(Self { code, .. }) => {
+                Err(format!("the waiver of `{code}` has no `reason`: say why it is to stay"))
+            }
+            None => Ok(waivers.waiver),
+        }
+    }
+
+    fn is_for(&self, finding: &Finding) -> bool {
+        self.code == finding.code && self.place.as_ref().is_none_or(|place| *place == finding.place)
+    }
+}
+
+impl fmt::Display for Waiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "`{}` in `{place}`", self.code),
+            None => write!(f, "`{}`", self.code),
+        }
+    }
 }
 
 impl FromStr for Waiver {
@@ -130,7 +179,7 @@ impl FromStr for Waiver {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (code, reason) = text.split_once('=').unwrap_or((text, ""));
-        Ok(Self { code: code.trim().parse()?, reason: reason.trim().to_owned() })
+        Ok(Self { code: code.trim().parse()?, place: None, reason: reason.trim().to_owned() })
     }
 }
 
@@ -221,9 +270,9 @@ impl Findings {
     /// Applies the waivers. One that nothing was found for is noted, so that it does not stay for ever.
     pub(crate) fn waived(mut self, waivers: &[Waiver]) -> Self {
         for waiver in waivers {
-            let mut found = self.all.iter_mut().filter(|it| it.code == waiver.code).peekable();
+            let mut found = self.all.iter_mut().filter(|it| waiver.is_for(it)).peekable();
             if found.peek().is_none() {
-                self.notes.push(format!("the waiver of `{}` is not needed", waiver.code));
+                self.notes.push(format!("the waiver of {waiver} is not needed"));
             }
             found.for_each(|it| it.waived = Some(waiver.reason.clone()));
         }
@@ -245,7 +294,38 @@ mod tests {
             assert_eq!(code.as_str().parse::<Code>().as_ref(), Ok(code));
         }
         let waiver: Waiver = "output = the library below prints".parse().unwrap();
-        assert_eq!(waiver, Waiver { code: Code::Output, reason: "the library below prints".into() });
+        let reason = "the library below prints".to_owned();
+        assert_eq!(waiver, Waiver { code: Code::Output, place: None, reason });
         assert!("outputs".parse::<Waiver>().unwrap_err().contains("`outputs` is no code"));
+    }
+
+    #[test]
+    fn a_file_of_waivers_says_what_is_wrong_with_it() {
+        let waivers =
+            Waiver::parse_all("[[waiver]]\ncode = 'memory'\nplace = 'load'\nreason = 'a cache'").unwrap();
+        let expected = Waiver { code: Code::Memory, place: Some("load".into()), reason: "a cache".into() };
+        assert_eq!(waivers, [expected]);
+        assert_eq!(Waiver::parse_all(""), Ok(Vec::new()));
+        for (text, part) in [
+            ("[[waiver]]\ncode = 'memories'\nreason = 'a'", "`memories` is no code"),
+            ("[[waiver]]\ncode = 'memory'", "missing field `reason`"),
+            ("[[waiver]]\ncode = 'memory'\nreason = ' '", "the waiver of `memory` has no `reason`"),
+            ("[[waiver]]\ncode = 'memory'\nreason = 'a'\nmethod = 'b'", "unknown field `method`"),
+            ("[[waive]]", "unknown field `waive`"),
+            ("code", "line 1"),
+        ] {
+            let said = Waiver::parse_all(text).unwrap_err();
+            assert!(said.contains(part), "`{part}` in {said}");
+        }
+    }
+
+    #[test]
+    fn a_waiver_for_a_place_does_not_count_elsewhere() {
+        let mut findings = Findings::default();
+        ["load", "store"].iter().for_each(|place| findings.add(Code::Memory, place, "grows"));
+        let of = |place: &str| Waiver { code: Code::Memory, place: Some(place.into()), reason: "a".into() };
+        let (all, _, notes) = findings.waived(&[of("load"), of("gone")]).into_parts();
+        assert_eq!(all.iter().map(|it| it.waived.is_some()).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(notes, ["the waiver of `memory` in `gone` is not needed"]);
     }
 }

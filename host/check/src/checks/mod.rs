@@ -14,10 +14,15 @@ use jackfield_plugin_api::manifest::Manifest;
 use jackfield_plugin_api::worker::{FsGrant, Grant, Sandbox};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The place of findings that belong to no method.
 const PLUGIN: &str = "plugin";
+
+/// What becomes of a check without processes for it.
+const HERE: &str =
+    "the plugin was met in this process: without a sandbox, and what it printed was not looked at";
 
 /// How long opening, describing, making and ending an instance may take each, in milliseconds.
 const PATIENCE_MS: u64 = 10_000;
@@ -59,6 +64,9 @@ pub(crate) fn run(file: &Path, options: &Options) -> Result<Report, CheckError> 
             Session { options, manifest, library, dir: &dir_path, lives: 0, config: "{}".into(), findings };
         session.all()?;
         findings = session.findings;
+        if options.program.is_none() {
+            findings.notes.push(HERE.to_owned());
+        }
     }
     let (findings, methods, notes) = findings.waived(&options.waivers).into_parts();
     Ok(Report {
@@ -92,19 +100,23 @@ impl Session<'_> {
         fs::create_dir(&scratch)?;
         let granted = vec![scratch.clone()];
         let grant = Grant { fs: FsGrant { read: granted.clone(), write: granted }, ..Grant::default() };
-        let job = Job {
+        let sandbox = Sandbox { grant, policy: self.options.sandbox, ..Sandbox::default() };
+        let job = Arc::new(Job {
             plugin: self.manifest.name.clone(),
             library: self.library.clone(),
             report: self.dir.join(format!("report-{}", self.lives)),
             scratch: scratch.clone(),
-            sandbox: Sandbox { grant, policy: self.options.sandbox, ..Sandbox::default() },
+            sandbox: self.options.program.is_some().then_some(sandbox),
             config: self.config.clone(),
             patience_ms: PATIENCE_MS,
             cancel_after_ms: CANCEL_AFTER_MS,
             grace_ms: GRACE_MS,
             task,
+        });
+        let life = match &self.options.program {
+            Some(program) => life::live(program, &job, LIFE_MAX + work)?,
+            None => life::live_here(&job)?,
         };
-        let life = life::live(&self.options.program, &job, LIFE_MAX + work)?;
         // what the plugin has left in it is of no use any more
         let _ = fs::remove_dir_all(&scratch);
         self.judge(&life, &job, place)?;

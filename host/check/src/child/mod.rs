@@ -33,9 +33,17 @@ pub fn examine() -> std::io::Result<()> {
     let job: Job = serde_json::from_slice(&text).map_err(|_| {
         std::io::Error::other("this is started by `jackfield plugin check`; it is of no use by hand")
     })?;
+    live(Arc::new(job))
+}
+
+/// Does a job in this process.
+///
+/// # Errors
+/// If the file for what is seen is not there.
+pub(crate) fn live(job: Arc<Job>) -> std::io::Result<()> {
     let teller = Teller::new(File::options().append(true).open(&job.report)?);
     // whether it came to its end is told by what was told
-    let _ = Child { job: Arc::new(job), teller }.run();
+    let _ = Child { job, teller }.run();
     Ok(())
 }
 
@@ -56,9 +64,11 @@ impl Child {
         let job = Arc::clone(&self.job);
         let mut lookout = Lookout::open(&job.scratch);
         let prepared = std::env::set_current_dir(&job.scratch).map_err(|error| error.to_string());
-        let prepared = prepared.and_then(|()| {
-            sandbox::apply(&job.sandbox, std::slice::from_ref(&job.library))
-                .map_err(|error| error.to_string())
+        let prepared = prepared.and_then(|()| match &job.sandbox {
+            Some(sandbox) => sandbox::apply(sandbox, std::slice::from_ref(&job.library))
+                .map(drop)
+                .map_err(|error| error.to_string()),
+            None => Ok(()),
         });
         if let Err(reason) = prepared {
             return self.teller.tell(&Seen::CannotCheck(reason));

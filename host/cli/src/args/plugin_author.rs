@@ -59,9 +59,15 @@ pub(crate) struct CheckArgs {
     /// Findings with this code do not count; the reason stands in the report. May be repeated
     #[arg(long, value_name = "CODE[=REASON]")]
     pub(crate) waive: Vec<Waiver>,
+    /// TOML file with more of them: a [[waiver]] each, with code, reason, and perhaps place
+    #[arg(long, value_name = "FILE")]
+    pub(crate) waivers: Option<PathBuf>,
     /// What to do where the sandbox, in which the plugin is run with nothing granted, cannot be enforced
     #[arg(long, value_enum, default_value = "required")]
     pub(crate) sandbox: CheckSandbox,
+    /// Meet the plugin in this process, to look at it with a debugger: a crash ends the check, and there is no sandbox
+    #[arg(long, conflicts_with = "sandbox")]
+    pub(crate) in_process: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

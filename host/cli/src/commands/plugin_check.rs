@@ -5,17 +5,21 @@ use crate::commands::plugin::missing;
 use crate::exit::Exit;
 use crate::printer::{Printer, Tone};
 use crate::settings::{Settings, this_program};
-use anyhow::{Result, anyhow, bail};
-use jackfield_check::{Finding, MethodReport, Options, Policy, Report, WorkerProgram};
+use anyhow::{Context, Result, anyhow, bail};
+use jackfield_check::{Finding, MethodReport, Options, Policy, Report, Waiver, WorkerProgram};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn run(args: CheckArgs, settings: Settings, printer: &Printer) -> Result<Exit> {
+    let mut waivers = args.waivers.as_deref().map(read_waivers).transpose()?.unwrap_or_default();
+    waivers.extend(args.waive);
+    let program = || WorkerProgram {
+        path: this_program(),
+        name: Some("jackfield".into()),
+        arguments: vec!["examine".into()],
+    };
     let options = Options {
-        program: WorkerProgram {
-            path: this_program(),
-            name: Some("jackfield".into()),
-            arguments: vec!["examine".into()],
-        },
+        program: (!args.in_process).then(program),
         seed: args.seed,
         calls: args.calls,
         configs: settings.plugin_configs()?,
@@ -24,7 +28,7 @@ pub(crate) fn run(args: CheckArgs, settings: Settings, printer: &Printer) -> Res
             CheckSandbox::BestEffort => Policy::BestEffort,
             CheckSandbox::Off => Policy::Off,
         },
-        waivers: args.waive,
+        waivers,
     };
     let file = file(&args.plugin, settings)?;
     let report = jackfield_check::check(&file, &options)?;
@@ -34,6 +38,12 @@ pub(crate) fn run(args: CheckArgs, settings: Settings, printer: &Printer) -> Res
         printer.result(&text(&report, printer))?;
     }
     Ok(if report.ok { Exit::Success } else { Exit::Failed })
+}
+
+fn read_waivers(file: &Path) -> Result<Vec<Waiver>> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("waivers `{}` cannot be read", file.display()))?;
+    Waiver::parse_all(&text).map_err(|reason| anyhow!("waivers `{}`: {}", file.display(), reason.trim_end()))
 }
 
 /// The file that is meant: one that is there, or that of a plugin that is found.
