@@ -8,7 +8,7 @@ use jackfield_loader::{Lock, inspect_file};
 use jackfield_plugin_api::manifest::Manifest;
 use jackfield_plugin_api::worker::{
     Body, CallBody, FailureBody, HEAD_BYTES, Head, Hello, Kind, LineBody, LogBody, ProgressBody, Ready,
-    Refusal,
+    Refusal, RequestBody,
 };
 use std::path::Path;
 
@@ -50,7 +50,7 @@ fn read_body(kind: Kind, bytes: &[u8]) {
         Kind::Refused => drop(Refusal::decode(bytes).map(|it| Refusal::decode(&it.encode()).expect("again"))),
         Kind::Call => {
             if let Ok(call) = CallBody::decode(bytes) {
-                let _ = (call.run_id(), call.step());
+                assert_eq!(format!("{}/{}", call.run_id(), call.step()), call.idempotency_key);
                 assert_eq!(encoded(&call), bytes);
             }
         }
@@ -58,6 +58,8 @@ fn read_body(kind: Kind, bytes: &[u8]) {
         Kind::Log => same(LogBody::decode(bytes), bytes),
         Kind::Progress => same(ProgressBody::decode(bytes), bytes),
         Kind::Output => same(LineBody::decode(bytes), bytes),
+        Kind::CallMethod => same(RequestBody::decode(bytes), bytes),
+        Kind::AnswerFailed => same(FailureBody::decode(bytes), bytes),
         _ => {}
     }
 }

@@ -1,6 +1,6 @@
 //! `heartbeat_timeout`: a method that is silent for too long is given up like one that takes too long.
 
-use super::{BOTH, bench, step, steps};
+use super::{BOTH, bench, bench_with, step, steps};
 use jackfield::{Isolation, json};
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,9 @@ fn a_silent_call_is_told_to_stop() {
 
 #[test]
 fn a_silent_call_that_does_not_stop_costs_its_worker() {
-    let bench = bench(Isolation::Worker, &["fault"]);
+    let bench = bench_with(Isolation::Worker, &["fault"], |config| {
+        config.engine.cancel_grace = Some(Duration::from_millis(200));
+    });
     let silent = step("a", "fault.hang", json!({}), json!({ "heartbeat_timeout": "60ms" }));
     let finished = bench.run(steps(vec![silent]), json!({}));
     assert_eq!(&*finished.error().kind, "timeout");

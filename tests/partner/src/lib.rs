@@ -40,7 +40,18 @@ struct Settings {
     counts: Mutex<BTreeMap<String, u64>>,
 }
 
-fn trace(ctx: &Context, _: NoParams) -> Result<String, Error> {
+/// Whether to end the process first.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Trace {
+    /// The attempt that does.
+    crash_at_attempt: Option<u32>,
+}
+
+fn trace(ctx: &Context, p: Trace) -> Result<String, Error> {
+    if p.crash_at_attempt == Some(ctx.attempt()) {
+        std::process::abort();
+    }
     Ok(ctx.traceparent().to_owned())
 }
 

@@ -10,7 +10,9 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 /// Variations of each file.
-const VARIATIONS: u32 = 20_000;
+const VARIATIONS: u32 = 4_000;
+/// The same, where there is time.
+const MORE_VARIATIONS: u32 = 40_000;
 
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(target);
@@ -57,7 +59,7 @@ fn vary(bytes: &mut Vec<u8>, others: &[(PathBuf, Vec<u8>)], rng: &mut Rng) {
 }
 
 /// Runs a target on all of its corpus and the variations; a panic is reported with the bytes that lead to it.
-fn run(target: fn(&[u8]), name: &str) {
+fn run(target: fn(&[u8]), name: &str, variations: u32) {
     let files = corpus(name);
     for (number, (file, bytes)) in (0_u64..).zip(&files) {
         let mut rng = Rng::with_seed(number);
@@ -67,7 +69,7 @@ fn run(target: fn(&[u8]), name: &str) {
             }
         };
         try_it(bytes, "the contents");
-        for _ in 0..VARIATIONS {
+        for _ in 0..variations {
             let mut varied = bytes.clone();
             vary(&mut varied, &files, &mut rng);
             try_it(&varied, "a variation");
@@ -77,22 +79,31 @@ fn run(target: fn(&[u8]), name: &str) {
 
 #[test]
 fn no_manifest_breaks_its_reader() {
-    run(targets::manifest, "manifest");
+    run(targets::manifest, "manifest", VARIATIONS);
 }
 
 #[test]
 fn no_plugin_file_breaks_its_inspection() {
-    run(targets::section, "section");
+    run(targets::section, "section", VARIATIONS);
 }
 
 #[test]
 fn no_frames_break_their_reader() {
-    run(targets::frames, "frames");
+    run(targets::frames, "frames", VARIATIONS);
 }
 
 #[test]
 fn no_lock_breaks_its_reader() {
-    run(targets::lock, "lock");
+    run(targets::lock, "lock", VARIATIONS);
+}
+
+#[test]
+#[ignore = "slow: minutes of the same with more variations"]
+fn more_variations_break_no_reader() {
+    run(targets::manifest, "manifest", MORE_VARIATIONS);
+    run(targets::section, "section", MORE_VARIATIONS);
+    run(targets::frames, "frames", MORE_VARIATIONS);
+    run(targets::lock, "lock", MORE_VARIATIONS);
 }
 
 #[test]
