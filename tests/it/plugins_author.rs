@@ -5,6 +5,7 @@ use jackfield_tests::{Bench, CliOutput, jackfield_command, workspace};
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,7 +27,14 @@ fn new(bench: &Bench, arguments: &[&str]) -> CliOutput {
 
 /// Runs a command in a directory to its end; whether it succeeded, and what it said.
 fn run(command: &mut Command, directory: &Path) -> (bool, String) {
-    let output = command.current_dir(directory).output().expect("the command is there");
+    command.current_dir(directory);
+    let output = loop {
+        match command.output() {
+            // a process that another test has started holds the file that was just written, until it has begun its own program
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            output => break output.expect("the command is there"),
+        }
+    };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.success(), text(&output.stdout) + &text(&output.stderr))
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Memory is measured over so many steps at least, so that what else moves counts for little,
 const MEMORY_STEPS_MIN: usize = 100_000;
 /// unless that takes longer than this.
-const MEMORY_TIME_MAX: Duration = Duration::from_secs(1);
+const MEMORY_TIME_MAX: Duration = Duration::from_millis(200);
 
 /// Warms up, measures memory, then time, and checks every run.
 pub(crate) fn measure(host: &Host, job: &Job, printer: &Printer) -> Result<Figures> {
