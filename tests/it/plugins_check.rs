@@ -167,20 +167,51 @@ fn waived_findings_stand_in_the_report_with_their_reason_and_do_not_count() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_report_and_another_one_another() {
-    let bench = Bench::new(&["fault"]);
-    let report =
-        |seed: &str| bench.cli(&["plugin", "check", "fault", "--json", "--seed", seed]).exits(1).stdout;
-    // how far slow methods come is a matter of time, so only messages of quick ones are compared
-    let messages = |seed: &str| -> Vec<Value> {
-        let report: Value = serde_json::from_str(&report(seed)).unwrap();
-        let findings = report["findings"].as_array().unwrap().clone();
-        findings.into_iter().filter(|it| it["place"] == "error").collect()
+fn waivers_stand_in_a_file_with_their_reasons_and_perhaps_for_one_place_only() {
+    let bench = Bench::new(&[]);
+    let file = wrong(&bench, "PARAMS_REFUSAL", &[]);
+    let with_waivers = |text: &str| {
+        let waivers = bench.write("waivers.toml", text);
+        let file = file.to_str().unwrap();
+        bench.cli(&["plugin", "check", file, "--calls", "10", "--waivers", waivers.to_str().unwrap()])
     };
-    let first = messages("5");
-    assert!(!first.is_empty());
-    assert_eq!(messages("5"), first);
-    assert_ne!(messages("6"), first);
+    let waiver =
+        |place: &str| format!("[[waiver]]\ncode = 'params.refusal'\nplace = '{place}'\nreason = 'old'\n");
+    let said = with_waivers(&waiver("m")).exits(0).stdout;
+    assert!(said.contains("waived  params.refusal  m: ") && said.contains("[old]"), "{said}");
+    let said = with_waivers(&waiver("n")).exits(1).stdout;
+    assert!(said.contains("the waiver of `params.refusal` in `n` is not needed"), "{said}");
+    let said = with_waivers("[[waiver]]\ncode = 'nonsense'\nreason = 'old'").exits(2).stderr;
+    assert!(said.contains("waivers.toml`: ") && said.contains("`nonsense` is no code"), "{said}");
+    let said = bench.cli(&["plugin", "check", "x.so", "--waivers", "nowhere.toml"]).exits(2).stderr;
+    assert!(said.contains("waivers `nowhere.toml` cannot be read"), "{said}");
+}
+
+#[test]
+fn a_plugin_is_met_in_the_process_of_the_command_when_that_is_asked_for() {
+    let bench = Bench::new(&[]);
+    let found = |way: &str| check(&bench, &wrong(&bench, way, &[]), &["--calls", "10", "--in-process"]);
+    let report = found("NOTHING").exits(0).json();
+    assert!(report["methods"][0]["results"].as_u64() > Some(0), "{report:#}");
+    assert!(report["notes"].to_string().contains("was met in this process"), "{report:#}");
+    assert_eq!(codes(&found("RESULT_JSON").exits(1).json()), ["result.json"]);
+    let ended = found("CRASH");
+    assert!(ended.code != 1 && ended.stdout.is_empty(), "it goes down with the plugin: {ended:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_report_and_another_one_another() {
+    let bench = Bench::new(&[]);
+    let file = wrong(&bench, "PARAMS_ACCEPTED", &[]);
+    // the message holds the parameters
+    let findings = |seed: &str| {
+        let report = check(&bench, &file, &["--calls", "30", "--seed", seed]).exits(1).json();
+        assert_eq!(codes(&report), ["params.accepted"]);
+        report["findings"].clone()
+    };
+    let first = findings("5");
+    assert_eq!(findings("5"), first);
+    assert_ne!(findings("6"), first);
 }
 
 #[test]
