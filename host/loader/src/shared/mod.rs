@@ -32,7 +32,7 @@ pub const FEATURE_ALL: &str = "shared_memory_all/1";
 
 /// Frames with a body of so many bytes go through the shared memory where both ways are open; see docs/PERFORMANCE.md
 /// for the figures behind it.
-pub const LARGE_BYTES_MIN: usize = 32 << 10;
+pub const LARGE_BYTES_MIN: usize = 64 << 10;
 
 /// How long a thread of a worker looks for the next call before it sleeps.
 pub const LOOK_FOR_CALL_MAX: Duration = Duration::from_micros(60);
