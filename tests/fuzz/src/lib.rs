@@ -5,16 +5,20 @@
 //! this file and run the corpus, and thousands of variations of it, on every compiler.
 
 use jackfield_loader::{Lock, inspect_file};
-use jackfield_plugin_api::manifest::Manifest;
+use jackfield_plugin_api::manifest::{Manifest, is_method_name, is_plugin_name};
 use jackfield_plugin_api::worker::{
     Body, CallBody, FailureBody, HEAD_BYTES, Head, Hello, Kind, LineBody, LogBody, ProgressBody, Ready,
     Refusal, RequestBody,
 };
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The manifest of a plugin, as it stands in a section or comes from `describe`.
 pub fn manifest(bytes: &[u8]) {
     if let Ok(manifest) = Manifest::parse(bytes) {
+        let methods: BTreeSet<&str> = manifest.methods.iter().map(|method| &*method.name).collect();
+        assert!(is_plugin_name(&manifest.name) && methods.iter().all(|name| is_method_name(name)));
+        assert_eq!(methods.len(), manifest.methods.len(), "a method stands in it twice");
         let written = serde_json::to_vec(&manifest).expect("a manifest has a JSON form");
         let again = Manifest::parse(&written).expect("what was written can be read");
         assert_eq!(written, serde_json::to_vec(&again).expect("a manifest has a JSON form"));
@@ -81,7 +85,11 @@ fn encoded<'a>(body: &impl Body<'a>) -> Vec<u8> {
 pub fn lock(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match Lock::parse(&text) {
-        Ok(lock) => assert!(lock.plugins().iter().all(|plugin| !plugin.name.is_empty())),
+        Ok(lock) => {
+            let plugins: BTreeSet<_> = lock.plugins().iter().map(|it| (&it.name, &it.version)).collect();
+            assert!(plugins.iter().all(|(name, _)| is_plugin_name(name)));
+            assert_eq!(plugins.len(), lock.plugins().len(), "a plugin stands in it twice");
+        }
         Err(reason) => assert!(!reason.is_empty() && !reason.contains('\n'), "{reason}"),
     }
 }

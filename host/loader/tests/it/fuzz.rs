@@ -112,6 +112,13 @@ fn the_corpus_holds_what_can_be_read() {
     assert!(jackfield_plugin_api::manifest::Manifest::parse(&read("manifest", "full.json")).is_ok());
     let lock = String::from_utf8(read("lock", "one.toml")).unwrap();
     assert_eq!(jackfield_loader::Lock::parse(&lock).unwrap().plugins().len(), 1);
+    for file in ["later.toml", "no-toml.toml", "twice.toml"] {
+        let lock = String::from_utf8(read("lock", file)).unwrap();
+        assert!(jackfield_loader::Lock::parse(&lock).is_err(), "{file}");
+    }
+    for file in ["later.json", "twice.json", "wrong-name.json"] {
+        assert!(jackfield_plugin_api::manifest::Manifest::parse(&read("manifest", file)).is_err(), "{file}");
+    }
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         let inspected = jackfield_loader::inspect_file(Path::new("p"), &read("section", "library.elf"));
         assert_eq!(inspected.unwrap().name, "p");
