@@ -3,6 +3,8 @@
 use super::{bench, bench_with, put_witness, step, steps, wait_until, wait_until_gone, with, workers};
 use jackfield::json;
 use jackfield_tests::Bench;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -106,6 +108,30 @@ fn a_command_that_is_killed_leaves_no_worker() {
     let mut child = looping_command(&bench);
     child.kill().unwrap();
     child.wait().unwrap();
+    wait_until_gone(&bench);
+}
+
+#[test]
+fn an_interrupt_at_the_terminal_reaches_the_host_and_not_its_workers() {
+    let bench = bench(&["fault"]);
+    bench.write("jackfield.toml", "[engine]\ncancel_grace = \"100ms\"\n");
+    let mut document = steps(vec![step("a", "witness.until_cancelled")]);
+    document["finally"] = json!([{ "id": "last", "type": "log", "message": "cleaned up" }]);
+    put_witness(&bench, &[]);
+    let file = bench.write("w.json", document.to_string());
+    let mut command = bench.command(&["run", file.to_str().expect("it is text")]);
+    // a terminal interrupts the whole group that it shows
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it was built");
+    let mut said = BufReader::new(child.stderr.take().expect("it is a pipe")).lines();
+    let heard = said.find(|line| line.as_ref().is_ok_and(|line| line.contains("waiting")));
+    assert!(heard.is_some(), "its method tells when it is under way");
+    let group = format!("-{}", child.id());
+    let sent = std::process::Command::new("kill").args(["-INT", "--", &group]).status();
+    assert!(sent.expect("kill is there").success());
+    let said = said.map_while(Result::ok).collect::<Vec<_>>().join("\n");
+    assert!(said.contains("a: cancelled") && !said.contains("plugin.crash"), "{said}");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{said}");
     wait_until_gone(&bench);
 }
 
