@@ -1,11 +1,13 @@
-//! What workers and the registry cost beside calls: a crash until the next call has succeeded, and finding a thousand plugins
-//! again. The plugin library comes from `cargo build --release --workspace`.
+//! What workers and the registry cost beside calls: a crash until the next call has succeeded, finding a thousand plugins
+//! again, and the copies that a large call consists of. The plugin library comes from `cargo build --release --workspace`.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jackfield::{Config, Host, Isolation, RunStatus, Transport, Value, Workflow, json};
 use jackfield_tests::compile_c;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Plugins that are found.
@@ -102,9 +104,47 @@ fn discover(criterion: &mut Criterion) {
     });
 }
 
+/// Four copies of 64 KiB: into memory between two threads and out of it, there and back. A call into a worker that copies what
+/// it shares before looking at it cannot be faster.
+fn copies(criterion: &mut Criterion) {
+    const BYTES: usize = 64 << 10;
+    /// Whose turn it is: an even number is the caller's.
+    static TURN: AtomicU64 = AtomicU64::new(0);
+    static SHARED: Mutex<[u8; BYTES]> = Mutex::new([0; BYTES]);
+    static IS_OVER: AtomicBool = AtomicBool::new(false);
+    let wait_for = |is_mine: fn(u64) -> bool| {
+        while !is_mine(TURN.load(Ordering::Acquire)) && !IS_OVER.load(Ordering::Relaxed) {
+            std::hint::spin_loop();
+        }
+    };
+    let copy_in = |own: &[u8]| SHARED.lock().expect("nobody panics").copy_from_slice(own);
+    let copy_out = |own: &mut [u8]| own.copy_from_slice(&*SHARED.lock().expect("nobody panics"));
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut own = vec![0; BYTES];
+            while !IS_OVER.load(Ordering::Relaxed) {
+                wait_for(|turn| turn % 2 == 1);
+                copy_out(&mut own);
+                copy_in(&own);
+                TURN.fetch_add(1, Ordering::Release);
+            }
+        });
+        let mut own = vec![7; BYTES];
+        criterion.bench_function("workers/copies_64k", |bencher| {
+            bencher.iter(|| {
+                copy_in(&own);
+                TURN.fetch_add(1, Ordering::Release);
+                wait_for(|turn| turn % 2 == 0);
+                copy_out(&mut own);
+            });
+        });
+        IS_OVER.store(true, Ordering::Relaxed);
+    });
+}
+
 criterion_group! {
     name = all;
     config = Criterion::default().sample_size(20);
-    targets = restart, discover
+    targets = restart, discover, copies
 }
 criterion_main!(all);
