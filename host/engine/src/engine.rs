@@ -9,6 +9,7 @@ use crate::inline::{Slot, timed_out};
 use crate::journal::{Chore, Journal};
 use crate::lane::Lane;
 use crate::listener::Voice;
+use crate::listing::{RunFilter, RunSummary};
 use crate::perform::later;
 use crate::pool::{AsyncCalls, Places};
 use crate::run::{RunCell, Shared};
@@ -17,7 +18,7 @@ use crate::workflows::WorkflowRegistry;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::journal::Store;
 use jackfield_core::ports::CallListener;
-use jackfield_core::run::{CancelMode, Fact, Parent, RunState, RunStatus, Start};
+use jackfield_core::run::{CancelMode, Fact, Parent, RunState, Start};
 use jackfield_core::time::Timestamp;
 use jackfield_core::trace;
 use parking_lot::{Condvar, Mutex};
@@ -115,32 +116,6 @@ impl Runs {
             self.open -= 1;
         }
     }
-}
-
-/// Which runs to list.
-#[derive(Clone, Debug, Default)]
-pub struct RunFilter {
-    /// Only those that stand here.
-    pub status: Option<RunStatus>,
-    /// Only those of this workflow.
-    pub workflow: Option<String>,
-}
-
-/// A line in a list of runs.
-#[derive(Clone, Debug)]
-pub struct RunSummary {
-    /// Id of the run.
-    pub run_id: Arc<str>,
-    /// Id of its workflow.
-    pub workflow: String,
-    /// Version of its workflow.
-    pub version: String,
-    /// Where it stands.
-    pub status: RunStatus,
-    /// When it started.
-    pub started_at: Timestamp,
-    /// How long it took, or has taken so far.
-    pub duration: Duration,
 }
 
 impl Engine {

@@ -20,6 +20,7 @@ mod inline;
 mod journal;
 mod lane;
 mod listener;
+mod listing;
 #[cfg(test)]
 #[cfg(loom)]
 mod model;
@@ -43,10 +44,11 @@ mod timers;
 mod workflows;
 
 pub use config::{Config, Ports, StartRequest};
-pub use engine::{Engine, RunFilter, RunSummary};
+pub use engine::Engine;
 pub use error::{EngineError, InputFault};
 pub use handle::RunHandle;
 pub use journal::{Document, JournalStats};
 pub use listener::{RunListener, SilentListener};
+pub use listing::{RunFilter, RunSummary};
 pub use progress::CustomStatus;
 pub use workflows::{Compile, Registered, WorkflowEntry};

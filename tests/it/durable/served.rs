@@ -194,7 +194,8 @@ fn the_api_answers_with_problems_that_programs_can_read() {
     let document = json!({ "document": { "document": "{\"id\": 1}" } }).to_string();
     let invalid = problem(post(&bench, "/api/v1/runs", &document));
     assert_eq!((&invalid["status"], &invalid["code"]), (&json!(422), &json!("invalid_document")));
-    assert_eq!(invalid["diagnostics"][0]["pointer"], "/id", "{invalid}");
+    let faults = invalid["diagnostics"].as_array().expect("a list");
+    assert!(faults.iter().any(|fault| fault["pointer"] == "/id"), "{invalid}");
     assert!(get(&bench, "/healthz").0.starts_with("HTTP/1.1 200"));
     kill(served);
 }

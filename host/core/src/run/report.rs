@@ -34,7 +34,7 @@ pub struct RunReport {
     /// Where the run stands.
     pub status: RunStatus,
     /// What it waits for before it begins, if it does.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued_for: Option<String>,
     /// Why clean-up is under way, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,10 +51,10 @@ pub struct RunReport {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub custom_status: Option<Payload>,
     /// How often it has been set, over all generations; left out if never.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub custom_status_version: u64,
     /// Which generation of the run this is about; left out of the first.
-    #[serde(skip_serializing_if = "is_first")]
+    #[serde(default = "first", skip_serializing_if = "is_first")]
     pub generation: u32,
     /// Output; `null` unless completed.
     pub output: Payload,
@@ -94,6 +94,10 @@ pub struct StepReport {
     /// Why it was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+const fn first() -> u32 {
+    1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]

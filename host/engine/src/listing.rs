@@ -1,0 +1,32 @@
+//! Lists of runs in memory.
+
+use jackfield_core::run::RunStatus;
+use jackfield_core::time::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Which runs to list.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Only those that stand here.
+    pub status: Option<RunStatus>,
+    /// Only those of this workflow.
+    pub workflow: Option<String>,
+}
+
+/// A line in a list of runs.
+#[derive(Clone, Debug)]
+pub struct RunSummary {
+    /// Id of the run.
+    pub run_id: Arc<str>,
+    /// Id of its workflow.
+    pub workflow: String,
+    /// Version of its workflow.
+    pub version: String,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// How long it took, or has taken so far.
+    pub duration: Duration,
+}
