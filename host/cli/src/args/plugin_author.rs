@@ -59,7 +59,7 @@ pub(crate) struct CheckArgs {
     /// Findings with this code do not count; the reason stands in the report. May be repeated
     #[arg(long, value_name = "CODE[=REASON]")]
     pub(crate) waive: Vec<Waiver>,
-    /// TOML file with more of them: a [[waiver]] each, with code, reason, and perhaps place
+    /// TOML file with more of them: a table `waiver` for each, with code, reason, and perhaps place
     #[arg(long, value_name = "FILE")]
     pub(crate) waivers: Option<PathBuf>,
     /// What to do where the sandbox, in which the plugin is run with nothing granted, cannot be enforced
