@@ -213,13 +213,13 @@ impl Inner {
             match command {
                 Command::Call(call) => {
                     crate::spans::step_started(run, shared, &call);
-                    let lane = run.lane(call.method);
-                    match &mut shared.log {
-                        Some(log) if self.must_wait(run, log, call.method, shared.blocked.is_some()) => {
-                            log.hold(Held::Call(call));
-                        }
-                        _ => shared.ready(lane).calls.push_back(call),
+                    if let Some(log) = &mut shared.log
+                        && self.must_wait(run, log, call.method, shared.blocked.is_some())
+                    {
+                        log.hold(Held::Call(call));
+                        continue;
                     }
+                    shared.ready(run.lane(call.method)).calls.push_back(call);
                 }
                 Command::CancelCall(key) => self.cancel_call(run, shared, key, after),
                 Command::Emit(emit) => self.run_errand(run, shared, Errand::Emit(emit)),

@@ -224,9 +224,13 @@ impl Shared {
     /// Takes up to `max` calls that still want to be made.
     pub(crate) fn take(&mut self, lane: LaneKind, max: usize, into: &mut VecDeque<CallCommand>) {
         self.park();
-        let is_usual = self.dropped.is_empty() && self.careful.is_none();
-        if into.is_empty() && is_usual && self.ready(lane).calls.len() <= max {
-            return std::mem::swap(&mut self.ready(lane).calls, into);
+        if self.dropped.is_empty() && self.careful.is_none() {
+            let ready = &mut self.ready(lane).calls;
+            if into.is_empty() && ready.len() <= max {
+                return std::mem::swap(ready, into);
+            }
+            let room = max.saturating_sub(into.len()).min(ready.len());
+            return into.extend(ready.drain(..room));
         }
         while into.len() < max {
             let Some(call) = self.ready(lane).calls.pop_front() else { return };

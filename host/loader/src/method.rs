@@ -31,6 +31,7 @@ pub(crate) struct BoundMethod {
 }
 
 impl MethodFacts {
+    #[inline]
     fn info<'a>(&'a self, call: &'a Call) -> CallInfo<'a> {
         CallInfo {
             method_index: self.index,
@@ -65,6 +66,9 @@ impl Method for BoundMethod {
     }
 
     fn call(&self, call: &Call) -> Outcome {
+        if self.facts.kind == MethodKind::Inline && !self.facts.is_serial && call.session.is_empty() {
+            return self.call_plainly(call);
+        }
         if !matches!(self.facts.kind, MethodKind::Inline | MethodKind::Blocking) {
             return Err(self.facts.wrong_kind());
         }
@@ -154,6 +158,17 @@ fn no_turn(method: &str) -> Failure {
 
 fn deadline_left(call: &Call) -> Option<Duration> {
     call.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+}
+
+impl BoundMethod {
+    /// A call that has no turn to wait for, no session to be in, and is not written down anywhere.
+    #[inline]
+    fn call_plainly(&self, call: &Call) -> Outcome {
+        let (_, _, instance) = self.instances.current()?;
+        let result = instance.call(&self.facts.info(call), &Services { call, of: self });
+        self.caller.returned(call);
+        self.facts.rules.outcome(result)
+    }
 }
 
 /// The services of a call, for as long as it is borrowed.

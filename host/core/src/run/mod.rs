@@ -178,6 +178,7 @@ impl RunState {
     /// # Errors
     /// `expression` if it cannot be evaluated or is no text of at most
     /// [`SESSION_BYTES_MAX`](crate::model::SESSION_BYTES_MAX) bytes.
+    #[inline]
     pub fn session(plan: &Plan, call: &CallCommand) -> Result<Box<str>, crate::failure::Failure> {
         if plan.has_call_options { session::render(plan, call) } else { Ok("".into()) }
     }
@@ -190,6 +191,7 @@ impl RunState {
 
     /// Longest silence of the method of a call, if there is a limit.
     #[must_use]
+    #[inline]
     pub fn heartbeat_timeout(plan: &Plan, key: CallKey) -> Option<std::time::Duration> {
         if plan.has_call_options { attempt::call_of(plan, key)?.heartbeat_timeout() } else { None }
     }

@@ -17,9 +17,12 @@ use std::time::{Duration, Instant};
 impl Inner {
     /// A run that has come to rest is looked at again after a while, to see whether it still rests.
     pub(crate) fn note_rest(&self, run: &Arc<RunCell>, shared: &mut Shared) {
-        let is_resting = rests(shared);
-        let Some(log) = &mut shared.log else { return };
-        if is_resting && log.rests_since != Some(log.batches()) {
+        if shared.log.is_none() || !rests(shared) {
+            return;
+        }
+        if let Some(log) = &mut shared.log
+            && log.rests_since != Some(log.batches())
+        {
             let is_timed = log.rests_since.is_some();
             log.rests_since = Some(log.batches());
             if !is_timed {

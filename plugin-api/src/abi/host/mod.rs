@@ -250,6 +250,7 @@ pub(crate) fn with_context<T>(
     body(&Context::lent(link, config, waiters))
 }
 
+#[inline]
 fn frame(info: &CallInfo<'_>, services: NonNull<ServicesRef>) -> JfCall {
     JfCall {
         struct_size: size_of::<JfCall>() as u32,
