@@ -34,7 +34,8 @@ enum Place {
 const EVERYWHERE: [Place; 3] = [Place::InProcess, Place::Worker, Place::WorkerBySharedMemory];
 
 /// Plugins that are reached by shared memory where that is asked for.
-const BY_SHARED_MEMORY: [&str; 7] = ["partner", "echo", "fault", "json", "witness", "mirror", "slow-cancel"];
+const BY_SHARED_MEMORY: [&str; 8] =
+    ["partner", "echo", "fault", "json", "witness", "mirror", "slow-cancel", "counter"];
 
 impl From<Isolation> for Place {
     fn from(isolation: Isolation) -> Self {

@@ -44,13 +44,51 @@ pub struct Counter<'a> {
     pub requires: &'a str,
     /// The name of its method.
     pub method: &'a str,
+    /// Where it wishes to run; nothing if it does not say.
+    pub isolation: &'a str,
+}
+
+/// How a [`Counter`] takes its count over between versions (`jf.state/1`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// As it should.
+    TakesOver,
+    /// It cannot use that of another version.
+    Refuses,
+    /// Its process ends when it is to hand its own over.
+    CrashesAtSave,
+    /// It never hands its own over.
+    HangsAtSave,
+    /// Its process ends when it is to take that of another version.
+    CrashesAtRestore,
+    /// It never takes that of another version.
+    HangsAtRestore,
+    /// Its own has 100,000 bytes.
+    Large,
+    /// Its own is no JSON.
+    NoJson,
+}
+
+impl Handover {
+    fn in_c(self) -> &'static str {
+        match self {
+            Self::TakesOver => "TAKES_OVER",
+            Self::Refuses => "REFUSES",
+            Self::CrashesAtSave => "CRASHES_AT_SAVE",
+            Self::HangsAtSave => "HANGS_AT_SAVE",
+            Self::CrashesAtRestore => "CRASHES_AT_RESTORE",
+            Self::HangsAtRestore => "HANGS_AT_RESTORE",
+            Self::Large => "LARGE",
+            Self::NoJson => "NO_JSON",
+        }
+    }
 }
 
 impl<'a> Counter<'a> {
     /// A plugin without requirements, with the method `next`.
     #[must_use]
     pub fn new(name: &'a str, version: &'a str) -> Self {
-        Self { name, version, requires: "[]", method: "next" }
+        Self { name, version, requires: "[]", method: "next", isolation: "" }
     }
 
     /// Compiles it into the library `to`.
@@ -58,10 +96,9 @@ impl<'a> Counter<'a> {
         self.compile_as("tests/fixtures/counter.c", to, &[]);
     }
 
-    /// Compiles it into the library `to` with its count as state that goes over between versions (`jf.state/1`), or refuses to.
-    pub fn compile_with_state(&self, to: &Path, takes_over: bool) {
-        let state = if takes_over { "1" } else { "0" };
-        self.compile_as("tests/fixtures/counter.c", to, &[("STATE", state)]);
+    /// Compiles it into the library `to` with its count as state that goes over between versions.
+    pub fn compile_with_state(&self, to: &Path, handover: Handover) {
+        self.compile_as("tests/fixtures/counter.c", to, &[("STATE", handover.in_c())]);
     }
 
     /// Compiles it into the library `to` with a constructor that creates the file `mark` when the library is opened.
@@ -71,11 +108,16 @@ impl<'a> Counter<'a> {
     }
 
     fn compile_as(&self, source: &str, to: &Path, more: &[(&str, &str)]) {
+        let isolation = match self.isolation {
+            "" => quoted(""),
+            wish => quoted(&format!("\"isolation\":\"{wish}\",")),
+        };
         let own = [
             ("NAME", quoted(self.name)),
             ("VERSION", quoted(self.version)),
             ("REQUIRES", quoted(self.requires)),
             ("METHOD", quoted(self.method)),
+            ("ISOLATION", isolation),
         ];
         let own = own.iter().map(|(name, value)| (*name, value.as_str()));
         compile_c(source, to, &own.chain(more.iter().copied()).collect::<Vec<_>>());

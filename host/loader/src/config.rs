@@ -99,7 +99,8 @@ pub struct WorkerLimits {
     pub recycle_after: u64,
     /// Calls of blocking and inline methods in one worker at a time; 64 unless set. Others wait.
     pub threads_max: u32,
-    /// How long a worker may take to open its plugin; 10 s unless set.
+    /// How long a worker may take to open its plugin and take over the state of another version, or to hand over its own; 10 s
+    /// unless set.
     pub start_timeout: Duration,
     /// How long a call may take to return after it was told to stop; then its worker is killed. 2 s unless set.
     pub grace: Duration,

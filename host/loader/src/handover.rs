@@ -3,10 +3,28 @@
 
 use crate::error::{LoadError, one_line};
 use crate::fault::Fault;
-use crate::instances::reason;
 use crate::plugin::PluginEntry;
 use crate::registry::{Found, Registry};
 use std::sync::Arc;
+
+/// What one version of a plugin hands to another: JSON, which the host does not look into.
+pub(crate) type SavedState = Arc<[u8]>;
+
+/// Why a state of so many bytes does not go over.
+pub(crate) fn too_large(bytes: u64, bytes_max: u64) -> String {
+    format!("it has {bytes} bytes, more than the {bytes_max} of `result_bytes_max`")
+}
+
+/// A state that may go over.
+fn checked(saved: SavedState, bytes_max: usize) -> Result<SavedState, String> {
+    if saved.len() > bytes_max {
+        return Err(too_large(saved.len() as u64, bytes_max as u64));
+    }
+    match serde_json::from_slice::<serde::de::IgnoredAny>(&saved) {
+        Ok(_) => Ok(saved),
+        Err(error) => Err(format!("it is no JSON: {error}")),
+    }
+}
 
 /// The version of `plugin` that runs get where nothing is said about versions.
 fn newest<'a>(plugin: &str, all: &'a [Arc<PluginEntry>]) -> Option<&'a Arc<PluginEntry>> {
@@ -44,17 +62,19 @@ impl Registry {
 
     /// Why `new` does not go on where `old` is.
     fn take_over(&self, old: &PluginEntry, new: &PluginEntry) -> Result<(), String> {
-        let Some(saved) = old.save_state() else { return Ok(()) };
-        let saved =
-            saved.map_err(|fault| format!("the older version does not hand it over: {}", reason(&fault)))?;
+        let around = self.surroundings();
+        let Some(saved) = old.save_state(&around) else { return Ok(()) };
+        let saved = saved.and_then(|saved| checked(saved, self.config.result_bytes_max));
+        let saved = saved
+            .map_err(|reason| one_line(&format!("the older version does not hand it over: {reason}")))?;
         let (plugin, from, to) = (&new.manifest.name, &old.manifest.version, &new.manifest.version);
-        match new.restore_state(saved.as_bytes(), &self.surroundings()) {
+        match new.restore_state(saved, &around) {
             Ok(true) => tracing::info!(plugin, %from, %to, "a plugin's state went over to its newer version"),
             Ok(false) => tracing::warn!(
                 plugin,
                 %from,
                 %to,
-                "a plugin's state stays with its older version: the newer one takes none, or runs in workers"
+                "a plugin's state stays with its older version: the newer one takes none, or its worker program is older than this host"
             ),
             Err(reason) => return Err(one_line(&reason)),
         }

@@ -4,6 +4,7 @@
 use crate::config::RegistryConfig;
 use crate::describe::{belongs, catalog_entry};
 use crate::error::LoadError;
+use crate::handover::SavedState;
 use crate::instances::{Instances, reason};
 use crate::isolation::NotTrusted;
 use crate::lease::{Lease, Leased};
@@ -17,8 +18,7 @@ use crate::worker::Supervisor;
 use jackfield_core::catalog::Plugin;
 use jackfield_core::model::Isolation;
 use jackfield_core::ports::Method;
-use jackfield_plugin_api::abi::Buffer;
-use jackfield_plugin_api::abi::host::{CallFault, Table};
+use jackfield_plugin_api::abi::host::Table;
 use jackfield_plugin_api::manifest::Manifest;
 use parking_lot::Mutex;
 use std::path::PathBuf;
@@ -128,21 +128,32 @@ impl PluginEntry {
         Arc::clone(stages.caller.get_or_insert_with(make))
     }
 
-    /// The state of the instance that serves calls in this process; `None` if there is none, or it hands none over.
-    pub(crate) fn save_state(&self) -> Option<Result<Buffer, CallFault>> {
-        let instances = self.stages.lock().instances.clone()?;
-        instances.save_state()
+    /// The state of what serves calls where this version runs, or else where steps have had it run; `None` if nothing does, or it
+    /// hands none over.
+    pub(crate) fn save_state(&self, around: &Surroundings<'_>) -> Option<Result<SavedState, String>> {
+        match self.isolation(None, around) {
+            Ok(Isolation::Worker) => self.save_remote().or_else(|| self.save_here()),
+            _ => self.save_here().or_else(|| self.save_remote()),
+        }
     }
 
-    /// Makes the first instance with the state of another version. False if it takes none, or runs in workers.
-    pub(crate) fn restore_state(&self, saved: &[u8], around: &Surroundings<'_>) -> Result<bool, String> {
+    fn save_here(&self) -> Option<Result<SavedState, String>> {
+        let instances = self.stages.lock().instances.clone()?;
+        let saved = instances.save_state()?;
+        Some(saved.map(|buffer| buffer.as_bytes().into()).map_err(|fault| reason(&fault)))
+    }
+
+    /// Makes the first instance, in this process or in a worker, with the state of another version. False if it takes none.
+    pub(crate) fn restore_state(&self, saved: SavedState, around: &Surroundings<'_>) -> Result<bool, String> {
         let failed = |fault: LoadError| fault.to_string();
         let mut stages = self.stages.lock();
         self.admitted(around).map_err(failed)?;
-        if self.isolation(None, around).map_err(failed)? != Isolation::InProcess {
-            return Ok(false);
+        match self.isolation(None, around).map_err(failed)? {
+            Isolation::InProcess => {
+                self.instances(&mut stages, around).map_err(failed)?.restore_state(&saved)
+            }
+            Isolation::Worker => self.restore_remote(&mut stages, saved, around),
         }
-        self.instances(&mut stages, around).map_err(failed)?.restore_state(saved)
     }
 
     fn isolation(&self, step: Option<Isolation>, around: &Surroundings<'_>) -> Result<Isolation, LoadError> {

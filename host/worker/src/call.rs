@@ -52,22 +52,24 @@ impl RemoteCall {
 
     /// Tells the host how the call ended.
     pub(crate) fn end(&self, result: Result<Buffer, CallFault>, result_bytes_max: u64) {
-        let (wire, id) = (&self.wire, self.id);
-        match result {
-            Ok(buffer) => {
-                let bytes = buffer.as_bytes();
-                match bytes.len() as u64 {
-                    len if len > result_bytes_max => wire.send(Kind::TooLarge, id, &len.to_le_bytes()),
-                    _ => wire.send(Kind::Result, id, bytes),
-                }
+        send_end(&self.wire, self.id, result, result_bytes_max);
+    }
+}
+
+/// Tells the host how what it asked for under the number `id` ended.
+pub(crate) fn send_end(wire: &Wire, id: u64, result: Result<Buffer, CallFault>, result_bytes_max: u64) {
+    match result {
+        Ok(buffer) => {
+            let bytes = buffer.as_bytes();
+            match bytes.len() as u64 {
+                len if len > result_bytes_max => wire.send(Kind::TooLarge, id, &len.to_le_bytes()),
+                _ => wire.send(Kind::Result, id, bytes),
             }
-            Err(CallFault::Failed(error)) => wire.send_body(Kind::Failed, id, &failure(&error)),
-            Err(CallFault::Panicked(message)) => wire.send(Kind::Panicked, id, cut(&message).as_bytes()),
-            Err(CallFault::Unsupported(message)) => {
-                wire.send(Kind::Unsupported, id, cut(&message).as_bytes())
-            }
-            Err(CallFault::BadStatus(status)) => wire.send(Kind::BadStatus, id, &status.to_le_bytes()),
         }
+        Err(CallFault::Failed(error)) => wire.send_body(Kind::Failed, id, &failure(&error)),
+        Err(CallFault::Panicked(message)) => wire.send(Kind::Panicked, id, cut(&message).as_bytes()),
+        Err(CallFault::Unsupported(message)) => wire.send(Kind::Unsupported, id, cut(&message).as_bytes()),
+        Err(CallFault::BadStatus(status)) => wire.send(Kind::BadStatus, id, &status.to_le_bytes()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The threads of a worker. Each in turn reads: whoever has read a call lets the next thread read on and makes the call
 //! itself, so that a call is not handed from thread to thread. There is always one more thread than calls that block.
 
+mod handover;
+
 use crate::WorkerError;
 use crate::call::{Beats, RemoteCall, deadline_left};
 use crate::process::die;
@@ -59,7 +61,7 @@ pub(crate) struct Crew {
 
 struct State {
     instance: Option<Arc<Instance>>,
-    /// What tells calls that they are to stop.
+    /// What tells calls that they are to stop. What hands state over is among them, so that the process does not end meanwhile.
     cancelled: HashMap<u64, (Arc<AtomicBool>, Option<Arc<Canceller>>)>,
     is_ending: bool,
 }
@@ -160,6 +162,10 @@ impl Crew {
                         die();
                     }
                 }
+                Kind::SaveState | Kind::RestoreState => {
+                    drop(reader);
+                    self.hand_over(frame);
+                }
                 Kind::Shutdown => return self.end(),
                 // something that a later host may say
                 _ => {}
@@ -196,6 +202,7 @@ impl Crew {
                         die();
                     }
                 }
+                Kind::SaveState | Kind::RestoreState => self.hand_over(frame),
                 Kind::Shutdown => return self.end(),
                 // something that a later host may say
                 _ => {}
@@ -235,8 +242,12 @@ impl Crew {
 
     fn leave(&self, call: &RemoteCall, result: Result<Buffer, CallFault>) {
         call.end(result, self.result_bytes_max);
+        self.strike_off(call.id);
+    }
+
+    fn strike_off(&self, id: u64) {
         let mut state = self.state.lock();
-        state.cancelled.remove(&call.id);
+        state.cancelled.remove(&id);
         if state.is_ending {
             self.changed.notify_all();
         }

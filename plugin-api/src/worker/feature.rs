@@ -7,8 +7,11 @@ pub const HEARTBEAT: &str = "heartbeat";
 /// Calls of other plugins' methods (`CallMethod` frames) are made by the host.
 pub const CALL_METHOD: &str = "call_method";
 
+/// The worker hands the plugin's state over and takes that of another version (`SaveState` and `RestoreState` frames).
+pub const STATE: &str = "state";
+
 /// All that this version knows.
-pub const ALL: [&str; 2] = [HEARTBEAT, CALL_METHOD];
+pub const ALL: [&str; 3] = [HEARTBEAT, CALL_METHOD, STATE];
 
 /// Which of them the other side has named. What is not known here is left alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub struct Features {
     pub heartbeat: bool,
     /// [`CALL_METHOD`].
     pub call_method: bool,
+    /// [`STATE`].
+    pub state: bool,
 }
 
 impl Features {
@@ -24,7 +29,7 @@ impl Features {
     #[must_use]
     pub fn of(names: &[String]) -> Self {
         let has = |name: &str| names.iter().any(|named| named == name);
-        Self { heartbeat: has(HEARTBEAT), call_method: has(CALL_METHOD) }
+        Self { heartbeat: has(HEARTBEAT), call_method: has(CALL_METHOD), state: has(STATE) }
     }
 }
 

@@ -53,6 +53,12 @@ kinds! {
     Answered = 6,
     /// To the worker: such a call failed; the number is that of the request, the body a [`FailureBody`](super::FailureBody).
     AnswerFailed = 7,
+    /// To the worker: hand the plugin's state over ([`STATE`](super::feature::STATE)); no body. It is answered under this number like a
+    /// call, the result being the state, or with [`Kind::NoState`].
+    SaveState = 8,
+    /// To the worker: take over the state of another version, which is the body, before the first call. It is answered under this
+    /// number like a call, the result being empty, or with [`Kind::NoState`].
+    RestoreState = 9,
     /// To the host: the plugin is open; [`Ready`](super::Ready).
     Ready = 16,
     /// To the host: the plugin cannot be opened; [`Refusal`](super::Refusal). The worker ends.
@@ -69,6 +75,8 @@ kinds! {
     BadStatus = 22,
     /// To the host: the result is larger than [`Hello::result_bytes_max`](super::Hello); the body is its size, a u64.
     TooLarge = 23,
+    /// To the host: the plugin neither hands its state over nor takes any; no body.
+    NoState = 24,
     /// To the host: a log line; [`LogBody`](super::LogBody). It may belong to no call.
     Log = 32,
     /// To the host: how far a call is; [`ProgressBody`](super::ProgressBody).
@@ -82,7 +90,7 @@ kinds! {
 }
 
 impl Kind {
-    /// Whether it ends a call.
+    /// Whether it ends a call, or answers what the host asked about state.
     #[must_use]
     pub const fn is_end(self) -> bool {
         matches!(
@@ -93,6 +101,7 @@ impl Kind {
                 | Self::Unsupported
                 | Self::BadStatus
                 | Self::TooLarge
+                | Self::NoState
         )
     }
 

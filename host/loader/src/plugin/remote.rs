@@ -11,6 +11,7 @@ mod unix {
     use super::absolute;
     use super::{Arc, LoadError, Method, MethodFacts, PluginEntry, Stages, Surroundings};
     use crate::config::WorkerProgram;
+    use crate::handover::SavedState;
     use crate::lease::{Lease, Leased};
     use crate::peers::Caller;
     use crate::worker::{Pool, PoolSetup, Probed, WorkerMethod, describe};
@@ -32,7 +33,8 @@ mod unix {
                 _ => {
                     let methods = self.methods(stages, around)?;
                     let caller = self.caller(stages, around);
-                    let pool = self.pool(&methods, caller, around)?;
+                    let pool = Pool::new(self.pool_setup(caller, around)?, &methods);
+                    around.supervisor.add(&pool);
                     stages.pool = Some(Arc::clone(&pool));
                     pool
                 }
@@ -47,12 +49,34 @@ mod unix {
             }
         }
 
-        fn pool(
+        /// The state of this version's workers; `None` if there are none, or they hand none over.
+        pub(in crate::plugin) fn save_remote(&self) -> Option<Result<SavedState, String>> {
+            let pool = self.stages.lock().pool.clone()?;
+            pool.save_state()
+        }
+
+        /// Has the workers of this version begin with the state of another one. False if it takes none, or has workers already.
+        pub(in crate::plugin) fn restore_remote(
             &self,
-            methods: &[Arc<MethodFacts>],
-            caller: Arc<Caller>,
+            stages: &mut Stages,
+            saved: SavedState,
             around: &Surroundings<'_>,
-        ) -> Result<Arc<Pool>, LoadError> {
+        ) -> Result<bool, String> {
+            let failed = |fault: LoadError| fault.to_string();
+            if stages.pool.as_ref().is_some_and(|pool| !pool.is_closed()) {
+                return Ok(false);
+            }
+            let methods = self.methods(stages, around).map_err(failed)?;
+            let caller = self.caller(stages, around);
+            let setup = self.pool_setup(caller, around).map_err(failed)?;
+            let (pool, trial) = Pool::beginning_with(setup, &methods, saved);
+            around.supervisor.add(&pool);
+            let is_taken = pool.end_of(&trial)?;
+            stages.pool = Some(pool);
+            Ok(is_taken)
+        }
+
+        fn pool_setup(&self, caller: Arc<Caller>, around: &Surroundings<'_>) -> Result<PoolSetup, LoadError> {
             let clock = around.supervisor.clock().map_err(|error| {
                 self.no_worker(&format!("but the system gives no thread to watch over it: {error}"))
             })?;
@@ -61,24 +85,19 @@ mod unix {
             let config =
                 RawValue::from_string(config).map_err(|error| self.says_nothing(&error.to_string()))?;
             let limits = around.config.worker_limits(&self.manifest.name);
-            let pool = Pool::new(
-                PoolSetup {
-                    plugin: self.manifest.name.as_str().into(),
-                    version: self.manifest.version.clone(),
-                    hash: self.hash,
-                    hello: self.hello(Some(config), limits.threads_max, around)?,
-                    program: self.program(around)?,
-                    limits,
-                    transport: around.config.transport(&self.manifest.name),
-                    caller,
-                    sessions: around.config.session_limits(&self.manifest.name),
-                    clock,
-                    quarantine: Arc::clone(&around.store.quarantine),
-                },
-                methods,
-            );
-            around.supervisor.add(&pool);
-            Ok(pool)
+            Ok(PoolSetup {
+                plugin: self.manifest.name.as_str().into(),
+                version: self.manifest.version.clone(),
+                hash: self.hash,
+                hello: self.hello(Some(config), limits.threads_max, around)?,
+                program: self.program(around)?,
+                limits,
+                transport: around.config.transport(&self.manifest.name),
+                caller,
+                sessions: around.config.session_limits(&self.manifest.name),
+                clock,
+                quarantine: Arc::clone(&around.store.quarantine),
+            })
         }
 
         /// The full manifest, told by a process of its own. A plugin that the process dies of is quarantined.
@@ -181,6 +200,19 @@ impl PluginEntry {
 
     pub(super) fn ask_remote(&self, _: &Surroundings<'_>) -> Result<Box<str>, LoadError> {
         Err(self.no_worker())
+    }
+
+    pub(super) fn save_remote(&self) -> Option<Result<crate::handover::SavedState, String>> {
+        None
+    }
+
+    pub(super) fn restore_remote(
+        &self,
+        _: &mut Stages,
+        _: crate::handover::SavedState,
+        _: &Surroundings<'_>,
+    ) -> Result<bool, String> {
+        Err(self.no_worker().to_string())
     }
 
     fn no_worker(&self) -> LoadError {

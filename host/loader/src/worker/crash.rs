@@ -18,6 +18,8 @@ pub(crate) enum Killed {
     },
     /// It did not open its plugin in time.
     StartTimeout,
+    /// It did not take the state of another version over in time.
+    StateTimeout,
     /// It was told to end and did not.
     Lingering,
     /// The host ends.
@@ -46,6 +48,7 @@ impl Crash<'_> {
                 format!("was ended because a call of step `{step}` did not return after it was given up")
             }
             (Some(Killed::StartTimeout), _) => "did not open the plugin in time and was ended".into(),
+            (Some(Killed::StateTimeout), _) => "did not take the state over in time and was ended".into(),
             (Some(Killed::Lingering), _) => "did not end when it was told to".into(),
             (Some(Killed::HostEnds), _) => "was ended with its host".into(),
             (None, End::Signal(signal)) => match name(signal) {

@@ -100,7 +100,7 @@ impl Inbox {
         Ok(read)
     }
 
-    /// How long the body of a frame may be; those that only a host sends may have none.
+    /// How long the body of a frame may be; those that only a host sends have none here.
     pub(crate) fn bytes_max(&self, kind: Kind) -> u32 {
         match kind {
             Kind::Result => self.result_bytes_max,
@@ -111,8 +111,11 @@ impl Inbox {
             Kind::Log | Kind::Progress | Kind::Output | Kind::Heartbeat => TELLING_BYTES_MAX,
             // the parameters are not larger than what the other method returns may be
             Kind::CallMethod => self.result_bytes_max.saturating_add(TELLING_BYTES_MAX),
-            Kind::Hello
+            Kind::NoState
+            | Kind::Hello
             | Kind::Call
+            | Kind::SaveState
+            | Kind::RestoreState
             | Kind::Cancel
             | Kind::Shutdown
             | Kind::Shared

@@ -1,7 +1,8 @@
-//! The workers of one plugin version: who gets which call. How many of them there are (`size`), what they say (`heard`) and
-//! what happens when one ends (`ends`) stand in files of their own.
+//! The workers of one plugin version: who gets which call. How many of them there are (`size`), what they say (`heard`),
+//! what happens when one ends (`ends`) and state that goes over between versions (`handover`) stand in files of their own.
 
 mod ends;
+mod handover;
 mod heard;
 mod size;
 
@@ -11,12 +12,14 @@ use super::crash::Killed;
 use super::offers;
 use super::seats::{Assigned, Pending, Seats};
 use crate::config::{SessionLimits, Transport, WorkerLimits, WorkerProgram};
+use crate::handover::SavedState;
 use crate::method::MethodFacts;
 use crate::peers::Caller;
 use crate::quarantine::Quarantine;
 use crate::sessions::{Sessions, tell_of_loss};
 use crate::store::Hash;
 use ends::Restarts;
+use handover::Trial;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::ports::{Call, Completion, Outcome};
@@ -63,14 +66,26 @@ struct State {
     bound: usize,
     /// New runs get another file than this plugin's.
     is_replaced: bool,
+    /// The state of another version, with which every worker begins.
+    inherited: Option<SavedState>,
+    /// Who waits for the first worker to take it.
+    trial: Option<Trial>,
 }
 
 impl Pool {
-    pub(crate) fn new(setup: PoolSetup, methods: &[Arc<MethodFacts>]) -> Arc<Self> {
+    /// A pool whose workers begin with the state of another version, if there is one; `trial` is told how the first of them fares.
+    fn make(
+        setup: PoolSetup,
+        methods: &[Arc<MethodFacts>],
+        inheritance: Option<(SavedState, Trial)>,
+    ) -> Arc<Self> {
         let of_methods = methods.iter().map(|facts| (facts.kind != MethodKind::Async, facts.is_serial));
         let sessions = Sessions::new(&setup.plugin, setup.sessions);
         let (seats, lanes) = Seats::new(of_methods, setup.limits.threads_max.max(1), sessions);
+        let (inherited, trial) = inheritance.unzip();
         let state = State {
+            inherited,
+            trial,
             seats,
             restarts: Restarts::default(),
             is_start_ordered: false,
@@ -88,6 +103,10 @@ impl Pool {
         });
         pool.grow(&mut pool.state.lock());
         pool
+    }
+
+    pub(crate) fn new(setup: PoolSetup, methods: &[Arc<MethodFacts>]) -> Arc<Self> {
+        Self::make(setup, methods, None)
     }
 
     /// The plugin as it calls others.
@@ -172,6 +191,7 @@ impl Pool {
         let failure = Failure::new(kind::PLUGIN_UNAVAILABLE, "the host has ended its workers");
         let mut state = self.state.lock();
         state.closed = Some(failure.clone());
+        state.end_trial(Err("the host has ended its workers".into()));
         let waiting = state.seats.take_waiting();
         state.seats.all.values().for_each(|seat| seat.worker.kill(Killed::HostEnds));
         let until = Instant::now() + PATIENCE;

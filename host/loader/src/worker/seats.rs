@@ -1,5 +1,6 @@
 //! What a pool knows: its workers, the calls in them, and the calls that wait.
 
+use super::answer::Answer;
 use super::talk::Worker;
 use crate::method::MethodFacts;
 use crate::sessions::{InSession, Sessions};
@@ -30,6 +31,8 @@ pub(crate) struct InFlight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Starting,
+    /// The plugin is open and takes over the state of another version.
+    Restoring,
     Ready,
     /// It takes no more calls and ends.
     Leaving,
@@ -46,6 +49,31 @@ pub(crate) struct Seat {
     abandoned: usize,
     pub(crate) served: u64,
     pub(crate) idle_since: Instant,
+    /// What it was asked about state and has not answered.
+    pub(crate) asked: Option<Asked>,
+}
+
+/// What becomes of the state of a plugin: the state, or whether it was taken; why not.
+pub(crate) type Handed<T> = Result<T, String>;
+
+/// A question about state, and its number.
+pub(crate) struct Asked {
+    pub(crate) id: u64,
+    pub(crate) what: AskedFor,
+}
+
+pub(crate) enum AskedFor {
+    /// To hand it over; who waits for it.
+    Save(Arc<Answer<Handed<Option<Vec<u8>>>>>),
+    /// To take it over.
+    Restore,
+}
+
+/// A worker that is gone, and what it had.
+pub(crate) struct Unseated {
+    pub(crate) phase: Phase,
+    pub(crate) calls: Vec<Pending>,
+    pub(crate) asked: Option<Asked>,
 }
 
 /// Calls that wait. The first lane is that of calls that take a thread, the second that of asynchronous ones; each method
@@ -123,6 +151,12 @@ impl Seats {
         (seats, of_method)
     }
 
+    /// The number of the next call, or of what a worker is asked besides.
+    pub(crate) fn next_call(&mut self) -> u64 {
+        self.next_call += 1;
+        self.next_call - 1
+    }
+
     pub(crate) fn next_worker(&mut self) -> u64 {
         self.next_worker += 1;
         self.next_worker - 1
@@ -136,6 +170,7 @@ impl Seats {
             abandoned: 0,
             served: 0,
             idle_since: Instant::now(),
+            asked: None,
             worker,
         };
         self.all.insert(seat.worker.id, seat);
@@ -267,12 +302,13 @@ impl Seats {
         Some(ended)
     }
 
-    /// A worker is gone; the calls that it had.
-    pub(crate) fn unseat(&mut self, worker: u64) -> Option<(Phase, Vec<Pending>)> {
+    /// A worker is gone; what it had.
+    pub(crate) fn unseat(&mut self, worker: u64) -> Option<Unseated> {
         let ids: Vec<u64> = self.all.get(&worker)?.calls.keys().copied().collect();
         let calls = ids.into_iter().filter_map(|id| Some(self.finish(worker, id)?.pending)).collect();
         self.sessions.lose(worker);
-        Some((self.all.remove(&worker)?.phase, calls))
+        let Seat { phase, asked, .. } = self.all.remove(&worker)?;
+        Some(Unseated { phase, calls, asked })
     }
 
     /// Marks a call as told to stop: its worker, when it was first told, and whether that is now.
@@ -297,6 +333,11 @@ impl Seats {
 }
 
 impl Seat {
+    /// Whether it is to become ready.
+    pub(crate) fn is_starting(&self) -> bool {
+        matches!(self.phase, Phase::Starting | Phase::Restoring)
+    }
+
     /// Whether new calls may be put here.
     pub(crate) fn takes_calls(&self) -> bool {
         self.phase == Phase::Ready && self.abandoned == 0

@@ -4,7 +4,7 @@ use super::{Pool, State, fail};
 use crate::config::WorkerLimits;
 use crate::worker::crash::{Crash, Killed};
 use crate::worker::process::End;
-use crate::worker::seats::{Pending, Phase, Seat};
+use crate::worker::seats::{Asked, AskedFor, Pending, Phase, Seat, Unseated};
 use crate::worker::talk::Worker;
 use crate::worker::ungranted;
 use jackfield_core::failure::Failure;
@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// The longest pause before a worker is started again.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// The longest pause before a worker that nobody waits for is started again where the last ones could not open the plugin.
+const REFUSED_PAUSE_MAX: Duration = Duration::from_secs(600);
 /// The first pause; the start after the first crash does not wait.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 
@@ -26,12 +28,24 @@ pub(super) struct Restarts {
     not_before: Option<Instant>,
     /// Workers that nobody waits for are not started before: the last one could not open its plugin.
     not_before_for_nobody: Option<Instant>,
+    /// Workers in a row that could not.
+    refusals: u32,
 }
 
 impl Restarts {
-    /// A worker could not open its plugin, or make an instance of it. The next one will not either, unless something changes.
-    pub(super) fn refused(&mut self, now: Instant) {
-        self.not_before_for_nobody = Some(now + PAUSE_MAX);
+    /// A worker could not open its plugin, or make an instance of it. The next one will not either, unless something changes: how
+    /// long none is started that nobody waits for, which is twice as long each time.
+    pub(super) fn refused(&mut self, now: Instant) -> Duration {
+        let pause = PAUSE_MAX.saturating_mul(1 << self.refusals.min(16)).min(REFUSED_PAUSE_MAX);
+        self.refusals = self.refusals.saturating_add(1);
+        self.not_before_for_nobody = Some(now + pause);
+        pause
+    }
+
+    /// A worker has opened its plugin.
+    pub(super) fn opened(&mut self) {
+        self.refusals = 0;
+        self.not_before_for_nobody = None;
     }
 
     /// When the next worker may be started.
@@ -44,7 +58,7 @@ impl Pool {
     /// A worker is gone. Called by the thread that listened to it.
     pub(crate) fn ended(&self, worker: &Worker, end: End) {
         let mut state = self.state.lock();
-        let Some((phase, calls)) = state.seats.unseat(worker.id) else { return };
+        let Some(Unseated { phase, calls, asked }) = state.seats.unseat(worker.id) else { return };
         let crash = Crash {
             plugin: &self.setup.plugin,
             version: &self.setup.version,
@@ -58,6 +72,7 @@ impl Pool {
             Some(Killed::HostEnds | Killed::Lingering) => true,
             _ => phase == Phase::Leaving && calls.is_empty(),
         };
+        state.worker_gone(phase, &crash);
         let (failure, mut failed) = (ungranted::explain(&self.setup.hello, crash.failure()), calls);
         let mut quarantined = None;
         if !is_expected {
@@ -79,6 +94,9 @@ impl Pool {
             }
         }
         self.emptied.notify_all();
+        if let Some(Asked { what: AskedFor::Save(answer), .. }) = asked {
+            answer.give(Err(format!("its worker {}", crash.what())));
+        }
         self.move_on(state);
         let Some((reason, of_waiting, waiting)) = quarantined else { return fail(failed, &failure) };
         // first, so that whoever hears of the crash finds the plugin quarantined
@@ -119,4 +137,22 @@ impl Pool {
 fn pause(in_a_row: u32) -> Option<Duration> {
     let doubled = in_a_row.checked_sub(2)?;
     Some(PAUSE_MIN.saturating_mul(1 << doubled.min(16)).min(PAUSE_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_that_nobody_waits_for_are_started_less_and_less_often_while_the_plugin_refuses() {
+        let (mut restarts, now) = (Restarts::default(), Instant::now());
+        let pauses: Vec<u64> = (0..20).map(|_| restarts.refused(now).as_secs()).collect();
+        assert_eq!(pauses[..8], [5, 10, 20, 40, 80, 160, 320, 600]);
+        assert!(pauses[8..].iter().all(|pause| *pause == 600), "{pauses:?}");
+        assert_eq!(restarts.next_start(false), Some(now + REFUSED_PAUSE_MAX));
+        assert_eq!(restarts.next_start(true), None, "whoever calls has one at once");
+        restarts.opened();
+        assert_eq!(restarts.next_start(false), None);
+        assert_eq!(restarts.refused(now), PAUSE_MAX);
+    }
 }

@@ -1,6 +1,6 @@
 //! What workers say, and what it means for the calls that they have.
 
-use super::{Pool, fail};
+use super::{Pool, State, fail};
 use crate::method::{MethodFacts, log};
 use crate::worker::asked;
 use crate::worker::seats::{InFlight, Pending, Phase};
@@ -15,6 +15,7 @@ use jackfield_plugin_api::worker::{
     Body, BrokenFrame, FailureBody, Kind, LineBody, LogBody, NO_CALL, PROTOCOL, ProgressBody,
     REFUSED_BY_SANDBOX, Ready, Refusal,
 };
+use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -58,17 +59,28 @@ impl Pool {
         }
     }
 
-    fn ready(&self, worker: &Worker) -> Result<(), BrokenFrame> {
+    fn ready(&self, worker: &Arc<Worker>) -> Result<(), BrokenFrame> {
         let mut state = self.state.lock();
         let Some(seat) = state.seats.all.get_mut(&worker.id) else { return Ok(()) };
         if seat.phase != Phase::Starting {
             return Err(BrokenFrame::Body("it says twice that it is ready"));
         }
-        seat.phase = Phase::Ready;
-        seat.idle_since = Instant::now();
-        self.retire(&mut state, worker.id);
-        self.move_on(state);
+        if let Some(inherited) = state.inherited.clone() {
+            return self.restore(state, worker, &inherited);
+        }
+        self.take_in(state, worker.id);
         Ok(())
+    }
+
+    /// A worker can be given calls.
+    pub(super) fn take_in(&self, mut state: MutexGuard<'_, State>, worker: u64) {
+        state.restarts.opened();
+        if let Some(seat) = state.seats.all.get_mut(&worker) {
+            seat.phase = Phase::Ready;
+            seat.idle_since = Instant::now();
+        }
+        self.retire(&mut state, worker);
+        self.move_on(state);
     }
 
     fn refused(&self, worker: &Worker, refusal: &Refusal) {
@@ -82,8 +94,18 @@ impl Pool {
             _ => ungranted::explain(&self.setup.hello, failure),
         };
         let mut state = self.state.lock();
+        let is_for_nobody = state.trial.is_none() && !state.seats.is_anything_waiting();
+        state.end_trial(Err(reason));
         let waiting = state.seats.take_waiting();
-        state.restarts.refused(Instant::now());
+        let pause = state.restarts.refused(Instant::now());
+        if is_for_nobody {
+            // whoever waits says so itself
+            tracing::warn!(
+                ?pause,
+                "{}; without a call it is not tried again before a pause",
+                failure.message
+            );
+        }
         if let Some(seat) = state.seats.all.get_mut(&worker.id) {
             seat.phase = Phase::Leaving;
         }
@@ -95,7 +117,7 @@ impl Pool {
     fn call_ended(&self, worker: &Worker, kind: Kind, id: u64, body: Vec<u8>) -> Result<(), BrokenFrame> {
         let mut state = self.state.lock();
         let Some(InFlight { pending, .. }) = state.seats.finish(worker.id, id) else {
-            return Err(BrokenFrame::Body("it ends a call that it does not have"));
+            return self.answered(state, worker.id, id, result(kind, body)?);
         };
         state.restarts.in_a_row = 0;
         self.retire(&mut state, worker.id);
@@ -147,11 +169,14 @@ fn outcome(facts: &MethodFacts, kind: Kind, body: Vec<u8>) -> (Outcome, Option<B
     match result(kind, body) {
         Ok(Ended::Call(result)) => (facts.rules.outcome(result), None),
         Ok(Ended::TooLarge(bytes)) => (Err(facts.rules.too_large(bytes)), None),
-        Err(broken) => {
-            let message = format!("the worker of `{}` sent {broken}", facts.name);
-            (Err(Failure::new(kind::PLUGIN_CRASH, message)), Some(broken))
-        }
+        Ok(Ended::NoState) => crashed(facts, BrokenFrame::Body("it is not the end of a call")),
+        Err(broken) => crashed(facts, broken),
     }
+}
+
+fn crashed(facts: &MethodFacts, broken: BrokenFrame) -> (Outcome, Option<BrokenFrame>) {
+    let message = format!("the worker of `{}` sent {broken}", facts.name);
+    (Err(Failure::new(kind::PLUGIN_CRASH, message)), Some(broken))
 }
 
 fn error(body: &FailureBody<'_>) -> Error {
@@ -163,14 +188,17 @@ fn error(body: &FailureBody<'_>) -> Error {
     }
 }
 
-enum Ended {
+pub(super) enum Ended {
     Call(Result<Buffer, CallFault>),
     TooLarge(u64),
+    /// The plugin hands no state over, and takes none.
+    NoState,
 }
 
 fn result(kind: Kind, body: Vec<u8>) -> Result<Ended, BrokenFrame> {
     let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned().into_boxed_str();
     let fault = match kind {
+        Kind::NoState => return Ok(Ended::NoState),
         Kind::Result => return Ok(Ended::Call(Ok(Buffer::from_vec(body)))),
         Kind::TooLarge => {
             let bytes = body.try_into().map_err(|_| BrokenFrame::Body("it is no number"))?;

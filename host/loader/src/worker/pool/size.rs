@@ -68,7 +68,11 @@ impl Pool {
     /// Orders another worker if one is needed and may be had.
     pub(super) fn grow(&self, state: &mut State) {
         let max = self.setup.limits.max.max(1);
-        let min = if state.is_over() { 0 } else { self.setup.limits.min };
+        let min = match &state.trial {
+            Some(_) => self.setup.limits.min.max(1),
+            None if state.is_over() => 0,
+            None => self.setup.limits.min,
+        };
         if state.is_start_ordered || state.closed.is_some() {
             return;
         }
@@ -76,7 +80,7 @@ impl Pool {
         let taking = all().filter(|seat| seat.takes_calls()).count();
         // a crash is to take as few calls along as can be
         let is_one_shared = all().any(|seat| seat.takes_calls() && seat.calls.len() > 1);
-        let is_one_starting = all().any(|seat| seat.phase == Phase::Starting);
+        let is_one_starting = all().any(Seat::is_starting);
         let has_work = state.seats.is_anything_waiting() || is_one_shared;
         let is_wanted = taking < min || (has_work && !is_one_starting);
         // workers that wait for calls that were given up are not used, but there are not more and more of them
@@ -123,6 +127,7 @@ impl Pool {
                     "plugin `{}`: no worker process could be started from `{program}`: {error}",
                     self.setup.plugin
                 );
+                state.end_trial(Err(message.clone()));
                 let waiting = state.seats.take_waiting();
                 drop(state);
                 fail(waiting, &Failure::new(kind::PLUGIN_UNAVAILABLE, message));
@@ -135,8 +140,11 @@ impl Pool {
         let id = worker.id;
         self.at(Instant::now() + self.setup.limits.start_timeout, move |pool| {
             let state = pool.state.lock();
-            if let Some(seat) = state.seats.all.get(&id).filter(|seat| seat.phase == Phase::Starting) {
-                seat.worker.kill(Killed::StartTimeout);
+            let Some(seat) = state.seats.all.get(&id) else { return };
+            match seat.phase {
+                Phase::Starting => seat.worker.kill(Killed::StartTimeout),
+                Phase::Restoring => seat.worker.kill(Killed::StateTimeout),
+                Phase::Ready | Phase::Leaving => {}
             }
         });
     }
