@@ -4,6 +4,7 @@ use super::{put_witness, step, steps, with};
 use jackfield::{Config, Host, Value, json};
 use jackfield_tests::{Bench, bundled_plugin, jackfield_command, worker_program};
 use std::fs;
+use std::io::ErrorKind;
 
 fn bench(config: &'static str) -> Bench {
     let bench = Bench::with(&[], move |builder| builder.config(Config::parse(config).expect("it is right")));
@@ -96,7 +97,14 @@ fn plugins_beside_the_program_run_in_it_and_others_do_not() {
         if plugin_path {
             command.arg("--plugin-path").arg(bench.dir().join("elsewhere"));
         }
-        let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+        command.stdin(std::process::Stdio::null());
+        let output = loop {
+            match command.output() {
+                // a process that another test has started holds the file that was just written, until it has begun its own program
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                output => break output.unwrap(),
+            }
+        };
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
     };
     assert_eq!(call(false)["parent"], std::process::id(), "the program itself answers");
