@@ -3,6 +3,8 @@
 
 mod children;
 mod command;
+#[cfg(unix)]
+mod control;
 mod detached;
 mod generations;
 mod lines;

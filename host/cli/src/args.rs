@@ -203,6 +203,14 @@ pub(crate) enum RunsCommand {
         /// Id of the run
         run_id: String,
     },
+    /// Let a run that failed or was cancelled go on: what had completed is kept
+    Retry {
+        /// Id of the run
+        run_id: String,
+        /// Go back to the moment at which this step began; without it, to what the run failed with
+        #[arg(long, value_name = "STEP")]
+        from: Option<String>,
+    },
     /// Send an event to a run; it is kept until a wait_for_event step takes it
     Signal {
         /// Id of the run

@@ -193,6 +193,28 @@ impl Inner {
         }
     }
 
+    /// A run that had ended is to be under way again: it takes a place of its key, if there is one free.
+    pub(crate) fn take_place_again(&self, run: &RunState) -> Result<(), EngineError> {
+        let (plan, start) = (run.plan(), run.start_values());
+        let Some((key, concurrency)) = start.key.clone().zip(plan.concurrency.as_deref()) else {
+            return Ok(());
+        };
+        if run.is_queued() {
+            return Ok(());
+        }
+        let mut lines = self.lines.0.lock();
+        let line = lines.entry((plan.id.clone(), key.clone())).or_default();
+        match line.under_way.iter().next() {
+            Some(other) if line.under_way.len() >= concurrency.limit as usize => {
+                Err(EngineError::KeyTaken { key: key.to_string(), run: other.to_string() })
+            }
+            _ => {
+                line.under_way.insert(start.run_id.clone());
+                Ok(())
+            }
+        }
+    }
+
     /// All runs are back in their lines.
     pub(crate) fn admit_all(self: &Arc<Self>) {
         let names: Vec<_> = self.lines.0.lock().keys().cloned().collect();

@@ -78,6 +78,46 @@ pub enum EngineError {
         /// How it ended.
         status: RunStatus,
     },
+    /// The run has completed: there is nothing to go back for.
+    #[error("run `{0}` has completed; only a run that failed or was cancelled is retried")]
+    RunCompleted(String),
+    /// The run failed as it began.
+    #[error("run `{0}` ended before any step of it had begun; start another one")]
+    NothingToRetry(String),
+    /// The run was started by a step of another one, which has taken note of its end.
+    #[error("run `{id}` was started by run `{parent}`; retry that one")]
+    RunOfAnother {
+        /// Its id.
+        id: String,
+        /// The run that started it.
+        parent: String,
+    },
+    /// A run cannot go back to a step that it never came to.
+    #[error("run `{id}` never began a step `{step}`; `jackfield runs show {id}` names those that it did")]
+    StepNotBegun {
+        /// Id of the run.
+        id: String,
+        /// Path of the step.
+        step: String,
+    },
+    /// A run cannot go back to its clean-up.
+    #[error("step `{step}` of run `{id}` belongs to its clean-up; name one that the clean-up was for")]
+    StepOfCleanup {
+        /// Id of the run.
+        id: String,
+        /// Path of the step.
+        step: String,
+    },
+    /// What a run would go on from is not there any more.
+    #[error(
+        "step `{step}` of run `{id}` has been undone since; go back to it or to one before: --from {step}"
+    )]
+    StepUndone {
+        /// Id of the run.
+        id: String,
+        /// Path of the step.
+        step: String,
+    },
     /// The run is being cancelled or has failed, and what is left to do is clean-up.
     #[error("run `{0}` is being stopped, and its clean-up cannot be paused; wait for its end")]
     RunStopping(String),

@@ -33,6 +33,7 @@ mod error;
 pub mod graph;
 mod host;
 mod journal;
+mod kept;
 mod listener;
 pub mod places;
 mod plugins;

@@ -4,6 +4,7 @@
 //! that commands reach its runs; who may open the socket may do everything, so only its owner may.
 
 mod answer;
+mod kept;
 mod problem;
 mod runs;
 mod socket;
@@ -32,6 +33,7 @@ pub fn router(host: Host) -> Router {
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/pause", post(runs::pause))
         .route("/runs/{id}/resume", post(runs::resume))
+        .route("/runs/{id}/retry", post(kept::retry))
         .route("/runs/{id}/signal", post(runs::signal))
         .route("/runs/{id}/send", post(runs::send));
     let workflows = Router::new()

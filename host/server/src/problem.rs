@@ -112,11 +112,18 @@ fn kind_of(refused: &EngineError) -> ProblemKind {
         | EngineError::RunOpen(_)
         | EngineError::RunEnded { .. }
         | EngineError::RunStopping(_)
+        | EngineError::RunCompleted(_)
+        | EngineError::NothingToRetry(_)
+        | EngineError::RunOfAnother { .. }
+        | EngineError::StepUndone { .. }
+        | EngineError::StepOfCleanup { .. }
+        | EngineError::KeyTaken { .. }
         | EngineError::WorkflowConflict { .. } => ProblemKind::Conflict,
         EngineError::BadRunId(_)
         | EngineError::BadTraceparent { .. }
         | EngineError::BadName(_)
         | EngineError::UnknownStep(_)
+        | EngineError::StepNotBegun { .. }
         | EngineError::TooDeep { .. } => ProblemKind::BadRequest,
         EngineError::Input(_) => ProblemKind::InvalidInput,
         EngineError::InboxFull { .. } | EngineError::TooManyRuns(_) => ProblemKind::TooMany,

@@ -66,6 +66,15 @@ pub struct Stop {
     pub kill: bool,
 }
 
+/// From where a run that has ended goes on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Path of the step to go back to; what the run failed with if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
 /// An event or a message for a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,7 +12,7 @@ use jackfield::{
     RunReport, RunStatus, Timestamp,
 };
 use jackfield_server::wire::{
-    Document, Letter, Registration, RunLine, RunLines, StartRun, Stop, WorkflowLine, WorkflowLines,
+    Document, Letter, Registration, Retry, RunLine, RunLines, StartRun, Stop, WorkflowLine, WorkflowLines,
 };
 use jackfield_server::{Socket, find_workflow, register_in};
 use std::sync::Arc;
@@ -115,6 +115,17 @@ impl Keeper {
                 Ok(RunAt::There { remote, id, generation: None })
             }
             Self::Here { host, .. } => Ok(RunAt::Here(jackfield_server::start_in(host, id, request)?)),
+        }
+    }
+
+    /// Lets a run that has ended go back and on.
+    pub(crate) fn retry(&self, run_id: &str, from: Option<String>) -> Result<RunAt<'_>> {
+        match self {
+            Self::There(remote) => {
+                remote.act(run_id, "retry", &Retry { from })?;
+                Ok(RunAt::There { remote, id: run_id.to_owned(), generation: None })
+            }
+            Self::Here { host, .. } => Ok(RunAt::Here(host.retry(run_id, from.as_deref())?)),
         }
     }
 

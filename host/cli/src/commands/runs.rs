@@ -32,6 +32,7 @@ pub(crate) fn run(command: RunsCommand, settings: Settings, printer: &Printer) -
             change(&run_id, "paused", settings, printer, |run| run.pause(&reason))
         }
         RunsCommand::Resume { run_id } => change(&run_id, "resumed", settings, printer, |run| run.resume()),
+        RunsCommand::Retry { run_id, from } => retry(&run_id, from, settings, printer),
         RunsCommand::Signal { run_id, event, data } => {
             let data = json_argument("--data", &data)?;
             change(&run_id, "signalled", settings, printer, |run| run.signal(&event, data.into()))
@@ -225,6 +226,22 @@ fn change(
 ) -> Result<Exit> {
     let keeper = Keeper::existing_owner(settings, None)?;
     let acted = keeper.run(run_id).and_then(|run| act(&run).and_then(|()| run.status()));
+    tell_change(keeper, run_id, (done, acted), printer)
+}
+
+/// Lets a run that has ended go back and on, and leaves it at that.
+fn retry(run_id: &str, from: Option<String>, settings: Settings, printer: &Printer) -> Result<Exit> {
+    let keeper = Keeper::existing_owner(settings, None)?;
+    let retried = keeper.retry(run_id, from).and_then(|run| run.status());
+    tell_change(keeper, run_id, ("retried", retried), printer)
+}
+
+fn tell_change(
+    keeper: Keeper,
+    run_id: &str,
+    (done, acted): (&str, Result<RunStatus>),
+    printer: &Printer,
+) -> Result<Exit> {
     let is_served = matches!(keeper, Keeper::There(_));
     keeper.leave();
     let (status, then) = (acted?, if is_served { "looks at it" } else { "goes on with it" });

@@ -59,6 +59,7 @@ fn words(record: &Event) -> Option<(Tone, &'static str)> {
         EventKind::RunQueued => (Tone::Dim, "queued"),
         EventKind::RunPaused => (Tone::Warning, "paused"),
         EventKind::RunResumed => (Tone::Dim, "resumed"),
+        EventKind::RunRetried => (Tone::Warning, "retried"),
         EventKind::CancelRequested => (Tone::Warning, "cancelling"),
         EventKind::CleanupAbandoned => (Tone::Bad, "clean-up given up"),
         EventKind::RunCancelled => (Tone::Warning, "cancelled"),

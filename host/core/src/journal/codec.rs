@@ -5,7 +5,7 @@ use super::{BlobId, Blobs, Damage, INLINE_LEN_MAX};
 use crate::failure::Failure;
 use crate::payload::Payload;
 use crate::plan::{Channel, StepIx};
-use crate::run::{CallKey, CancelMode, Fact, InstanceIx, TimerId};
+use crate::run::{CallKey, CancelMode, Fact, InstanceIx, Retried, TimerId};
 use crate::time::{Nanos, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,12 @@ enum Stored<'a> {
     },
     Began(Key),
     Admitted,
+    Retried {
+        keep: u64,
+        /// Instance and step.
+        failed: Option<(u32, u32)>,
+        from: Option<&'a str>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -118,6 +124,11 @@ pub fn encode_batch(
             Fact::Cancel { mode, reason } => Stored::Cancel { is_kill: *mode == CancelMode::Kill, reason },
             Fact::Pause { reason } => Stored::Pause(reason),
             Fact::Resume => Stored::Resume,
+            Fact::Retried(retried) => Stored::Retried {
+                keep: retried.keep,
+                failed: retried.failed.map(|(instance, step)| (instance.0, step.0)),
+                from: retried.from.as_deref(),
+            },
             Fact::Sent { channel, name, data } => {
                 Stored::Sent { channel: *channel, name, data: text(data, blobs) }
             }
@@ -208,6 +219,11 @@ impl<'a> Batches<'a> {
             },
             Stored::Pause(reason) => Fact::Pause { reason: reason.into() },
             Stored::Resume => Fact::Resume,
+            Stored::Retried { keep, failed, from } => Fact::Retried(Box::new(Retried {
+                keep,
+                failed: failed.map(|(instance, step)| (InstanceIx(instance), StepIx(step))),
+                from: from.map(Into::into),
+            })),
             Stored::Sent { channel, name, data } => {
                 Fact::Sent { channel, name: name.into(), data: self.payload(data)? }
             }

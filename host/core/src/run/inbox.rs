@@ -13,14 +13,14 @@ pub(crate) type Address = (Channel, Arc<str>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Inbox {
     boxes: BTreeMap<Address, Mailbox>,
     unread: u32,
     next_ticket: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Mailbox {
     /// Oldest first.
     unread: VecDeque<Payload>,

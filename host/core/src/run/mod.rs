@@ -4,6 +4,7 @@
 //! asks for effects by commands. It needs no clock and no chance: times come with facts, everything that must look
 //! random is made from the seed of the start. Applying the same facts again gives the same state.
 
+mod again;
 mod attempt;
 mod body;
 mod child;
@@ -35,6 +36,7 @@ mod undo;
 #[cfg(test)]
 mod tests;
 
+pub use again::{Retried, Since};
 pub use child::{Parent, child_failure};
 pub use event::{Event, EventKind};
 pub use generation::{Carried, Generation, Unread};
@@ -54,7 +56,7 @@ use state::Data;
 use turn::Turn;
 
 /// One run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RunState {
     plan: SharedPlan,
     data: Data,

@@ -8,7 +8,7 @@ use super::{RunState, ending::Phase};
 use std::sync::Arc;
 
 /// What waits for a paused run to go on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pause {
     /// Steps that would have started, in order.
     held: Vec<Work>,

@@ -77,6 +77,8 @@ pub enum Fact {
     },
     /// A paused run is to go on.
     Resume,
+    /// The run, which had ended, goes back and on. Only [`super::RunState::go_back`] can apply it.
+    Retried(Box<super::Retried>),
     /// An event or a message was sent to the run. It is kept until a step takes it, so whoever reports it sees to it
     /// that they do not become too many, see [`super::RunState::unread`].
     Sent {
@@ -90,7 +92,7 @@ pub enum Fact {
 }
 
 /// What is to be done outside.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Command {
     /// Make a call and report its outcome.
     Call(CallCommand),
@@ -128,7 +130,7 @@ pub enum Command {
 }
 
 /// Something to send to other runs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EmitCommand {
     /// Which attempt.
     pub key: CallKey,
@@ -143,7 +145,7 @@ pub struct EmitCommand {
 }
 
 /// A generation to make ready.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ContinueCommand {
     /// Which attempt.
     pub key: CallKey,
@@ -154,7 +156,7 @@ pub struct ContinueCommand {
 }
 
 /// A run to start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ChildCommand {
     /// Which attempt.
     pub key: CallKey,
@@ -173,7 +175,7 @@ pub struct ChildCommand {
 }
 
 /// A call to make. Small, because it is moved from hand to hand.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CallCommand {
     /// Which attempt.
     pub key: CallKey,
@@ -185,7 +187,7 @@ pub struct CallCommand {
     more: Option<Box<CallMore>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct CallMore {
     /// What stands before the step's id in its path, for every foreach and repeat around it.
     prefix: Option<Arc<str>>,
@@ -374,6 +376,9 @@ pub enum RecordKind {
     RunPaused,
     /// Steps start again.
     RunResumed,
+    /// The run, which had ended, goes back to where it stood earlier, and on; detail: what it had ended with, and the number
+    /// of the first record that does not count any more.
+    RunRetried,
     /// Somebody asked to cancel; detail: reason.
     CancelRequested,
     /// Running steps are being stopped and clean-up begins.

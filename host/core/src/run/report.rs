@@ -191,12 +191,13 @@ impl RunState {
     pub fn step_output(&self, path: &str) -> Option<Payload> {
         let id = path.rsplit('.').next().unwrap_or(path);
         let step = self.plan.find(id)?;
-        let is_it = |record: &&Record| {
+        let is_it = |(nth, record): &(usize, &Record)| {
             record.step == Some(step)
+                && self.counts(*nth)
                 && record.kind == RecordKind::StepCompleted
                 && self.path(record.instance, step) == path
         };
-        match &self.data.history.iter().rev().find(is_it)?.detail {
+        match &self.data.history.iter().enumerate().rev().find(is_it)?.1.detail {
             Detail::Value(output) => Some(output.clone()),
             _ => None,
         }
@@ -224,7 +225,8 @@ impl RunState {
         };
         let mut marks: Vec<Marks> = self.data.infos.iter().map(|info| vec![Mark::NONE; size(info)]).collect();
         for (nth, record) in self.data.history.iter().enumerate() {
-            let Some(step) = record.step.filter(|_| tells_status(record.kind)) else { continue };
+            let tells = tells_status(record.kind) && self.counts(nth);
+            let Some(step) = record.step.filter(|_| tells) else { continue };
             let scope = self.data.infos[record.instance.0 as usize].scope;
             let mark = &mut marks[record.instance.0 as usize][state::local(&self.plan, scope, step)];
             let nth = u32::try_from(nth).unwrap_or(u32::MAX);
@@ -246,6 +248,9 @@ impl RunState {
         let mut reports = IndexMap::new();
         let mut omitted = 0;
         for (ix, marks) in self.marks().iter().enumerate() {
+            if self.data.infos[ix].is_superseded {
+                continue;
+            }
             let instance = InstanceIx(ix as u32);
             let start = self.plan.scope(self.data.infos[ix].scope).steps.start;
             let room = max.saturating_sub(reports.len()).min(marks.len());

@@ -33,6 +33,9 @@ impl Turn<'_> {
             failure.attempts = attempts;
         }
         self.reset_progress(at, step);
+        if self.data.again == Some((at, step)) && attempts > 0 {
+            return self.try_again(at, step, failure, duration);
+        }
         if is_caught {
             return self.fail_step(at, step, Arc::new(failure), duration);
         }
@@ -55,7 +58,9 @@ impl Turn<'_> {
         };
         let Some(node) = self.data.node(self.plan, at, step) else { return Ok(None) };
         // A failure before the first attempt (condition, status) is none of an attempt.
-        if node.attempts == 0 || node.attempts >= retry.max_attempts {
+        let forgiven = node.more.as_ref().map_or(0, |more| more.forgiven);
+        let counted = node.attempts - forgiven;
+        if node.attempts == 0 || counted >= retry.max_attempts {
             return Ok(None);
         }
         let view = self.view(at, Some(step));
@@ -63,7 +68,7 @@ impl Turn<'_> {
             return Ok(None);
         }
         let seed = identity::mix(view.seed, u64::from(node.attempts));
-        let delay = delay(retry, node.attempts, identity::share(seed));
+        let delay = delay(retry, counted, identity::share(seed));
         let spent = node.more.as_ref().map_or(Duration::ZERO, |more| self.now.since(more.first_start));
         let is_in_time = retry.total_timeout.is_none_or(|total| spent + delay < total);
         Ok(is_in_time.then_some(delay))
@@ -77,6 +82,20 @@ impl Turn<'_> {
         if !undone {
             self.retry_at(at, step, due);
         }
+    }
+
+    /// Somebody wants the step tried again, with as many attempts as it had at first.
+    fn try_again(&mut self, at: InstanceIx, step: StepIx, failure: Failure, duration: Duration) {
+        self.data.again = None;
+        let now = self.now;
+        if let Some(node) = self.data.node_mut(self.plan, at, step) {
+            let attempts = node.attempts;
+            let more = node.more();
+            more.forgiven = attempts;
+            more.first_start = now;
+            more.is_caught = false;
+        }
+        self.retry(at, step, failure, duration, Duration::ZERO);
     }
 
     /// Lets the next attempt start at `due`.

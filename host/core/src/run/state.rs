@@ -1,5 +1,6 @@
 //! What a run knows: instances of scopes, a node for every step in them, and what is armed, timed and in flight.
 
+use super::again::Superseded;
 use super::child::Parent;
 use super::ending::{Ending, Phase};
 use super::generation::Carried;
@@ -57,7 +58,7 @@ pub enum History {
 }
 
 /// Everything a run knows besides its plan.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Data {
     pub(crate) start: Start,
     pub(crate) started_at: Timestamp,
@@ -66,6 +67,10 @@ pub(crate) struct Data {
     pub(crate) instances: Vec<Option<Box<Instance>>>,
     pub(crate) infos: Vec<InstanceInfo>,
     pub(crate) history: Vec<Record>,
+    /// What of it does not count any more, because the run went back.
+    pub(crate) superseded: Superseded,
+    /// The failure of this step is taken for one that another attempt follows.
+    pub(crate) again: Option<(InstanceIx, StepIx)>,
     pub(crate) armed: Vec<Armed>,
     pub(crate) undos: Vec<Option<Undo>>,
     pub(crate) timers: HashMap<TimerId, TimerKind>,
@@ -98,7 +103,7 @@ pub(crate) struct Data {
 
 /// Something that follows from what just happened. Worked off in a loop, so that chains of any length and steps
 /// that settle at once never recurse.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Work {
     /// Every dependency has been decided: trigger rule, condition, start.
     Fire(InstanceIx, StepIx),
@@ -121,10 +126,12 @@ pub(crate) struct InstanceInfo {
     pub(crate) ordinal: u32,
     /// It was stopped: steps without a record are cancelled.
     pub(crate) stopped: bool,
+    /// The run went back to before it began.
+    pub(crate) is_superseded: bool,
 }
 
 /// A living body.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Instance {
     pub(crate) scope: ScopeIx,
     /// The step that the first node is about.
@@ -170,7 +177,7 @@ pub(crate) struct Bound {
 }
 
 /// A limit on call attempts inside an instance, at any depth.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Gate {
     pub(crate) limit: u32,
     pub(crate) running: u32,
@@ -178,7 +185,7 @@ pub(crate) struct Gate {
 }
 
 /// One step in one instance.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Node {
     pub(crate) phase: NodePhase,
     /// Edges that have not reported.
@@ -229,7 +236,7 @@ impl NodePhase {
 }
 
 /// What only some nodes have.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct NodeMore {
     pub(crate) failure: Option<Arc<Failure>>,
     /// What `steps.x.error` answers.
@@ -250,6 +257,8 @@ pub(crate) struct NodeMore {
     pub(crate) children: SmallVec<[InstanceIx; 1]>,
     /// The attempt ends with this failure as soon as all children have gone.
     pub(crate) abort: Option<Box<Failure>>,
+    /// So many attempts do not count: somebody wanted the step tried again.
+    pub(crate) forgiven: u32,
     /// A catch runs: its failure is final.
     pub(crate) is_caught: bool,
     pub(crate) early: Option<Early>,
@@ -265,7 +274,7 @@ pub(crate) struct Early {
 }
 
 /// How far a structured step has come in its present attempt.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Progress {
     #[default]
     None,
@@ -275,7 +284,7 @@ pub(crate) enum Progress {
     Race(Vec<(StepIx, Payload)>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ForeachProgress {
     pub(crate) items: Vec<Payload>,
     pub(crate) next: u32,
@@ -319,6 +328,8 @@ impl Data {
             instances: Vec::new(),
             infos: Vec::new(),
             history: Vec::new(),
+            superseded: Superseded::new(),
+            again: None,
             armed: Vec::new(),
             undos: Vec::new(),
             timers: HashMap::new(),

@@ -46,6 +46,8 @@ impl Turn<'_> {
             Fact::Outcome { key, duration, outcome } => self.outcome(key, duration.into(), outcome),
             // it has begun already
             Fact::Admitted => {}
+            // only a whole state can go back
+            Fact::Retried(_) => {}
             Fact::Began(key) => self.note_begun(key),
             Fact::Timer(id) => self.timer(id),
             Fact::Cancel { mode: CancelMode::Graceful, .. } if self.data.ending.is_some() => {}
@@ -128,7 +130,13 @@ impl Turn<'_> {
         let open = steps.end - steps.start;
         let limit = if scope == ScopeIx::ROOT { self.plan.max_concurrency } else { shape.max_concurrency };
         let gate = limit.map(|limit| Gate { limit, running: 0, queue: Default::default() });
-        self.data.infos.push(InstanceInfo { scope, parent, ordinal: bound.ordinal, stopped: false });
+        self.data.infos.push(InstanceInfo {
+            scope,
+            parent,
+            ordinal: bound.ordinal,
+            stopped: false,
+            is_superseded: false,
+        });
         self.data.has_gates |= gate.is_some();
         let prefix = match shape.role {
             ScopeRole::Item | ScopeRole::Iteration => Some(self.data.prefix(self.plan, Some(ix)).into()),

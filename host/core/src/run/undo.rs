@@ -22,7 +22,7 @@ pub(crate) struct Armed {
 }
 
 /// A sequence of undos under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Undo {
     /// The next one is the last.
     pub(crate) entries: Vec<Armed>,

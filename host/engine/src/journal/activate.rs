@@ -22,7 +22,7 @@ const PLANS_MAX: usize = 1_000;
 
 impl Journal {
     /// The plan of a stored run.
-    fn plan(&self, document: BlobId, start: &StoredStart) -> Result<SharedPlan, EngineError> {
+    pub(super) fn plan(&self, document: BlobId, start: &StoredStart) -> Result<SharedPlan, EngineError> {
         let keys = start.config.keys().cloned().collect();
         let name = (document, start.methods, keys);
         if let Some(plan) = self.plans.lock().get(&name) {
@@ -60,7 +60,7 @@ impl Inner {
     }
 
     /// Makes a run of what is stored. The caller holds the lock of loading.
-    fn activate(
+    pub(super) fn activate(
         self: &Arc<Self>,
         journal: &Journal,
         stored: &StoredRun,

@@ -5,12 +5,14 @@
 //! that want to be acknowledged, ends that want to be told. What arrives meanwhile is the next transaction.
 
 mod activate;
+mod back;
 mod begin;
 mod evict;
 mod keeper;
 mod log;
 mod manage;
 mod replay;
+mod retry;
 mod writer;
 
 pub(crate) use self::keeper::Chore;

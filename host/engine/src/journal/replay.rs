@@ -1,5 +1,6 @@
 //! A run's state, made again from what was written down.
 
+use super::back::{Begin, facts_of, play};
 use crate::planted::{Bug, planted};
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::journal::{Batches, BlobId, Damage, StoredRun, StoredStart};
@@ -18,7 +19,7 @@ pub(crate) struct Restored {
 }
 
 /// What a run has asked for and not got.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Outstanding {
     /// Calls, things to send and runs to start, by the attempt that wants to hear of them.
     pub(crate) calls: HashMap<CallKey, (u64, Command)>,
@@ -32,7 +33,7 @@ pub(crate) struct Outstanding {
 }
 
 impl Outstanding {
-    fn answered(&mut self, fact: &Fact) {
+    pub(super) fn answered(&mut self, fact: &Fact) {
         match fact {
             Fact::Outcome { .. } if planted(Bug::AnsweredAgain) => {}
             Fact::Outcome { key, .. } => {
@@ -46,11 +47,16 @@ impl Outstanding {
             Fact::Timer(id) => {
                 self.timers.remove(id);
             }
-            Fact::Admitted | Fact::Cancel { .. } | Fact::Pause { .. } | Fact::Resume | Fact::Sent { .. } => {}
+            Fact::Admitted
+            | Fact::Cancel { .. }
+            | Fact::Pause { .. }
+            | Fact::Resume
+            | Fact::Retried(_)
+            | Fact::Sent { .. } => {}
         }
     }
 
-    fn note(&mut self, commands: &mut Vec<Command>) {
+    pub(super) fn note(&mut self, commands: &mut Vec<Command>) {
         for command in commands.drain(..) {
             self.asked += 1;
             match command {
@@ -122,10 +128,11 @@ pub(crate) fn replay(
     let begin = start.start(stored.row.run_id.clone(), &plan, history)?;
     let mut commands = Vec::new();
     let mut open = Outstanding::default();
-    let mut state = RunState::start(plan, begin, start.at, &mut commands);
+    let mut state = RunState::start(plan.clone(), begin, start.at, &mut commands);
     open.note(&mut commands);
     let mut nth = 0;
     let mut tail = Vec::new();
+    let mut has_gone_back = false;
     for piece in &stored.pieces {
         if nth >= stored.chunked {
             tail.extend_from_slice(piece);
@@ -134,6 +141,11 @@ pub(crate) fn replay(
             let batch = batch?;
             nth += 1;
             for fact in batch.facts {
+                has_gone_back |= matches!(fact, Fact::Retried(_));
+                if has_gone_back {
+                    // applied below, with all facts at hand
+                    break;
+                }
                 open.answered(&fact);
                 state.apply(batch.at, fact, &mut commands);
                 open.note(&mut commands);
@@ -143,6 +155,11 @@ pub(crate) fn replay(
     if nth != stored.batches {
         let why = format!("{nth} batches instead of {}", stored.batches);
         return Err(Damage::Unreadable { at: 0, why });
+    }
+    if has_gone_back {
+        let facts = facts_of(stored, start.at, blob)?;
+        let run_id = stored.row.run_id.clone();
+        (state, open) = play(Begin { run_id, start, plan, history }, &facts, &mut |_| {})?;
     }
     Ok(Restored { state, open, tail })
 }
