@@ -67,6 +67,8 @@ pub enum Handover {
     Large,
     /// Its own is no JSON.
     NoJson,
+    /// One process takes that of another version, which it notes in a file beside the library; others cannot.
+    TakesOverOnce,
 }
 
 impl Handover {
@@ -80,6 +82,7 @@ impl Handover {
             Self::HangsAtRestore => "HANGS_AT_RESTORE",
             Self::Large => "LARGE",
             Self::NoJson => "NO_JSON",
+            Self::TakesOverOnce => "TAKES_OVER_ONCE",
         }
     }
 }
@@ -98,7 +101,8 @@ impl<'a> Counter<'a> {
 
     /// Compiles it into the library `to` with its count as state that goes over between versions.
     pub fn compile_with_state(&self, to: &Path, handover: Handover) {
-        self.compile_as("tests/fixtures/counter.c", to, &[("STATE", handover.in_c())]);
+        let mark = quoted(to.with_extension("mark").to_str().expect("the path is text"));
+        self.compile_as("tests/fixtures/counter.c", to, &[("STATE", handover.in_c()), ("MARK", &mark)]);
     }
 
     /// Compiles it into the library `to` with a constructor that creates the file `mark` when the library is opened.

@@ -4,8 +4,9 @@ use super::{EVERYWHERE, Place, bench, bench_with, config, step, steps};
 use crate::isolation::{wait_until, workers};
 use Handover::{
     CrashesAtRestore, CrashesAtSave, HangsAtRestore, HangsAtSave, Large, NoJson, Refuses, TakesOver,
+    TakesOverOnce,
 };
-use jackfield::{Isolation, json};
+use jackfield::{Config, Isolation, json};
 use jackfield_tests::{Bench, Counter, Handover, compile_program};
 use std::time::{Duration, Instant};
 
@@ -157,6 +158,28 @@ fn a_worker_that_comes_later_begins_with_the_state_too() {
         put(&bench, "1.2.0", TakesOver);
         rescan_until_taken(&bench);
         assert_eq!(next(&bench), "1.2.0:3", "that is what the next worker would have begun with, {place:?}");
+    }
+}
+
+#[test]
+fn workers_begin_without_the_state_after_one_could_not_take_it_that_another_had_taken() {
+    for place in APART {
+        let bench = bench_with(place, &[], |config| {
+            // it keeps a file
+            let open = Config::parse("[plugins.counter]\nsandbox = 'off'").expect("it is right");
+            config.plugins.entry("counter".into()).or_default().sandbox = open.plugins["counter"].sandbox;
+        });
+        put(&bench, "1.0.0", TakesOver);
+        assert_eq!(next(&bench), "1.0.0:1");
+        put(&bench, "1.1.0", TakesOverOnce);
+        take_away(&bench, "1.0.0");
+        bench.host().rescan();
+        assert_eq!(next(&bench), "1.1.0:2");
+        wait_until("the worker of the older version is gone", || workers(bench.dir()).len() == 1);
+        for _ in 0..2 {
+            end_workers(&bench);
+            assert_eq!(next(&bench), "1.1.0:1", "{place:?}");
+        }
     }
 }
 

@@ -99,7 +99,10 @@ impl Pool {
         let Some(seat) = state.best_to_ask() else { return state.inherited.clone().map(Ok) };
         let worker = Arc::clone(&seat.worker);
         if !worker.features().state {
-            tracing::warn!(plugin, "its worker program is older than its host and hands no state over");
+            tracing::warn!(
+                plugin,
+                "its worker program is older than its host and cannot be asked for its state"
+            );
             return None;
         }
         if seat.asked.is_some() {
@@ -110,7 +113,7 @@ impl Pool {
         worker.tell(Kind::SaveState, id);
         let late = || Err(format!("it did not answer within {}", duration::display(patience)));
         let saved = answer.take_until(Instant::now() + patience).unwrap_or_else(late).transpose()?;
-        if used > 1 {
+        if used > 1 && saved.is_ok() {
             tracing::warn!(plugin, workers = used, "of several workers the state of one goes over");
         }
         Some(saved.map(SavedState::from))
