@@ -4,12 +4,14 @@ mod bench;
 mod plugin_author;
 mod plugin_store;
 mod plugin_trust;
+mod schedule;
 mod workflow;
 
 pub(crate) use bench::{BenchArgs, BenchEngine, BenchIsolation, History, OutputSize, Shape};
 pub(crate) use plugin_author::{AuthorCommand, CheckArgs, CheckSandbox, Language, NewArgs};
 pub(crate) use plugin_store::{PluginName, StoreCommand};
 pub(crate) use plugin_trust::TrustCommand;
+pub(crate) use schedule::{AddArgs, ScheduleCommand};
 pub(crate) use workflow::WorkflowCommand;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -97,6 +99,9 @@ pub(crate) enum Command {
     /// Look at runs that are kept, and have a say in them
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Look at what starts runs by itself, and have a say in it
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// Register workflows, to be run by their id
     #[command(subcommand)]
     Workflow(WorkflowCommand),

@@ -1,6 +1,7 @@
 //! Values given on the command line: JSON, files with JSON, and single keys.
 
 use anyhow::{Context, Result, anyhow, bail};
+use jackfield::Timestamp;
 use serde_json::{Map, Value};
 use std::fs;
 use std::io::{self, Read};
@@ -55,6 +56,12 @@ fn apply(target: &mut Value, set: &str) -> Result<()> {
     }
     *place = serde_json::from_str(text).unwrap_or_else(|_| text.into());
     Ok(())
+}
+
+/// A point in time, RFC 3339.
+pub(crate) fn point_in_time(option: &str, text: &str) -> Result<Timestamp> {
+    Timestamp::from_rfc3339(text)
+        .ok_or_else(|| anyhow!("{option}: `{text}` is no point in time, such as 2026-01-31T08:00:00Z"))
 }
 
 /// A length of time as documents write it, such as `12h`; a number is milliseconds.

@@ -96,9 +96,10 @@ impl Settings {
         self.build(listener, |builder| builder)
     }
 
-    /// The same with runs that live elsewhere than in memory.
+    /// The same with runs that live elsewhere than in memory. Schedules start nothing in it: those that look after a journal for a
+    /// moment are not the ones to start what has come due.
     pub(crate) fn host_on(self, listener: Option<Arc<dyn RunListener>>, engine: Engine) -> Result<Host> {
-        self.build(listener, |builder| builder.engine(engine))
+        self.build(listener, |builder| builder.engine(engine).hold_schedules())
     }
 
     /// A new directory in that for data, removed when it is dropped.

@@ -14,6 +14,7 @@ pub mod payload;
 pub mod plan;
 pub mod ports;
 pub mod run;
+pub mod schedule;
 pub mod time;
 pub mod trace;
 pub mod validate;

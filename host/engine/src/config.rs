@@ -42,6 +42,11 @@ pub struct Config {
     pub generations_kept: u32,
     /// How long a durable run waits in memory before it is put away until something happens; 5 s by default.
     pub evict_after: Duration,
+    /// Whether schedules start runs by themselves; yes by default. Otherwise they can be changed and triggered, and what they
+    /// have to start is left to the next engine on the same journal.
+    pub fires_schedules: bool,
+    /// Values for `config.<key>` in the runs of schedules.
+    pub run_values: Arc<BTreeMap<Box<str>, Payload>>,
 }
 
 impl Default for Config {
@@ -60,6 +65,8 @@ impl Default for Config {
             history: History::Full,
             generations_kept: 10,
             evict_after: Duration::from_secs(5),
+            fires_schedules: true,
+            run_values: Arc::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::listing::{RunFilter, RunSummary};
 use crate::perform::later;
 use crate::pool::{AsyncCalls, Places};
 use crate::run::{RunCell, Shared};
+use crate::schedules::Schedules;
 use crate::timers::{Due, Timers};
 use crate::workflows::WorkflowRegistry;
 use jackfield_core::failure::{Failure, kind};
@@ -61,6 +62,7 @@ pub(crate) struct Inner {
     run_ended: Condvar,
     pub(crate) workflows: WorkflowRegistry,
     pub(crate) lines: Lines,
+    pub(crate) schedules: Schedules,
     is_stopping: AtomicBool,
     joins: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -136,7 +138,9 @@ impl Engine {
         let engine = Self::build(config, ports, Some(Journal::new(store)?))?;
         engine.inner.spawn("jackfield-journal", Inner::journal_thread)?;
         engine.inner.spawn("jackfield-keeper", Inner::keeper_thread)?;
+        engine.inner.load_schedules()?;
         engine.inner.recover()?;
+        engine.inner.look_after_schedules()?;
         Ok(engine)
     }
 
@@ -148,7 +152,9 @@ impl Engine {
     pub fn reader(config: Config, ports: Ports, store: Arc<dyn Store>) -> Result<Self, EngineError> {
         let mut journal = Journal::new(store)?;
         journal.is_reader = true;
-        Self::build(config, ports, Some(journal))
+        let engine = Self::build(config, ports, Some(journal))?;
+        engine.inner.load_schedules()?;
+        Ok(engine)
     }
 
     fn build(config: Config, ports: Ports, journal: Option<Journal>) -> Result<Self, EngineError> {
@@ -175,6 +181,7 @@ impl Engine {
             None => WorkflowRegistry::default(),
         };
         let voice = Arc::new(Voice(ports.listener.clone()));
+        let schedules = Schedules::new(ports.clock.now());
         let inner = Arc::new(Inner {
             config,
             ports,
@@ -196,6 +203,7 @@ impl Engine {
             run_ended: Condvar::new(),
             workflows,
             lines: Lines::default(),
+            schedules,
             is_stopping: AtomicBool::new(false),
             joins: Mutex::default(),
         });
@@ -280,6 +288,7 @@ impl Engine {
         if inner.is_stopping.swap(true, Ordering::SeqCst) {
             return;
         }
+        inner.schedules.stop();
         inner.put_all_away();
         if !self.wait_all(inner.config.shutdown_grace) {
             self.cancel_all("the host is shutting down");
@@ -459,6 +468,7 @@ impl Inner {
         }
         self.leave_line(run);
         self.tell_parent(run);
+        self.schedules.run_ended(&run.id);
         let mut runs = self.runs.lock();
         runs.open -= 1;
         runs.finished.push_back(run.id.clone());
@@ -531,7 +541,7 @@ impl Inner {
         self.spawn("jackfield-step", move |inner| inner.inline_thread(slot))
     }
 
-    fn spawn(
+    pub(crate) fn spawn(
         self: &Arc<Self>,
         name: &str,
         body: impl FnOnce(Arc<Self>) + Send + 'static,

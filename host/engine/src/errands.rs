@@ -140,9 +140,10 @@ pub(crate) fn failure(error: &EngineError) -> Failure {
         }
         EngineError::TooDeep { .. } => (kind::WORKFLOW_TOO_DEEP, false),
         EngineError::Method { .. } => (kind::PLUGIN_UNAVAILABLE, true),
-        EngineError::TooManyRuns(_) | EngineError::ShuttingDown | EngineError::KeyTaken { .. } => {
-            (kind::RUN_REFUSED, true)
-        }
+        EngineError::TooManyRuns(_)
+        | EngineError::ShuttingDown
+        | EngineError::KeyTaken { .. }
+        | EngineError::ScheduleFull { .. } => (kind::RUN_REFUSED, true),
         EngineError::BadKey { .. } => (kind::EXPRESSION, false),
         _ => (kind::INTERNAL, false),
     };

@@ -198,6 +198,67 @@ pub enum EngineError {
         /// What is wrong.
         why: String,
     },
+    /// No such schedule.
+    #[error("no schedule `{0}`")]
+    ScheduleNotFound(String),
+    /// The id of a schedule is taken.
+    #[error("a schedule `{0}` exists already; remove it first, or give this one another id")]
+    ScheduleExists(String),
+    /// An id of a schedule that cannot be used.
+    #[error("schedule id `{0}` must have 1 to 128 printable characters without spaces and `@`")]
+    BadScheduleId(String),
+    /// It comes and goes with a workflow.
+    #[error(
+        "schedule `{0}` stands in the document of its workflow; pause it, or register a version of the workflow without it"
+    )]
+    ScheduleInDocument(String),
+    /// A run has not ended, and the schedule skips starts then.
+    #[error("schedule `{id}` skips starts while a run has not ended, and run `{run}` has not")]
+    ScheduleBusy {
+        /// The schedule.
+        id: String,
+        /// Its run.
+        run: String,
+    },
+    /// A schedule has as many starts to make as it may.
+    #[error(
+        "schedule `{id}` has {limit} starts to make, which is the limit; wait for some, or cancel its open run"
+    )]
+    ScheduleFull {
+        /// The schedule.
+        id: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// The input of a run cannot be made.
+    #[error("the input of schedule `{id}` cannot be made: {why}")]
+    ScheduleInput {
+        /// The schedule.
+        id: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// Its time has passed.
+    #[error("schedule `{id}` would start nothing: {at} has passed")]
+    SchedulePast {
+        /// The schedule.
+        id: String,
+        /// Its time.
+        at: String,
+    },
+    /// Data for a schedule that waits for no event.
+    #[error(
+        "schedule `{0}` waits for no event, so its runs take no data; what they begin with is its `input`"
+    )]
+    ScheduleNoData(String),
+    /// Times that cannot be made up for.
+    #[error("schedule `{id}` cannot be backfilled: {why}")]
+    BadBackfill {
+        /// The schedule.
+        id: String,
+        /// Why.
+        why: String,
+    },
     /// The journal refused.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -30,6 +30,7 @@ mod planted;
 mod pool;
 mod progress;
 mod run;
+mod schedules;
 mod signals;
 mod silence;
 #[cfg(test)]
@@ -51,4 +52,5 @@ pub use journal::{Document, JournalStats};
 pub use listener::{RunListener, SilentListener};
 pub use listing::{RunFilter, RunSummary};
 pub use progress::CustomStatus;
+pub use schedules::{Backfilled, PlannedStart, ScheduleInfo, ScheduleRequest, Triggered};
 pub use workflows::{Compile, Registered, WorkflowEntry};

@@ -30,13 +30,20 @@ impl Inner {
     }
 
     /// Sends what a step emits to the run that it names, or to every open run whose plan waits for it, and reports that to
-    /// the step. With a journal all of it is written in one transaction, so a restart neither loses nor repeats it.
+    /// the step; an event for all is for schedules, too. With a journal all of it is written in one transaction, so a restart neither loses nor repeats it.
     pub(crate) fn emit(self: &Arc<Self>, run: &Arc<RunCell>, emit: &EmitCommand) {
+        // what schedules start lasts before the rest is written: done once more after a crash it starts nothing new
+        let told = check_name(&emit.name).and_then(|()| match (emit.channel, &emit.to) {
+            (Channel::Event, None) => {
+                self.tell_schedules(&emit.name, emit.data.as_str(), (&run.id, emit.key))
+            }
+            _ => Ok(()),
+        });
         let targets = check_name(&emit.name).and_then(|()| self.targets(emit));
         let together = self.journal.as_ref().map(Journal::together);
         let mut done = Vec::new();
         let sent = targets.and_then(|targets| self.hand_round(&targets, emit, &mut done));
-        let outcome = sent.map(|()| Payload::null()).map_err(|error| Box::new(failure(&error)));
+        let outcome = sent.and(told).map(|()| Payload::null()).map_err(|error| Box::new(failure(&error)));
         let fact = Fact::Outcome { key: emit.key, duration: Nanos::ZERO, outcome };
         // a run that has ended meanwhile does not want to know
         done.extend(self.exchange_quietly(run, Arc::clone, fact, |_| Ok(())));

@@ -180,26 +180,25 @@ impl Engine {
     /// True if it is new.
     ///
     /// # Errors
-    /// [`EngineError::WorkflowConflict`] if another document stands under its id and version.
+    /// [`EngineError::WorkflowConflict`] if another document stands under its id and version, [`EngineError::ScheduleExists`] if
+    /// there is a schedule that has the id of the one in the document.
     pub fn register(&self, document: &str, plan: SharedPlan) -> Result<bool, EngineError> {
         let inner = &self.inner;
         inner.check_writable()?;
+        inner.check_own_schedule(&plan)?;
         let (id, version) = (plan.id.to_string(), plan.version.to_string());
         let (document, now) = (Document::new(document), inner.ports.clock.now());
         let is_new = inner.workflows.register(&document.text, plan, now)?;
-        let Some(journal) = inner.journal.as_ref().filter(|_| is_new) else { return Ok(is_new) };
-        // the store keeps a text that it has; and one that nothing refers to may have been removed
-        let mut changes = vec![
-            Change::Document { id: document.id, text: document.text },
-            Change::Workflow(Box::new(StoredWorkflow {
-                id,
-                version,
-                document: document.id,
-                registered_at: now,
-            })),
-        ];
-        journal.wait(journal.submit(&mut changes, None));
-        Ok(true)
+        let mut changes = inner.follow_registration(&id);
+        if is_new {
+            let registered = StoredWorkflow { id, version, document: document.id, registered_at: now };
+            changes.insert(0, Change::Workflow(Box::new(registered)));
+            // the store keeps a text that it has; and one that nothing refers to may have been removed
+            changes.insert(0, Change::Document { id: document.id, text: document.text });
+        }
+        inner.keep_for_good(changes);
+        inner.look_after_schedules()?;
+        Ok(is_new)
     }
 
     /// Whether [`Engine::register`] would make a new version known.
@@ -219,10 +218,10 @@ impl Engine {
         let inner = &self.inner;
         inner.check_writable()?;
         inner.workflows.unregister(id, version)?;
-        if let Some(journal) = &inner.journal {
-            let (id, version) = (id.to_owned(), version.map(Version::to_string));
-            journal.wait(journal.submit(&mut vec![Change::Unregister { id, version }], None));
-        }
+        let mut changes = inner.follow_registration(id);
+        let (id, version) = (id.to_owned(), version.map(Version::to_string));
+        changes.insert(0, Change::Unregister { id, version });
+        inner.keep_for_good(changes);
         Ok(())
     }
 

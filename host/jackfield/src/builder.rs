@@ -9,8 +9,7 @@ use crate::listener::TracingListener;
 use crate::secrets::SecretSources;
 use crate::watch::{Hearer, Watcher};
 use crate::{Error, PluginChanges, places};
-use jackfield_core::ports::Methods;
-use jackfield_core::ports::{Call, Secrets};
+use jackfield_core::ports::{Call, Clock, Methods, Secrets};
 use jackfield_engine::{self as engine, RunListener};
 use jackfield_loader::{Registry, RegistryConfig, WorkerProgram};
 use jackfield_store_sqlite::{Durability, Options, SqliteStore};
@@ -83,6 +82,8 @@ pub struct HostBuilder {
     engine: Engine,
     secrets: Option<Arc<dyn Secrets>>,
     listener: Option<Arc<dyn RunListener>>,
+    clock: Option<Arc<dyn Clock>>,
+    holds_schedules: bool,
     app: AppPlugins,
     watches_plugins: bool,
     plugin_hearer: Option<Hearer>,
@@ -191,6 +192,20 @@ impl HostBuilder {
         self
     }
 
+    /// Where wall time comes from; the clock of the system if this is not called. For tests of what happens at certain times: put
+    /// the clock forward and call [`Host::clock_changed`].
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Schedules start nothing by themselves in this host. They can be changed and triggered, and what is due or has to wait is
+    /// left to the next host on the same journal.
+    pub fn hold_schedules(mut self) -> Self {
+        self.holds_schedules = true;
+        self
+    }
+
     /// Watches the plugin directories, the list of installed plugins and the lock, and looks again within a second when
     /// something changes there, as [`Host::rescan`] does. Files that are being written are left alone until they are whole.
     /// Every change is logged.
@@ -234,11 +249,11 @@ impl HostBuilder {
         let ports = engine::Ports {
             methods: methods.clone(),
             secrets,
-            clock: Arc::new(SystemClock),
+            clock: self.clock.take().unwrap_or_else(|| Arc::new(SystemClock)),
             listener: self.listener.take().unwrap_or_else(|| Arc::new(TracingListener)),
             compile: Some(compiler(&registry, &methods, &values)),
         };
-        let engine = self.start_engine(ports)?;
+        let engine = self.start_engine(ports, &values)?;
         let watcher = match self.watches_plugins || self.config.loader.watch {
             true => Some(Watcher::start(registry.clone(), self.plugin_hearer.take())?),
             false => None,
@@ -246,13 +261,17 @@ impl HostBuilder {
         Ok(Host::assemble(Parts { engine, methods, registry, values, watcher }))
     }
 
-    fn start_engine(&self, ports: engine::Ports) -> Result<engine::Engine, Error> {
+    fn start_engine(
+        &self,
+        ports: engine::Ports,
+        values: &Arc<ConfigValues>,
+    ) -> Result<engine::Engine, Error> {
         let (path, durability) = match &self.engine.0 {
-            EngineKind::Memory => return Ok(engine::Engine::new(self.limits(), ports)?),
+            EngineKind::Memory => return Ok(engine::Engine::new(self.limits(values), ports)?),
             EngineKind::Reader => {
                 let path = self.data_place()?.join(JOURNAL_FILE);
                 let store = SqliteStore::open_reader(&path).map_err(engine::EngineError::from)?;
-                return Ok(engine::Engine::reader(self.limits(), ports, Arc::new(store))?);
+                return Ok(engine::Engine::reader(self.limits(values), ports, Arc::new(store))?);
             }
             EngineKind::Sqlite(path, durability) => (path, durability),
         };
@@ -266,7 +285,7 @@ impl HostBuilder {
         let mut options = Options::default();
         options.durability = *durability;
         let store = SqliteStore::open(&path, options).map_err(engine::EngineError::from)?;
-        Ok(engine::Engine::durable(self.limits(), ports, Arc::new(store))?)
+        Ok(engine::Engine::durable(self.limits(values), ports, Arc::new(store))?)
     }
 
     fn data_place(&self) -> Result<PathBuf, Error> {
@@ -302,8 +321,12 @@ impl HostBuilder {
         Ok(registry)
     }
 
-    fn limits(&self) -> engine::Config {
-        let mut limits = engine::Config::default();
+    fn limits(&self, values: &Arc<ConfigValues>) -> engine::Config {
+        let mut limits = engine::Config {
+            fires_schedules: !self.holds_schedules,
+            run_values: values.clone(),
+            ..engine::Config::default()
+        };
         self.config.engine.apply(&mut limits);
         limits.threads = self.threads.unwrap_or(limits.threads);
         limits.blocking_threads_max = self.blocking_threads.unwrap_or(limits.blocking_threads_max);

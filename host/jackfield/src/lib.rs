@@ -41,6 +41,7 @@ mod prepared;
 mod problem;
 mod records;
 mod run;
+mod schedules;
 mod secrets;
 mod sketch;
 pub mod telemetry;
@@ -62,6 +63,7 @@ pub use prepared::PreparedCall;
 pub use problem::{PluginChanges, PluginProblem};
 pub use records::Records;
 pub use run::{Outcome, Run, RunOptions};
+pub use schedules::{NewSchedule, Schedules};
 pub use secrets::{SECRET_BYTES_MAX, SecretSource};
 pub use workflow::Workflow;
 
@@ -73,14 +75,15 @@ pub use jackfield_core::journal::{Listing, Page, RunNo, RunQuery, Standing};
 pub use jackfield_core::model::{self, Backoff, Isolation, LogLevel, Mode, Rollback, Tolerance, TriggerRule};
 pub use jackfield_core::payload::Payload;
 pub use jackfield_core::plan;
-pub use jackfield_core::ports::{Call, CallListener, Secrets};
+pub use jackfield_core::ports::{Call, CallListener, Clock, Secrets};
 pub use jackfield_core::run::{
     CancelMode, Event, History, RecordKind as EventKind, RunReport, RunStatus, StepReport, StepStatus,
     Stopping,
 };
 pub use jackfield_core::time::Timestamp;
 pub use jackfield_engine::{
-    CustomStatus, EngineError, JournalStats, RunFilter, RunListener, RunSummary, WorkflowEntry,
+    Backfilled, CustomStatus, EngineError, JournalStats, PlannedStart, RunFilter, RunListener, RunSummary,
+    ScheduleInfo, Triggered, WorkflowEntry,
 };
 pub use jackfield_loader::{
     AllowRule, Direction, Downgrade, ExitNote, InstalledPlugin, KeyId, Lock, LockedPlugin, PluginVersion,

@@ -14,6 +14,7 @@
 //! | `former` | `former.rs` |
 //! | `blobs`, `blob_uses` | `blobs.rs` |
 //! | `documents`, `workflows` | `documents.rs` |
+//! | `schedules`, `queued_starts` | `schedules.rs` |
 //! | commands for people | `check.rs`, `backup.rs`, `prune.rs`, `stats.rs` |
 //! | errors | `fault.rs` |
 
@@ -31,6 +32,7 @@ mod log;
 mod prune;
 mod readers;
 mod runs;
+mod schedules;
 mod schema;
 mod stats;
 mod store;

@@ -7,7 +7,8 @@ use rusqlite::{Connection, TransactionBehavior};
 const APPLICATION_ID: i32 = 0x4a4b_4644;
 
 /// Each takes a file one format further: the first makes format 1 from an empty file. Released ones never change.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+"
     CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
     INSERT INTO meta VALUES('clean', 1), ('last_run', 0);
 
@@ -47,7 +48,8 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE documents(hash BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT;
     CREATE TABLE workflows(id TEXT NOT NULL, version TEXT NOT NULL, document BLOB NOT NULL,
         registered_at INTEGER NOT NULL, PRIMARY KEY(id, version)) STRICT, WITHOUT ROWID;
-", "
+",
+"
     -- generations of runs that went on as new; `starts`, `chunks` and `blob_uses` have their numbers as those of runs
     CREATE TABLE former(
         no INTEGER PRIMARY KEY,
@@ -58,7 +60,15 @@ const MIGRATIONS: &[&str] = &["
         started_at INTEGER NOT NULL,
         ended_at INTEGER NOT NULL,
         UNIQUE(run_id, generation)) STRICT;
-"];
+",
+"
+    -- each row is one JSON object, so that later versions can add to it
+    CREATE TABLE schedules(id TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    -- starts that schedules have to make
+    CREATE TABLE queued_starts(schedule TEXT NOT NULL, no INTEGER NOT NULL, start TEXT NOT NULL,
+        PRIMARY KEY(schedule, no)) STRICT, WITHOUT ROWID;
+",
+];
 
 /// The newest format known here.
 pub(crate) const NEWEST: u32 = MIGRATIONS.len() as u32;

@@ -4,9 +4,10 @@ use crate::fault::{Fault, Result};
 use crate::lock::OwnerLock;
 use crate::readers::Readers;
 use crate::writer::{self, Writer};
-use crate::{blobs, chunks, documents, list, runs, schema};
+use crate::{blobs, chunks, documents, list, runs, schedules, schema};
 use jackfield_core::journal::{
-    BlobId, Change, Listing, Page, RunNo, RunQuery, Store, StoreError, StoredRun, StoredWorkflow,
+    BlobId, Change, Listing, Page, QueuedStart, RunNo, RunQuery, Store, StoreError, StoredRun,
+    StoredSchedule, StoredWorkflow,
 };
 use jackfield_core::payload::Payload;
 use jackfield_core::time::Timestamp;
@@ -265,5 +266,9 @@ impl Store for SqliteStore {
 
     fn workflows(&self) -> std::result::Result<Vec<StoredWorkflow>, StoreError> {
         self.read(documents::workflows)
+    }
+
+    fn schedules(&self) -> std::result::Result<Vec<(StoredSchedule, Vec<QueuedStart>)>, StoreError> {
+        self.read(schedules::all)
     }
 }

@@ -5,7 +5,7 @@ use crate::fault::{Fault, Result};
 use crate::frame::Frame;
 use crate::log::{self, Moved};
 use crate::tail::{Extent, Tails};
-use crate::{blobs, documents, former, runs};
+use crate::{blobs, documents, former, runs, schedules};
 use jackfield_core::journal::{Change, Continued, RunNo, Standing, StoredRow};
 use jackfield_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
@@ -143,6 +143,10 @@ impl Commit<'_> {
             Change::Delete(run) => self.delete(*run),
             Change::Workflow(workflow) => documents::register(self.conn, workflow),
             Change::Unregister { id, version } => documents::unregister(self.conn, id, version.as_deref()),
+            Change::Schedule(schedule) => schedules::put(self.conn, schedule),
+            Change::RemoveSchedule(id) => schedules::remove(self.conn, id),
+            Change::QueueStart { schedule, start } => schedules::queue(self.conn, schedule, start),
+            Change::UnqueueStart { schedule, no } => schedules::unqueue(self.conn, schedule, *no),
         }
     }
 

@@ -13,6 +13,7 @@ mod plugin_store;
 mod plugin_trust;
 mod run;
 mod runs;
+mod schedule;
 mod schema;
 mod serve;
 mod validate;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         Command::Graph(args) => graph::run(&args, printer),
         Command::Fmt(args) => fmt::run(&args, printer),
         Command::Runs(command) => runs::run(command, settings()?, printer),
+        Command::Schedule(command) => schedule::run(command, settings()?, printer),
         Command::Workflow(command) => workflow::run(command, settings()?, printer),
         Command::Serve => serve::run(settings()?, printer),
         Command::Db(command) => db::run(command, &settings()?, printer),

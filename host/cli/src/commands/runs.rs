@@ -4,7 +4,7 @@ use crate::access::{Keeper, RunAt, list_runs};
 use crate::args::{ListArgs, RunsCommand};
 use crate::commands::run::follow_to_end;
 use crate::exit::Exit;
-use crate::input::{json_argument, length_of_time};
+use crate::input::{json_argument, length_of_time, point_in_time};
 use crate::live::{Voices, line};
 use crate::printer::{Printer, Tone};
 use crate::settings::Settings;
@@ -47,10 +47,7 @@ pub(crate) fn run(command: RunsCommand, settings: Settings, printer: &Printer) -
 }
 
 fn list(args: &ListArgs, settings: Settings, printer: &Printer) -> Result<Exit> {
-    let since = args.since.as_deref().map(|text| {
-        Timestamp::from_rfc3339(text)
-            .ok_or_else(|| anyhow!("--since: `{text}` is no point in time, such as 2026-01-31T08:00:00Z"))
-    });
+    let since = args.since.as_deref().map(|text| point_in_time("--since", text));
     let query = RunQuery {
         statuses: args.status.clone(),
         workflow: args.workflow.clone(),

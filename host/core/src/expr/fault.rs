@@ -1,5 +1,6 @@
 //! What can be wrong with an expression: faults of its text, found when it is compiled, and failures of an evaluation.
 
+use crate::diagnostic::Code;
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,6 +30,18 @@ pub enum FaultKind {
     Secret,
     /// Larger or deeper than the limits.
     TooLarge,
+}
+
+impl FaultKind {
+    /// The code of a finding about it.
+    pub(crate) const fn code(self) -> Code {
+        match self {
+            Self::UnknownName | Self::Secret => Code::UnknownName,
+            Self::Syntax => Code::ExpressionSyntax,
+            Self::UnknownFunction => Code::BadFunction,
+            Self::TooLarge => Code::TooLarge,
+        }
+    }
 }
 
 /// An evaluation that failed.

@@ -5,6 +5,7 @@
 
 mod codec;
 mod pinned;
+mod schedule;
 mod start;
 mod store;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 
 pub use codec::{Batch, Batches, encode_batch};
 pub use pinned::Pinned;
+pub use schedule::{Cause, QueuedStart, StoredSchedule};
 pub use start::StoredStart;
 pub use store::{
     Change, Continued, Listing, Page, RunQuery, Standing, Store, StoreError, StoredRow, StoredRun,

@@ -1,6 +1,6 @@
 //! What the engine needs of a store.
 
-use super::{BlobId, RunNo};
+use super::{BlobId, QueuedStart, RunNo, StoredSchedule};
 use crate::payload::Payload;
 use crate::run::RunStatus;
 use crate::time::Timestamp;
@@ -67,6 +67,24 @@ pub enum Change {
         id: String,
         /// Version; all if absent.
         version: Option<String>,
+    },
+    /// A schedule is new, or stands elsewhere.
+    Schedule(Box<StoredSchedule>),
+    /// A schedule is forgotten with the starts that it had to make.
+    RemoveSchedule(Arc<str>),
+    /// A schedule has to make a start.
+    QueueStart {
+        /// Which schedule.
+        schedule: Arc<str>,
+        /// The start.
+        start: Box<QueuedStart>,
+    },
+    /// It need not be made any more.
+    UnqueueStart {
+        /// Which schedule.
+        schedule: Arc<str>,
+        /// Place in its queue.
+        no: u64,
     },
 }
 
@@ -320,4 +338,10 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// If the store cannot be read.
     fn workflows(&self) -> Result<Vec<StoredWorkflow>, StoreError>;
+
+    /// All schedules, by id, each with the starts that it has to make, in their order.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn schedules(&self) -> Result<Vec<(StoredSchedule, Vec<QueuedStart>)>, StoreError>;
 }

@@ -19,6 +19,7 @@ mod workflow;
 
 pub(crate) use comments::string_end;
 pub use format::format;
+pub(crate) use parse::parse_schedule;
 pub use parse::{Dialect, Parsed, SOURCE_MAX, parse};
 pub use schema::schema;
 pub use serialize::to_json;
@@ -28,7 +29,8 @@ pub use step::{
     Items, LogLevel, OnParentClose, RateLimit, Repeat, Step, Tolerance, TriggerRule, Wait,
 };
 pub use workflow::{
-    Backoff, Body, Concurrency, Defaults, OnConflict, Retry, RetryField, Rollback, Schedule, Workflow,
+    Backoff, Body, Concurrency, Defaults, OnConflict, Overlap, Retry, RetryField, Rollback, Schedule,
+    Workflow,
 };
 
 /// A value and the byte offset in the document where it stands.

@@ -22,7 +22,6 @@ const fn refuse_but(record: &'static str, name: &'static str, accepted: &'static
 
 /// Everything that is refused. A feature that is performed loses its rows here and nothing else.
 pub(crate) const REFUSED: &[Refusal] = &[
-    refuse("document", "schedule"),
     refuse("defaults", "pool"),
     refuse("step", "rate_limit"),
     refuse_but("step", "priority", "5"),

@@ -48,7 +48,7 @@ pub struct Workflow {
     pub finally: Vec<Step>,
     /// Limit of all clean-up together; 10 minutes if absent.
     pub cleanup_timeout: Option<Duration>,
-    /// Performed by the durable engine.
+    /// When runs start by themselves.
     pub schedule: Option<Schedule>,
     /// Performed by the durable engine.
     pub concurrency: Option<Concurrency>,
@@ -148,11 +148,59 @@ pub enum Backoff {
     Exponential,
 }
 
-/// `schedule`, as written. Performed by the durable engine.
+/// `schedule`, as written; absent fields have their defaults filled in by [`crate::schedule`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
-    /// The object as written; its keys and types have been checked.
+    /// The whole object.
     pub json: Json,
+    /// Times as a cron expression.
+    pub cron: Option<At<Box<str>>>,
+    /// Time between two starts.
+    pub every: Option<At<Duration>>,
+    /// `at`: one point in time.
+    pub moment: Option<At<Box<str>>>,
+    /// Name of an event.
+    pub on_event: Option<At<Box<str>>>,
+    /// Time zone of `cron`.
+    pub timezone: Option<At<Box<str>>>,
+    /// Template of the input.
+    pub input: Option<Json>,
+    /// Whether it is in force.
+    pub enabled: Option<bool>,
+    /// What happens when a run is open.
+    pub overlap: Option<Overlap>,
+    /// How far back missed starts are made up for.
+    pub catch_up: Option<At<Duration>>,
+    /// Delay of a start at most.
+    pub jitter: Option<At<Duration>>,
+}
+
+/// What a schedule does when it is time for a run and an earlier one has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overlap {
+    /// No run starts.
+    #[default]
+    Skip,
+    /// It starts when the earlier one has ended.
+    Queue,
+    /// It starts beside the earlier one.
+    Allow,
+    /// The earlier one is cancelled, then it starts.
+    CancelRunning,
+}
+
+impl Overlap {
+    /// The words for them, in order.
+    pub(crate) const WORDS: &'static [&'static str] = &["skip", "queue", "allow", "cancel_running"];
+
+    /// In the order of [`Self::WORDS`].
+    pub(crate) const ALL: [Self; 4] = [Self::Skip, Self::Queue, Self::Allow, Self::CancelRunning];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
 }
 
 /// `concurrency`.

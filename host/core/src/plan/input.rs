@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 /// JSON pointer and what is wrong there.
-pub(super) type InputFaults = Vec<(String, String)>;
+pub(crate) type InputFaults = Vec<(String, String)>;
 
 /// What the input of a run is checked against; compiled once for all runs.
 #[derive(Debug)]
@@ -29,6 +29,21 @@ impl InputSchema {
         }
     }
 
+    /// The input with the schema's defaults filled in, or every place that does not fit.
+    pub(crate) fn accept(&self, input: Payload) -> Result<Payload, InputFaults> {
+        let mut value = input.value().clone();
+        let is_changed = fill(&mut value, &self.source);
+        let faults: InputFaults = self
+            .validator
+            .iter_errors(&value)
+            .map(|error| (error.instance_path().to_string(), error.to_string()))
+            .collect();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(if is_changed { Payload::encode(&value) } else { input })
+    }
+
     /// The schema as the document has it.
     #[must_use]
     pub fn source(&self) -> &Value {
@@ -42,18 +57,10 @@ impl Plan {
     /// # Errors
     /// Every place that does not fit the schema.
     pub fn accept_input(&self, input: Payload) -> Result<Payload, InputFaults> {
-        let Some(schema) = &self.input_schema else { return Ok(input) };
-        let mut value = input.value().clone();
-        let is_changed = fill(&mut value, &schema.source);
-        let faults: InputFaults = schema
-            .validator
-            .iter_errors(&value)
-            .map(|error| (error.instance_path().to_string(), error.to_string()))
-            .collect();
-        if !faults.is_empty() {
-            return Err(faults);
+        match &self.input_schema {
+            Some(schema) => schema.accept(input),
+            None => Ok(input),
         }
-        Ok(if is_changed { Payload::encode(&value) } else { input })
     }
 }
 

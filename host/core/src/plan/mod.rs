@@ -19,6 +19,7 @@ pub use crate::expr::RefIx;
 use crate::expr::{Expression, Template};
 use crate::model::Isolation;
 pub use crate::model::{Backoff, LogLevel, Mode, Rollback, Tolerance, TriggerRule};
+use crate::schedule::Spec;
 use semver::{Version, VersionReq};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -109,6 +110,8 @@ pub struct Plan {
     pub has_at_most_once: bool,
     /// Workflows that steps run, each with its range of versions.
     pub children: Vec<(Arc<str>, Option<VersionReq>)>,
+    /// When runs start by themselves, once the workflow is registered.
+    pub schedule: Option<Arc<Spec>>,
 }
 
 impl Plan {

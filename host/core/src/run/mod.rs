@@ -40,6 +40,7 @@ pub use again::{Retried, Since};
 pub use child::{Parent, child_failure};
 pub use event::{Event, EventKind};
 pub use generation::{Carried, Generation, Unread};
+pub(crate) use identity::{mix, uuid};
 pub use record::{
     CallCommand, CallKey, CancelMode, ChildCommand, Command, ContinueCommand, Detail, EmitCommand, Fact,
     Input, InputEnv, Inputs, InstanceIx, LogLine, Record, RecordKind, TimerId,

@@ -133,10 +133,7 @@ impl Context<'_, '_> {
     fn report_fault(&mut self, fault: Fault, at: u32, out_of_order: &[String]) {
         let code = match fault.kind {
             FaultKind::UnknownName if out_of_order.contains(&fault.message) => Code::NotUpstream,
-            FaultKind::UnknownName | FaultKind::Secret => Code::UnknownName,
-            FaultKind::Syntax => Code::ExpressionSyntax,
-            FaultKind::UnknownFunction => Code::BadFunction,
-            FaultKind::TooLarge => Code::TooLarge,
+            kind => kind.code(),
         };
         self.report(code, at, fault.message, fault.hint);
     }

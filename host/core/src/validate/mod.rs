@@ -16,6 +16,7 @@ mod parameters;
 mod pointer;
 mod retries;
 mod rules;
+mod scheduling;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -64,6 +65,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
     let initial = variables::initial_values(&mut context);
     let concurrency = concurrency(workflow, &mut context);
     let input_schema = input_schema(workflow, &mut context.findings);
+    let schedule = scheduling::lower(workflow, input_schema.as_ref(), options, &mut context.findings);
 
     rules::check(workflow, &layout, &mut context.findings);
     let edges = edges::Edges::of(&layout, &mut context);
@@ -112,6 +114,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
             priority: workflow.priority.as_ref().map_or(PRIORITY_DEFAULT, |priority| priority.value),
             has_at_most_once,
             children,
+            schedule,
         })
     });
     Compiled { plan, findings }

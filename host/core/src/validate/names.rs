@@ -268,7 +268,9 @@ impl<'n, 'a, 'w> Names<'n, 'a, 'w> {
         let reason = match name {
             "result" => "`result` is known only in the `output` of a step.",
             "prev" => "`prev` is known only in the stages of a pipeline.",
-            "event" => "`event` is known only in the `filter` of a wait_for_event.",
+            "event" => {
+                "`event` is known only in the `filter` of a wait_for_event and the `input` of a schedule."
+            }
             "iteration" => "`iteration` is known only in the body of a repeat.",
             "item" | "index" => "It is known only in the body of a foreach, under the names given there.",
             "error" => {

@@ -112,7 +112,7 @@ impl Lab {
     }
 }
 
-fn ports(kit: &Arc<Kit>) -> Ports {
+pub(crate) fn ports(kit: &Arc<Kit>) -> Ports {
     Ports {
         methods: Arc::new(Source(kit.clone())),
         secrets: Arc::new(OneSecret),

@@ -1,8 +1,8 @@
 //! A store in memory that outlives engines, as a disk outlives processes, and fails when it is told to.
 
 use jackfield_core::journal::{
-    BlobId, Change, Continued, Listing, Page, RunNo, RunQuery, Standing, Store, StoreError, StoredRow,
-    StoredRun, StoredWorkflow,
+    BlobId, Change, Continued, Listing, Page, QueuedStart, RunNo, RunQuery, Standing, Store, StoreError,
+    StoredRow, StoredRun, StoredSchedule, StoredWorkflow,
 };
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
@@ -20,6 +20,7 @@ pub(crate) struct Content {
     workflows: Vec<StoredWorkflow>,
     /// By run id and number.
     former: BTreeMap<(Arc<str>, u32), Kept>,
+    schedules: BTreeMap<Arc<str>, (Option<StoredSchedule>, BTreeMap<u64, QueuedStart>)>,
 }
 
 #[derive(Clone)]
@@ -92,6 +93,17 @@ impl Content {
             Change::Unregister { id, version } => self
                 .workflows
                 .retain(|known| known.id != *id || version.as_ref().is_some_and(|it| *it != known.version)),
+            Change::Schedule(schedule) => {
+                self.schedules.entry(schedule.id.clone()).or_default().0 = Some((**schedule).clone());
+            }
+            Change::RemoveSchedule(id) => drop(self.schedules.remove(id)),
+            Change::QueueStart { schedule, start } => {
+                let queue = &mut self.schedules.get_mut(schedule).expect("the schedule is known").1;
+                assert!(queue.insert(start.no, (**start).clone()).is_none(), "{start:?} is queued twice");
+            }
+            Change::UnqueueStart { schedule, no } => {
+                self.schedules.get_mut(schedule).into_iter().for_each(|kept| drop(kept.1.remove(no)));
+            }
         }
     }
 
@@ -231,5 +243,11 @@ impl Store for MemoryStore {
 
     fn workflows(&self) -> Result<Vec<StoredWorkflow>, StoreError> {
         Ok(self.content.lock().workflows.clone())
+    }
+
+    fn schedules(&self) -> Result<Vec<(StoredSchedule, Vec<QueuedStart>)>, StoreError> {
+        let content = self.content.lock();
+        let kept = content.schedules.values().cloned();
+        Ok(kept.filter_map(|(schedule, queue)| Some((schedule?, queue.into_values().collect()))).collect())
     }
 }

@@ -23,6 +23,7 @@ mod registered;
 mod repeat;
 mod retries;
 mod rules;
+mod schedules;
 mod simple;
 mod stopping;
 mod stress;

@@ -1,10 +1,13 @@
 //! The simplest thing that does what a store does.
 
-use jackfield_core::journal::{BlobId, Change, RunNo, RunQuery, Standing, StoredRow, StoredWorkflow};
+use jackfield_core::journal::{
+    BlobId, Change, QueuedStart, RunNo, RunQuery, Standing, StoredRow, StoredSchedule, StoredWorkflow,
+};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
 use jackfield_core::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 #[derive(Clone, Default)]
 pub(crate) struct Model {
@@ -15,6 +18,7 @@ pub(crate) struct Model {
     pub(crate) documents: BTreeMap<BlobId, String>,
     pub(crate) values: BTreeMap<BlobId, Payload>,
     pub(crate) workflows: BTreeMap<(String, String), StoredWorkflow>,
+    pub(crate) schedules: BTreeMap<Arc<str>, (StoredSchedule, BTreeMap<u64, QueuedStart>)>,
 }
 
 #[derive(Clone)]
@@ -83,6 +87,17 @@ impl Model {
             Change::Unregister { id, version } => self
                 .workflows
                 .retain(|(known, other), _| *known != id || version.as_ref().is_some_and(|v| v != other)),
+            Change::Schedule(schedule) => match self.schedules.get_mut(&schedule.id) {
+                Some((known, _)) => *known = *schedule,
+                None => drop(self.schedules.insert(schedule.id.clone(), (*schedule, BTreeMap::new()))),
+            },
+            Change::RemoveSchedule(id) => drop(self.schedules.remove(&id)),
+            Change::QueueStart { schedule, start } => {
+                self.schedules.get_mut(&schedule).unwrap().1.insert(start.no, *start);
+            }
+            Change::UnqueueStart { schedule, no } => {
+                self.schedules.get_mut(&schedule).into_iter().for_each(|known| drop(known.1.remove(&no)));
+            }
         }
     }
 

@@ -1,12 +1,13 @@
 //! Random changes, written to the store and to the model, look the same from outside.
 
 use crate::model::Model;
-use crate::sample::{batches, row, short_log, standing};
+use crate::sample::{batches, row, schedule, short_log, standing, start};
 use jackfield_core::journal::{BlobId, Change, Continued, RunNo, RunQuery, Store, StoredWorkflow};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
 use jackfield_core::time::Timestamp;
 use jackfield_store_sqlite::SqliteStore;
+use std::sync::Arc;
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 struct Random(u64);
@@ -51,7 +52,7 @@ fn workflow(random: &mut Random) -> StoredWorkflow {
 
 fn change(random: &mut Random, model: &Model) -> Change {
     let runs: Vec<RunNo> = model.runs.keys().copied().collect();
-    let kind = if runs.is_empty() { 0 } else { random.below(27) };
+    let kind = if runs.is_empty() { 0 } else { random.below(31) };
     let run = if runs.is_empty() { RunNo(0) } else { runs[random.below(runs.len() as u64) as usize] };
     match kind {
         0..=2 => {
@@ -87,7 +88,7 @@ fn change(random: &mut Random, model: &Model) -> Change {
             Change::Blob { run, id: BlobId::of(value.as_bytes()), value }
         }
         20 => Change::Delete(run),
-        24.. if model.runs[&run].loose.is_empty() && model.runs[&run].chunked > 0 => {
+        26.. if model.runs[&run].loose.is_empty() && model.runs[&run].chunked > 0 => {
             let mut row = row(model.last.0 + 1);
             row.run_id = model.runs[&run].row.run_id.clone();
             let ended_at = Timestamp(random.below(1_000));
@@ -99,10 +100,26 @@ fn change(random: &mut Random, model: &Model) -> Change {
             Change::Document { id: BlobId::of(text.as_bytes()), text: text.into() }
         }
         22 => Change::Workflow(Box::new(workflow(random))),
+        23..=25 => schedule_change(random, model),
         _ => {
             let StoredWorkflow { id, version, .. } = workflow(random);
             Change::Unregister { id, version: random.maybe(|_| version) }
         }
+    }
+}
+
+fn schedule_change(random: &mut Random, model: &Model) -> Change {
+    let id: Arc<str> = format!("s{}", random.below(3)).into();
+    let Some((known, queue)) = model.schedules.get(&id) else {
+        let number = random.below(9);
+        return Change::Schedule(Box::new(schedule(&id, number)));
+    };
+    let next = queue.last_key_value().map_or(0, |(no, _)| no + 1);
+    match random.below(6) {
+        0 => Change::RemoveSchedule(id),
+        1 | 2 => Change::Schedule(Box::new(schedule(&id, known.started + 1))),
+        3 => Change::UnqueueStart { schedule: id, no: random.below(next + 1) },
+        _ => Change::QueueStart { start: Box::new(start(&id, next)), schedule: id },
     }
 }
 
@@ -167,6 +184,9 @@ fn assert_same(store: &SqliteStore, model: &Model, random: &mut Random) {
     }
     let workflows: Vec<StoredWorkflow> = model.workflows.values().cloned().collect();
     assert_eq!(store.workflows().unwrap(), workflows);
+    let schedules = model.schedules.values().cloned();
+    let schedules: Vec<_> = schedules.map(|(it, queue)| (it, Vec::from_iter(queue.into_values()))).collect();
+    assert_eq!(store.schedules().unwrap(), schedules);
 }
 
 fn run(seed: u64) {

@@ -177,3 +177,32 @@ fn deleting_a_run_removes_everything_of_it_and_nothing_else() {
     let run = store.load("run-1").unwrap().unwrap();
     assert_eq!((run.batches, run.pieces.len()), (0, 0));
 }
+
+#[test]
+fn a_file_of_the_first_format_is_brought_up_to_date_with_all_that_is_in_it() {
+    // made by the command of the version that had format 1: one run that has ended, one that waits
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    std::fs::write(&path, include_bytes!("format-1.db")).unwrap();
+    let refused = SqliteStore::open_reader(&path).unwrap_err().to_string();
+    assert!(refused.contains("older format 1"), "{refused}");
+    let store = open(&path);
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    let ended = store.load("done-1").unwrap().unwrap();
+    assert_eq!((ended.standing.status, &*ended.row.workflow), (RunStatus::Completed, "sum"));
+    let open_one = store.load("open-1").unwrap().unwrap();
+    assert!(!open_one.standing.status.is_terminal() && open_one.batches > 0);
+    assert!(store.document(open_one.row.document).unwrap().unwrap().contains("greeting"));
+    // what the format is new for
+    assert!(store.schedules().unwrap().is_empty());
+    let (one, first) = (crate::sample::schedule("s", 1), crate::sample::start("s", 0));
+    store
+        .write(&[
+            Change::Schedule(Box::new(one.clone())),
+            Change::QueueStart { schedule: "s".into(), start: Box::new(first.clone()) },
+        ])
+        .unwrap();
+    store.close().unwrap();
+    let reader = SqliteStore::open_reader(&path).unwrap();
+    assert_eq!(reader.schedules().unwrap(), [(one, vec![first])]);
+}

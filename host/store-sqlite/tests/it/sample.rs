@@ -1,6 +1,8 @@
 //! Things to be written.
 
-use jackfield_core::journal::{BlobId, Blobs, Change, RunNo, Standing, StoredRow, encode_batch};
+use jackfield_core::journal::{
+    BlobId, Blobs, Cause, Change, QueuedStart, RunNo, Standing, StoredRow, StoredSchedule, encode_batch,
+};
 use jackfield_core::payload::Payload;
 use jackfield_core::plan::StepIx;
 use jackfield_core::run::{CallKey, Fact, InstanceIx, RunStatus};
@@ -29,6 +31,35 @@ pub(crate) fn row(no: u64) -> StoredRow {
         document: BlobId::of(b"document"),
         started_at: Timestamp(1_000 * no),
         start: format!("{{\"no\":{no}}}"),
+    }
+}
+
+/// A schedule that has started so many runs.
+pub(crate) fn schedule(id: &str, started: u64) -> StoredSchedule {
+    StoredSchedule {
+        id: id.into(),
+        workflow: "orders".into(),
+        version: Some("^1".into()),
+        spec: r#"{"every": "1h"}"#.into(),
+        is_own: started % 2 == 0,
+        since: Timestamp(7),
+        last: Timestamp(started),
+        paused: (started % 3 == 0).then(|| "not now".into()),
+        active: vec![format!("{id}-{started}").into()],
+        last_run: None,
+        started,
+        skipped: 1,
+        error: None,
+    }
+}
+
+pub(crate) fn start(id: &str, no: u64) -> QueuedStart {
+    QueuedStart {
+        no,
+        run_id: format!("{id}-{no}").into(),
+        cause: if no % 2 == 0 { Cause::Time } else { Cause::Event },
+        at: Timestamp(no),
+        data: "{\"a\": 1}".into(),
     }
 }
 

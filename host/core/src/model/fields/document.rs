@@ -1,6 +1,7 @@
 //! The fields of the document and of the objects that stand only there, and of retry policies.
 
 use super::{Choice, Field, Kind, Record, Rule, count, field};
+use crate::model::Overlap;
 
 /// The id of the JSON Schema of the format.
 pub(crate) const SCHEMA_ID: &str = "urn:jackfield:workflow:1";
@@ -122,21 +123,26 @@ pub(crate) static SCHEDULE: Record = Record {
     doc: "When runs start by themselves.",
     choices: &[Choice { of: &["cron", "every", "at", "on_event"], rule: Rule::Exactly }],
     fields: &[
-        field("cron", Kind::Name, "Times as a cron expression."),
-        field("every", Kind::PositiveDuration, "Time between two starts."),
+        field("cron", Kind::Name, "Times as a cron expression of 5 fields, or 6 with seconds in front."),
+        field("every", Kind::PositiveDuration, "Time between two starts, at least a second."),
         field("at", Kind::Name, "One point in time (RFC 3339)."),
-        field("on_event", Kind::Name, "Name of an event that starts a run."),
-        field("timezone", Kind::Name, "Time zone of `cron`.").default("\"UTC\""),
-        field("input", Kind::Template, "Input of the runs."),
+        field("on_event", Kind::Name, "Name of an event that starts a run each time it is emitted to all."),
+        field("timezone", Kind::Name, "IANA time zone of `cron`, such as Europe/Vienna.").default("\"UTC\""),
+        field(
+            "input",
+            Kind::Template,
+            "Input of the runs; sees what started it as `event`. If absent: {}, or the data of the event.",
+        ),
         field("enabled", Kind::Bool, "Whether the schedule is in force.").default("true"),
         field(
             "overlap",
-            Kind::OneOf(&["skip", "queue", "allow", "cancel_running"]),
-            "What happens when a run is open.",
+            Kind::OneOf(Overlap::WORDS),
+            "What happens when a run of the schedule has not ended.",
         )
         .default("\"skip\""),
         field("catch_up", Kind::Duration, "How far back missed starts are made up for.").default("0"),
-        field("jitter", Kind::Duration, "Random delay of a start, at most.").default("0"),
+        field("jitter", Kind::Duration, "Delay of a start that looks random, at most; 24 hours at most.")
+            .default("0"),
     ],
 };
 

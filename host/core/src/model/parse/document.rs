@@ -2,11 +2,9 @@
 
 use super::object::{Object, check, map, object, shaped, templates};
 use super::reader::{Read, Reader, Stop};
-use super::{retry, step};
-use crate::model::fields::{CONCURRENCY, DEFAULTS, DOCUMENT, Field, RATE_LIMIT, SCHEDULE, SCHEMA_ID};
-use crate::model::{
-    At, Body, Concurrency, Defaults, Json, OnConflict, RateLimit, Rollback, Schedule, Workflow,
-};
+use super::{retry, schedule, step};
+use crate::model::fields::{CONCURRENCY, DEFAULTS, DOCUMENT, Field, RATE_LIMIT, SCHEMA_ID};
+use crate::model::{At, Body, Concurrency, Defaults, Json, OnConflict, RateLimit, Rollback, Workflow};
 use std::time::Duration;
 
 /// Reads the document and nothing behind it.
@@ -79,8 +77,7 @@ fn member(reader: &mut Reader<'_>, workflow: &mut Workflow, field: &'static Fiel
         "finally" => workflow.finally = step::list_in(reader, field)?.unwrap_or_default(),
         "cleanup_timeout" => workflow.cleanup_timeout = span(reader, field)?,
         "schedule" => {
-            let read = object(reader, &SCHEDULE, |reader, field, _| check(reader, field))?;
-            workflow.schedule = read.map(|object| Schedule { json: written(reader, object.at) });
+            workflow.schedule = schedule::schedule(reader)?;
         }
         "concurrency" => {
             workflow.concurrency = concurrency(reader)?;
@@ -91,7 +88,7 @@ fn member(reader: &mut Reader<'_>, workflow: &mut Workflow, field: &'static Fiel
 }
 
 /// The value that begins at `at` and has just been read, as it stands.
-fn written(reader: &Reader<'_>, at: u32) -> Json {
+pub(super) fn written(reader: &Reader<'_>, at: u32) -> Json {
     Json { text: reader.text()[at as usize..reader.position() as usize].into(), at }
 }
 

@@ -6,11 +6,13 @@ mod object;
 mod parts;
 mod reader;
 mod retry;
+mod schedule;
 mod step;
 
 pub(super) use object::{ACTIVATIONS, TRIGGER_RULES, WINDOW};
 pub(super) use reader::NESTING_MAX;
 pub(super) use retry::IDLE_FIELDS;
+pub(crate) use schedule::parse_schedule;
 pub(super) use step::ITEMS_MAX;
 
 use super::{Workflow, comments, meaning};
