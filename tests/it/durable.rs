@@ -9,6 +9,7 @@ mod detached;
 mod generations;
 mod lines;
 mod messages;
+mod schedules;
 #[cfg(unix)]
 mod served;
 

@@ -5,6 +5,7 @@
 //! and what comes of the change: other records, a refusal, a fault, or nothing but that people see it.
 
 mod names;
+mod planned;
 mod row;
 mod view;
 
@@ -31,11 +32,17 @@ fn each_field_of_the_schema_has_a_row_and_each_row_a_field() {
     assert!(without_field.is_empty(), "rows for fields that are not in the schema: {without_field:#?}");
 }
 
-const FILES: [&str; 7] = ["document", "step", "retry", "call", "structured", "outward", "refused"];
+const FILES: [&str; 8] =
+    ["document", "schedule", "step", "retry", "call", "structured", "outward", "refused"];
 
 #[test]
 fn fields_of_the_document_change_what_happens() {
     check("document");
+}
+
+#[test]
+fn fields_of_schedules_change_what_happens() {
+    check("schedule");
 }
 
 #[test]

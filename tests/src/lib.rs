@@ -16,7 +16,7 @@ pub mod workspace;
 pub use artifacts::{bundled_plugin, jackfield_command, worker_program};
 pub use bench::{Bench, Started};
 pub use cli::{CliOutput, Limits};
-pub use clock::in_time;
+pub use clock::{SetClock, in_time};
 pub use compile::{Counter, Handover, compile_c, compile_program};
 pub use document::{Document, chain, fan, skipped_chain};
 pub use faults::{Fault, Faults};

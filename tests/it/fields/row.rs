@@ -1,6 +1,6 @@
 //! One row: a document, a change, and what comes of it.
 
-use super::view;
+use super::{planned, view};
 use jackfield::diagnostic::{Diagnostic, Severity};
 use jackfield::graph::Format;
 use jackfield::{Dialect, RunOptions, Value, json, model};
@@ -57,6 +57,8 @@ impl From<OneOrMore> for Fields {
 enum Effect {
     /// Places in the view of the run, and what stands there before and after the change.
     Records(BTreeMap<String, [Value; 2]>),
+    /// Places in the view of the schedule, and what stands there before and after the change.
+    Planned(BTreeMap<String, [Value; 2]>),
     /// This version does not perform it and says so; a value that asks for nothing more than happens anyway
     /// is taken.
     Refused {
@@ -86,6 +88,10 @@ impl Row {
     pub(super) fn check(&self, index: usize, benches: &[Bench; 2]) -> Result<(), String> {
         let checked = match &self.effect {
             Effect::Records(places) => self.check_records(index, benches, places),
+            Effect::Planned(places) => {
+                let [before, after] = [self.before(), self.after()].map(|document| planned::of(&document));
+                differ(before, after, places)
+            }
             Effect::Refused { accepts, at } => self.check_refusal(&benches[0], accepts.as_ref(), at.as_ref()),
             Effect::Fault { code, at } => self.check_fault(&benches[0], code, at.as_ref()),
             Effect::NotStarted(part) => self.check_not_started(benches, part),
@@ -131,19 +137,7 @@ impl Row {
         places: &BTreeMap<String, [Value; 2]>,
     ) -> Result<(), String> {
         let [before, after] = self.run_both(index, benches)?;
-        if places.is_empty() || before == after {
-            return Err(format!("the records do not differ: {before:#}"));
-        }
-        for (pointer, expected) in places {
-            let null = Value::Null;
-            let found = [&before, &after].map(|view| view.pointer(pointer).unwrap_or(&null));
-            if found != [&expected[0], &expected[1]] || found[0] == found[1] {
-                return Err(format!(
-                    "`{pointer}` is {found:?}, expected {expected:?}\n{before:#}\n{after:#}"
-                ));
-            }
-        }
-        Ok(())
+        differ(before, after, places)
     }
 
     fn check_same(&self, index: usize, benches: &[Bench; 2]) -> Result<(), String> {
@@ -242,6 +236,20 @@ impl Row {
         let is_kept = before != after;
         if is_kept { Ok(()) } else { Err(format!("it is lost on the way through the model: {after:?}")) }
     }
+}
+
+fn differ(before: Value, after: Value, places: &BTreeMap<String, [Value; 2]>) -> Result<(), String> {
+    if places.is_empty() || before == after {
+        return Err(format!("what is seen does not differ: {before:#}"));
+    }
+    for (pointer, expected) in places {
+        let null = Value::Null;
+        let found = [&before, &after].map(|view| view.pointer(pointer).unwrap_or(&null));
+        if found != [&expected[0], &expected[1]] || found[0] == found[1] {
+            return Err(format!("`{pointer}` is {found:?}, expected {expected:?}\n{before:#}\n{after:#}"));
+        }
+    }
+    Ok(())
 }
 
 fn errors(bench: &Bench, document: &Value) -> Faults {

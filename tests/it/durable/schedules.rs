@@ -1,0 +1,133 @@
+//! Schedules through the public interface, by a clock that the tests set; and through the command.
+
+use super::{ENGINES, wait_until};
+use jackfield::{Engine, Error, NewSchedule, RunQuery, RunStatus, Timestamp, json};
+use jackfield_tests::{Bench, SetClock};
+use std::sync::Arc;
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A bench whose clock stands at the beginning of 2026.
+fn bench(engine: Engine) -> (Bench, Arc<SetClock>) {
+    let clock = Arc::new(SetClock::at("2026-01-01T00:00:00Z"));
+    let own = clock.clone();
+    (Bench::with(&["echo"], move |builder| builder.engine(engine).clock(own)), clock)
+}
+
+fn put_forward(bench: &Bench, clock: &SetClock, by: Duration) {
+    clock.put_forward(by);
+    bench.host().clock_changed();
+}
+
+fn ids(bench: &Bench) -> Vec<String> {
+    let query = RunQuery { limit: 100, ..RunQuery::default() };
+    let page = bench.host().query(&query).expect("runs can be listed");
+    let mut ids: Vec<_> = page.runs.into_iter().map(|run| run.run_id).collect();
+    ids.sort();
+    ids
+}
+
+/// A workflow with a schedule in its document.
+fn hourly() -> jackfield::Value {
+    json!({
+        "id": "hourly",
+        "schedule": { "every": "1h", "input": { "for": "${event.scheduled_at}" } },
+        "steps": [{ "id": "a", "plugin": "echo", "method": "echo", "parameters": { "for": "${input.for}" } }],
+        "output": "${steps.a.output.for}",
+    })
+}
+
+#[test]
+fn a_registered_workflow_runs_by_its_schedule_until_it_is_forgotten() {
+    for engine in ENGINES {
+        let (bench, clock) = bench(engine());
+        let host = bench.host();
+        host.register(&bench.check(hourly())).expect("it is new");
+        for hour in 1..=3 {
+            put_forward(&bench, &clock, HOUR);
+            let id = format!("hourly@2026-01-01T{hour:02}:00:00Z");
+            wait_until(|| ids(&bench).last() == Some(&id));
+            let outcome = host.get(&id).expect("it was started").wait(None).expect("it ends");
+            assert_eq!(outcome.status, RunStatus::Completed);
+            assert_eq!(outcome.output.value(), &json!(format!("2026-01-01T{hour:02}:00:00.000Z")));
+        }
+        host.unregister("hourly", None).expect("it is known");
+        assert!(host.schedules().list().is_empty());
+    }
+}
+
+#[test]
+fn schedules_can_be_paused_triggered_looked_ahead_and_made_up_for() {
+    for engine in ENGINES {
+        let (bench, clock) = bench(engine());
+        let host = bench.host();
+        host.register(&bench.check(hourly())).expect("it is new");
+        let schedules = host.schedules();
+        let new = NewSchedule::new(
+            "hourly",
+            r#"{"cron": "0 12 * * *", "timezone": "Europe/Vienna", "input": {"for": 1}}"#,
+        );
+        let made = schedules.create(new.id("noon")).expect("it is fine");
+        assert_eq!((&*made.id, made.started), ("noon", 0));
+        let next = schedules.next("noon", 2).expect("it is there");
+        assert_eq!(next[0].at.to_rfc3339(), "2026-01-01T11:00:00.000Z");
+        schedules.pause("noon", "holidays").expect("it is there");
+        schedules.pause("hourly", "").expect("it is there");
+        put_forward(&bench, &clock, 12 * HOUR);
+        let triggered = schedules.trigger("noon").expect("nothing is open");
+        host.get(&triggered.run_id).expect("it was started").wait(None).expect("it ends");
+        assert_eq!(ids(&bench), [triggered.run_id.to_string()], "nothing else was started");
+        let time = |text: &str| Timestamp::from_rfc3339(text).expect("it is a time");
+        let made = schedules.backfill("noon", time("2025-12-30T00:00:00Z"), time("2026-01-01T11:00:00Z"));
+        assert_eq!(made.expect("they are past").len(), 3);
+        wait_until(|| ids(&bench).len() == 4);
+        schedules.resume("noon").expect("it is there");
+        put_forward(&bench, &clock, 23 * HOUR);
+        wait_until(|| ids(&bench).contains(&"noon@2026-01-02T11:00:00Z".to_owned()));
+        schedules.remove("noon").expect("it is there");
+        assert!(schedules.get("noon").is_err());
+        let own = schedules.remove("hourly").unwrap_err().to_string();
+        assert!(own.contains("stands in the document of its workflow"), "{own}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_schedule_is_told_by_its_place() {
+    let (bench, _) = bench(Engine::memory());
+    bench.host().register(&bench.check(hourly())).expect("it is new");
+    let new = NewSchedule::new("hourly", r#"{"cron": "0 25 * * *", "timezone": "Nowhere"}"#).id("s");
+    let Err(Error::Invalid(invalid)) = bench.host().schedules().create(new) else { panic!("it is accepted") };
+    let found: Vec<_> = invalid.diagnostics.iter().map(|it| (&*it.pointer, it.column)).collect();
+    assert_eq!(found, [("/cron", 10), ("/timezone", 36)]);
+}
+
+#[test]
+fn an_event_that_a_step_emits_to_all_starts_runs_that_wait_for_it() {
+    for engine in ENGINES {
+        let (bench, _) = bench(engine());
+        let host = bench.host();
+        let listener = json!({
+            "id": "listener",
+            "schedule": { "on_event": "news", "overlap": "queue" },
+            "steps": [{ "id": "a", "type": "set", "variables": { "x": "${input.n}" } }],
+            "output": "${vars.x}",
+        });
+        host.register(&bench.check(listener)).expect("it is new");
+        let emit = json!({ "id": "emit", "mode": "sequential", "steps": [
+            { "id": "each", "type": "foreach", "items": "[1, 2, 3]", "steps": [
+                { "id": "e", "type": "emit", "event": "news", "data": { "n": "${item}" } } ] } ] });
+        bench.start(emit).finish().completed();
+        let started =
+            || -> Vec<_> { ids(&bench).into_iter().filter(|id| id.starts_with("listener@")).collect() };
+        wait_until(|| started().len() == 3);
+        let mut outputs: Vec<_> = started()
+            .iter()
+            .map(|id| {
+                host.get(id).expect("it is there").wait(None).expect("it ends").output.as_str().to_owned()
+            })
+            .collect();
+        outputs.sort();
+        assert_eq!(outputs, ["1", "2", "3"], "one run for each, with its data");
+    }
+}
