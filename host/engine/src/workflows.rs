@@ -189,15 +189,15 @@ impl Engine {
         let (id, version) = (plan.id.to_string(), plan.version.to_string());
         let (document, now) = (Document::new(document), inner.ports.clock.now());
         let is_new = inner.workflows.register(&document.text, plan, now)?;
-        let mut changes = inner.follow_registration(&id);
+        let mut changes = Vec::new();
         if is_new {
-            let registered = StoredWorkflow { id, version, document: document.id, registered_at: now };
-            changes.insert(0, Change::Workflow(Box::new(registered)));
+            let registered =
+                StoredWorkflow { id: id.clone(), version, document: document.id, registered_at: now };
             // the store keeps a text that it has; and one that nothing refers to may have been removed
-            changes.insert(0, Change::Document { id: document.id, text: document.text });
+            changes.push(Change::Document { id: document.id, text: document.text });
+            changes.push(Change::Workflow(Box::new(registered)));
         }
-        inner.keep_for_good(changes);
-        inner.look_after_schedules()?;
+        inner.follow_registration(&id, changes)?;
         Ok(is_new)
     }
 
@@ -218,11 +218,8 @@ impl Engine {
         let inner = &self.inner;
         inner.check_writable()?;
         inner.workflows.unregister(id, version)?;
-        let mut changes = inner.follow_registration(id);
-        let (id, version) = (id.to_owned(), version.map(Version::to_string));
-        changes.insert(0, Change::Unregister { id, version });
-        inner.keep_for_good(changes);
-        Ok(())
+        let version = version.map(Version::to_string);
+        inner.follow_registration(id, vec![Change::Unregister { id: id.to_owned(), version }])
     }
 
     /// The newest registered version of `id` that satisfies `range` (any if absent).

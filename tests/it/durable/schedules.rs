@@ -1,7 +1,7 @@
 //! Schedules through the public interface, by a clock that the tests set; and through the command.
 
 use super::{ENGINES, wait_until};
-use jackfield::{Engine, Error, NewSchedule, RunQuery, RunStatus, Timestamp, json};
+use jackfield::{Engine, Error, Host, NewSchedule, RunQuery, RunStatus, Timestamp, json};
 use jackfield_tests::{Bench, SetClock};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,7 +117,7 @@ fn an_event_that_a_step_emits_to_all_starts_runs_that_wait_for_it() {
         let emit = json!({ "id": "emit", "mode": "sequential", "steps": [
             { "id": "each", "type": "foreach", "items": "[1, 2, 3]", "steps": [
                 { "id": "e", "type": "emit", "event": "news", "data": { "n": "${item}" } } ] } ] });
-        bench.start(emit).finish().completed();
+        bench.start(emit, json!({})).finish().completed();
         let started =
             || -> Vec<_> { ids(&bench).into_iter().filter(|id| id.starts_with("listener@")).collect() };
         wait_until(|| started().len() == 3);
@@ -130,4 +130,69 @@ fn an_event_that_a_step_emits_to_all_starts_runs_that_wait_for_it() {
         outputs.sort();
         assert_eq!(outputs, ["1", "2", "3"], "one run for each, with its data");
     }
+}
+
+#[test]
+fn the_command_has_a_say_in_schedules() {
+    let bench = Bench::new(&["echo"]);
+    let job = json!({ "id": "job", "steps": [
+        { "id": "a", "plugin": "echo", "method": "echo", "parameters": { "event": "${input}" } }] });
+    let none = bench.cli(&["schedule", "list"]).exits(2);
+    assert!(none.stderr.contains("there is no journal"), "{}", none.stderr);
+    {
+        let builder = Host::builder().data_dir(bench.data_dir()).plugin_path(bench.plugin_dir());
+        let host = builder.engine(Engine::durable()).build().expect("it is the first");
+        let workflow = host.parse(&job.to_string()).expect("it is right");
+        host.register(&workflow).expect("it is new");
+        host.shutdown();
+    }
+    let add = |arguments: &[&str]| bench.cli(&[&["schedule", "add", "job"], arguments].concat());
+    let at_eight = ["--id", "eight", "--cron", "0 8 * * *", "--timezone", "Europe/Vienna", "--json"];
+    let mut added = None;
+    // the host above may take a moment to let the journal go
+    wait_until(|| {
+        let output = add(&at_eight);
+        let is_done = output.code == 0;
+        added = Some(output);
+        is_done
+    });
+    let added = added.expect("it was tried").json();
+    assert_eq!((&added["id"], &added["schedule"]["cron"]), (&json!("eight"), &json!("0 8 * * *")));
+    let taken = add(&at_eight).exits(2);
+    assert!(taken.stderr.contains("a schedule `eight` exists already"), "{}", taken.stderr);
+    let wrong = add(&["--cron", "0 25 * * *"]).exits(1);
+    assert!(wrong.stderr.contains("`cron`: `0 25 * * *` is no cron expression"), "{}", wrong.stderr);
+    let neither = add(&[]).exits(2);
+    assert!(neither.stderr.contains("--cron"), "{}", neither.stderr);
+
+    let next = bench.cli(&["schedule", "next", "eight", "--count", "2", "--json"]).exits(0).json();
+    let times: Vec<_> = next["next"].as_array().expect("a list").iter().map(|it| it["at"].as_str()).collect();
+    assert_eq!(times.len(), 2);
+    assert!(
+        times.iter().flatten().all(|at| at.contains("T06:00:00") || at.contains("T07:00:00")),
+        "{times:?}"
+    );
+
+    bench.cli(&["schedule", "pause", "eight"]).exits(0);
+    let listed = bench.cli(&["schedule", "list", "--json"]).exits(0).json();
+    assert_eq!(listed["schedules"][0]["paused"], "paused from the command line");
+    let shown = bench.cli(&["schedule", "list"]).exits(0);
+    assert!(shown.stdout.starts_with("eight  paused"), "{}", shown.stdout);
+    bench.cli(&["schedule", "resume", "eight"]).exits(0);
+
+    let triggered = bench.cli(&["schedule", "trigger", "eight", "--json"]).exits(0).json();
+    let run_id = triggered["run_id"].as_str().expect("it was started");
+    let ended = bench.cli(&["runs", "wait", run_id, "--json"]).exits(0).json();
+    assert_eq!(ended["steps"]["a"]["output"]["event"]["schedule"], json!(null), "no input was asked for");
+
+    let past = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-02T23:00:00Z"];
+    let made = bench.cli(&[&["schedule", "backfill", "eight", "--json"], &past[..]].concat()).exits(0).json();
+    let ids: Vec<_> =
+        made["starts"].as_array().expect("a list").iter().map(|it| it["run_id"].clone()).collect();
+    assert_eq!(ids, ["eight@2026-01-01T07:00:00Z", "eight@2026-01-02T07:00:00Z"]);
+    bench.cli(&["runs", "wait", "eight@2026-01-01T07:00:00Z"]).exits(0);
+
+    bench.cli(&["schedule", "remove", "eight"]).exits(0);
+    let gone = bench.cli(&["schedule", "next", "eight"]).exits(2);
+    assert!(gone.stderr.contains("no schedule `eight`"), "{}", gone.stderr);
 }

@@ -1,6 +1,6 @@
 //! What a schedule does, by a clock that stands still: when it is due, what it starts, what it makes up for.
 
-use jackfield::{Config, Engine, Host, HostBuilder, ScheduleInfo, Value, json};
+use jackfield::{Clock, Config, Engine, Host, ScheduleInfo, Value, json};
 use jackfield_tests::{Bench, SetClock};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,72 +8,79 @@ use std::time::{Duration, Instant};
 const START: &str = "2026-03-01T00:00:00Z";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `is_made`, and if it is: `is_paused`, `next`, `is_delayed`, `input` of a run that is triggered, what becomes of a `second` one,
-/// `starts_on_news`, and how many starts are `made_up_for` after one and a half hours without a host.
+/// `is_made`, and if it is: `is_paused`, `next`, `is_delayed`, `starts_on_news`, `input` of a run that is triggered, what becomes
+/// of a `second` one, and how many starts are `made_up_for` after one and a half hours without a host.
 pub(super) fn of(document: &Value) -> Value {
     let clock = Arc::new(SetClock::at(START));
-    let bench = {
-        let clock = clock.clone();
-        Bench::with(&["echo"], move |builder| durable(builder, clock))
-    };
-    let host = bench.host();
-    host.register(&bench.check(document.clone())).expect("it is new");
-    let Some(info) = host.schedules().list().pop() else { return json!({ "is_made": false }) };
-    let planned = host.schedules().next("w", 3).expect("it is there");
+    let bench = Bench::new(&[]);
+    let (mut view, before) = seen(&host(&bench, &clock, document));
+    let Some(before) = before else { return view };
+    clock.put_forward(Duration::from_secs(5_400));
+    let later = host(&bench, &clock, document);
+    let now = clock.now();
+    wait_until(|| info(&later).is_some_and(|info| info.next.is_none_or(|next| next > now)));
+    let after = info(&later).map_or(0, |info| starts(&info));
+    later.shutdown();
+    view["made_up_for"] = (after - before).into();
+    view
+}
+
+/// A host on the journal of the bench that knows the workflow.
+fn host(bench: &Bench, clock: &Arc<SetClock>, document: &Value) -> Host {
+    let mut made = None;
+    // the one before may take a moment to let the journal go
+    wait_until(|| {
+        let mut config = Config::default();
+        config.engine.shutdown_grace = Some(Duration::ZERO);
+        let builder = Host::builder().config(config).data_dir(bench.data_dir());
+        made = builder.engine(Engine::durable()).clock(clock.clone()).build().ok();
+        made.is_some()
+    });
+    let host = made.expect("it was built");
+    let workflow = host.parse(&document.to_string()).expect("it was right before");
+    host.register(&workflow).expect("it is new, or the same");
+    host
+}
+
+/// What is seen of the first host, and how many starts there were; it has ended then.
+fn seen(host: &Host) -> (Value, Option<u64>) {
+    let schedules = host.schedules();
+    let Some(made) = info(host) else { return (json!({ "is_made": false }), None) };
+    let planned = schedules.next("w", 3).expect("it is there");
+    let emit = json!({ "id": "emit", "steps": [{ "id": "e", "type": "emit", "event": "news", "data": {} }] });
+    let emit = host.parse(&emit.to_string()).expect("it is right");
+    host.start(&emit, json!({})).expect("it starts").wait(None).expect("it ends");
+    let starts_on_news = info(host).is_some_and(|info| starts(&info) > 0);
     let mut view = json!({
         "is_made": true,
-        "is_paused": info.paused.is_some(),
+        "is_paused": made.paused.is_some(),
         "next": planned.iter().map(|start| start.at.to_rfc3339()).collect::<Vec<_>>(),
         "is_delayed": planned.iter().any(|start| start.due != start.at),
+        "starts_on_news": starts_on_news,
     });
-    let emit = json!({ "id": "emit", "steps": [{ "id": "e", "type": "emit", "event": "news", "data": {} }] });
-    bench.start(emit).finish().completed();
-    view["starts_on_news"] = (starts(host) > 0).into();
-    if !view["starts_on_news"].as_bool().unwrap_or(false) {
-        let triggered = host.schedules().trigger("w").expect("nothing is open");
+    if !starts_on_news {
+        let triggered = schedules.trigger("w").expect("nothing is open");
         let run = host.get(&triggered.run_id).expect("it was started");
-        wait_until(|| run.report(10).steps.get("a").is_some_and(|step| step.output.is_some()));
-        let set = run.report(10).steps["a"].output.clone().expect("it is there");
-        view["input"] = set.value()["x"].clone();
-        view["second"] = match host.schedules().trigger("w") {
+        let output = || run.report(10).steps.get("a").and_then(|step| step.output.clone());
+        wait_until(|| output().is_some());
+        view["input"] = output().expect("it is there").value()["x"].clone();
+        view["second"] = match schedules.trigger("w") {
             Ok(triggered) if triggered.is_queued => "queued".into(),
             Ok(_) => "started".into(),
             Err(_) => "refused".into(),
         };
     }
-    let before = starts(host);
+    let count = info(host).map(|info| starts(&info));
     host.shutdown();
-    clock.put_forward(Duration::from_secs(5_400));
-    view["made_up_for"] = (after_a_rest(&bench, document, &clock) - before).into();
-    view
+    (view, count)
 }
 
-fn durable(builder: HostBuilder, clock: Arc<SetClock>) -> HostBuilder {
-    builder.engine(Engine::durable()).clock(clock)
-}
-
-/// What a host that comes later has made of the schedule once it has looked at it.
-fn after_a_rest(bench: &Bench, document: &Value, clock: &Arc<SetClock>) -> u64 {
-    let mut config = Config::default();
-    config.engine.shutdown_grace = Some(Duration::ZERO);
-    let builder = Host::builder().config(config).data_dir(bench.data_dir());
-    let host = durable(builder, clock.clone()).build().expect("the journal is free");
-    let workflow = host.parse(&document.to_string()).expect("it was right before");
-    host.register(&workflow).expect("it is the same");
-    let now = clock.now();
-    wait_until(|| info(&host).next.is_none_or(|next| next > now));
-    let count = starts(&host);
-    host.shutdown();
-    count
-}
-
-fn info(host: &Host) -> ScheduleInfo {
-    host.schedules().get("w").expect("it is there")
+fn info(host: &Host) -> Option<ScheduleInfo> {
+    host.schedules().list().pop()
 }
 
 /// Starts that were made, left out because a run is open, or wait.
-fn starts(host: &Host) -> u64 {
-    let info = info(host);
+fn starts(info: &ScheduleInfo) -> u64 {
     info.started + info.skipped + info.queued as u64
 }
 

@@ -160,7 +160,7 @@ impl Engine {
         let ScheduleRequest { id, workflow, version, spec } = request;
         let id = id.unwrap_or_else(|| workflow.clone());
         check_id(&id)?;
-        let registered = inner.workflow(&workflow, version.as_ref())?;
+        let registered = inner.workflows.get(&workflow, version.as_ref())?;
         check_input(&registered.plan, &spec)?;
         let now = inner.ports.clock.now();
         if let When::At(at) = spec.when
@@ -175,9 +175,10 @@ impl Engine {
         let version = version.map(|range| range.to_string());
         let kept = StoredSchedule { version, ..own::begin(&id, &workflow, &spec, now) };
         let changes = state.insert(kept, spec).map_err(|error| EngineError::Journal(error.to_string()))?;
+        let position = inner.keep(changes);
         drop(state);
+        inner.wait_kept(position);
         inner.schedules.is_used.store(true, Ordering::Release);
-        inner.keep_for_good(changes);
         inner.look_after_schedules()?;
         self.schedule(&id)
     }
@@ -194,8 +195,9 @@ impl Engine {
             return Err(EngineError::ScheduleInDocument(id.to_owned()));
         }
         state.all.remove(id);
+        let position = self.inner.keep(vec![Change::RemoveSchedule(id.into())]);
         drop(state);
-        self.inner.keep_for_good(vec![Change::RemoveSchedule(id.into())]);
+        self.inner.wait_kept(position);
         Ok(())
     }
 
@@ -232,12 +234,12 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.inner.check_writable()?;
         let now = self.inner.ports.clock.now();
-        let row = self.with_schedule(id, |entry| {
+        let position = self.with_schedule(id, |entry| {
             change(entry, now);
             entry.plan();
-            Ok(entry.row())
+            Ok(self.inner.keep(vec![entry.row()]))
         })?;
-        self.inner.keep_for_good(vec![row]);
+        self.inner.wait_kept(position);
         Ok(())
     }
 

@@ -234,7 +234,7 @@ impl Inner {
 
     fn request(&self, entry: &Entry, start: &QueuedStart) -> Result<StartRequest, EngineError> {
         let Entry { kept, spec, range, .. } = entry;
-        let registered = self.workflow(&kept.workflow, range.as_ref())?;
+        let registered = self.workflows.get(&kept.workflow, range.as_ref())?;
         let event = event_of(entry, start);
         let input = match &spec.input {
             None => input_default(&spec.when, &event),

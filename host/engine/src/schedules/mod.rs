@@ -255,17 +255,23 @@ impl Inner {
         has_ended
     }
 
-    /// Hands changes in to the journal, if there is one.
+    /// Hands changes in to the journal, if there is one. Called under the lock of schedules, so that what is written of one comes
+    /// in the order in which it happened.
     fn keep(&self, mut changes: Vec<Change>) -> Option<u64> {
         let journal = self.journal.as_ref().filter(|_| !changes.is_empty())?;
         Some(journal.submit(&mut changes, None))
     }
 
-    /// The same, and blocks until they last.
-    fn keep_for_good(&self, changes: Vec<Change>) {
-        if let Some((journal, position)) = self.journal.as_ref().zip(self.keep(changes)) {
+    /// Blocks until what was handed in at `position` lasts.
+    fn wait_kept(&self, position: Option<u64>) {
+        if let Some((journal, position)) = self.journal.as_ref().zip(position) {
             journal.wait(position);
         }
+    }
+
+    /// The same, and blocks until they last.
+    fn keep_for_good(&self, changes: Vec<Change>) {
+        self.wait_kept(self.keep(changes));
     }
 
     /// An event was emitted to all: schedules that wait for it start a run. What they have to do lasts when this returns. A
@@ -297,8 +303,9 @@ impl Inner {
                 Err(error) => refused = Err(error),
             }
         }
+        let position = self.keep(changes);
         drop(state);
-        self.keep_for_good(changes);
+        self.wait_kept(position);
         self.schedules.poke();
         refused
     }

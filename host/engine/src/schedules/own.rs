@@ -24,18 +24,31 @@ impl Inner {
         }
     }
 
-    /// A version of the workflow `id` was registered or forgotten: its schedule is that of its newest version. One that stays as
-    /// it is goes on as if nothing had happened, another one begins anew and stays paused if it was. What is to be written.
-    pub(crate) fn follow_registration(&self, id: &str) -> Vec<Change> {
-        let newest = match self.workflow(id, None) {
-            Ok(newest) => newest.plan.schedule.clone(),
-            Err(EngineError::WorkflowNotFound(_)) => None,
+    /// A version of the workflow `id` was registered or forgotten, which `changes` say: its schedule is that of its newest
+    /// version. One that stays as it is goes on as if nothing had happened, another one begins anew and stays paused if it was.
+    /// All of it lasts when this returns.
+    ///
+    /// # Errors
+    /// If there is no thread for schedules.
+    pub(crate) fn follow_registration(
+        self: &Arc<Self>,
+        id: &str,
+        mut changes: Vec<Change>,
+    ) -> Result<(), EngineError> {
+        let newest = self.workflows.get(id, None);
+        let mut state = self.schedules.state.lock();
+        let now = self.ports.clock.now();
+        changes.append(&mut match newest {
+            Ok(newest) => state.follow(id, newest.plan.schedule.clone(), now),
+            Err(EngineError::WorkflowNotFound(_)) => state.follow(id, None, now),
             // what its document says cannot be known at the moment
-            Err(_) => return Vec::new(),
-        };
-        let changes = self.schedules.state.lock().follow(id, newest, self.ports.clock.now());
-        self.schedules.is_used.fetch_or(!changes.is_empty(), Ordering::AcqRel);
-        changes
+            Err(_) => Vec::new(),
+        });
+        self.schedules.is_used.fetch_or(!state.all.is_empty(), Ordering::AcqRel);
+        let position = self.keep(changes);
+        drop(state);
+        self.wait_kept(position);
+        self.look_after_schedules()
     }
 }
 
