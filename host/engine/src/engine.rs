@@ -460,15 +460,18 @@ impl Inner {
     /// A run has ended: it stays readable until newer ones push it out.
     pub(crate) fn run_ended(self: &Arc<Self>, run: &Arc<RunCell>) {
         run.methods().iter().for_each(|method| method.released());
+        let is_replaced = run.shared.lock().is_replaced();
+        if !is_replaced {
+            self.schedules.run_ended(&run.id);
+        }
         run.ended.notify_all();
         run.changed.notify_all();
         run.changed_async.notify_waiters();
-        if run.shared.lock().is_replaced() {
+        if is_replaced {
             return;
         }
         self.leave_line(run);
         self.tell_parent(run);
-        self.schedules.run_ended(&run.id);
         let mut runs = self.runs.lock();
         runs.open -= 1;
         runs.finished.push_back(run.id.clone());

@@ -193,6 +193,7 @@ fn overlap_says_what_happens_while_a_run_has_not_ended() {
             let all = if overlap == "skip" { 1 } else { 3 };
             bench.wait_until(|| bench.runs().len() == all);
             bench.runs().iter().for_each(|run| assert_eq!(bench.ends_as(run), Some(RunStatus::Completed)));
+            bench.wait_until(|| bench.engine().schedule("s").unwrap().active.is_empty());
             bench.put_forward(HOUR);
             bench.wait_until(|| bench.runs().len() == all + 1);
         });
