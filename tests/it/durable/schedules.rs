@@ -117,7 +117,7 @@ fn an_event_that_a_step_emits_to_all_starts_runs_that_wait_for_it() {
         let emit = json!({ "id": "emit", "mode": "sequential", "steps": [
             { "id": "each", "type": "foreach", "items": "[1, 2, 3]", "steps": [
                 { "id": "e", "type": "emit", "event": "news", "data": { "n": "${item}" } } ] } ] });
-        bench.start(emit, json!({})).finish().completed();
+        let _ = bench.start(emit, json!({})).finish().completed();
         let started =
             || -> Vec<_> { ids(&bench).into_iter().filter(|id| id.starts_with("listener@")).collect() };
         wait_until(|| started().len() == 3);
@@ -173,12 +173,12 @@ fn the_command_has_a_say_in_schedules() {
         "{times:?}"
     );
 
-    bench.cli(&["schedule", "pause", "eight"]).exits(0);
+    let _ = bench.cli(&["schedule", "pause", "eight"]).exits(0);
     let listed = bench.cli(&["schedule", "list", "--json"]).exits(0).json();
     assert_eq!(listed["schedules"][0]["paused"], "paused from the command line");
     let shown = bench.cli(&["schedule", "list"]).exits(0);
     assert!(shown.stdout.starts_with("eight  paused"), "{}", shown.stdout);
-    bench.cli(&["schedule", "resume", "eight"]).exits(0);
+    let _ = bench.cli(&["schedule", "resume", "eight"]).exits(0);
 
     let triggered = bench.cli(&["schedule", "trigger", "eight", "--json"]).exits(0).json();
     let run_id = triggered["run_id"].as_str().expect("it was started");
@@ -190,9 +190,9 @@ fn the_command_has_a_say_in_schedules() {
     let ids: Vec<_> =
         made["starts"].as_array().expect("a list").iter().map(|it| it["run_id"].clone()).collect();
     assert_eq!(ids, ["eight@2026-01-01T07:00:00Z", "eight@2026-01-02T07:00:00Z"]);
-    bench.cli(&["runs", "wait", "eight@2026-01-01T07:00:00Z"]).exits(0);
+    let _ = bench.cli(&["runs", "wait", "eight@2026-01-01T07:00:00Z"]).exits(0);
 
-    bench.cli(&["schedule", "remove", "eight"]).exits(0);
+    let _ = bench.cli(&["schedule", "remove", "eight"]).exits(0);
     let gone = bench.cli(&["schedule", "next", "eight"]).exits(2);
     assert!(gone.stderr.contains("no schedule `eight`"), "{}", gone.stderr);
 }

@@ -49,7 +49,7 @@ fn seen(host: &Host) -> (Value, Option<u64>) {
     let planned = schedules.next("w", 3).expect("it is there");
     let emit = json!({ "id": "emit", "steps": [{ "id": "e", "type": "emit", "event": "news", "data": {} }] });
     let emit = host.parse(&emit.to_string()).expect("it is right");
-    host.start(&emit, json!({})).expect("it starts").wait(None).expect("it ends");
+    let _ = host.start(&emit, json!({})).expect("it starts").wait(None).expect("it ends");
     let starts_on_news = info(host).is_some_and(|info| starts(&info) > 0);
     let mut view = json!({
         "is_made": true,
