@@ -1,7 +1,7 @@
 //! Schedules through the public interface, by a clock that the tests set; and through the command.
 
 use super::{ENGINES, wait_until};
-use jackfield::{Engine, Error, Host, NewSchedule, RunQuery, RunStatus, Timestamp, json};
+use jackfield::{Config, Engine, Error, Host, Isolation, NewSchedule, RunQuery, RunStatus, Timestamp, json};
 use jackfield_tests::{Bench, SetClock};
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,7 +140,10 @@ fn the_command_has_a_say_in_schedules() {
     let none = bench.cli(&["schedule", "list"]).exits(2);
     assert!(none.stderr.contains("there is no journal"), "{}", none.stderr);
     {
-        let builder = Host::builder().data_dir(bench.data_dir()).plugin_path(bench.plugin_dir());
+        let mut config = Config::default();
+        config.isolation.default = Some(Isolation::InProcess);
+        let builder = Host::builder().config(config).data_dir(bench.data_dir());
+        let builder = builder.plugin_path(bench.plugin_dir());
         let host = builder.engine(Engine::durable()).build().expect("it is the first");
         let workflow = host.parse(&job.to_string()).expect("it is right");
         host.register(&workflow).expect("it is new");

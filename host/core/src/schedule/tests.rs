@@ -1,3 +1,5 @@
+//! When schedules are due, over changes of the clock too; what their input is; what is refused.
+
 use super::*;
 use std::collections::BTreeMap;
 
