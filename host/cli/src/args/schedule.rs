@@ -8,7 +8,7 @@ pub(crate) enum ScheduleCommand {
     /// List schedules with their next start
     List,
     /// Make a schedule for a registered workflow
-    Add(AddArgs),
+    Add(Box<AddArgs>),
     /// Let a schedule start no more runs by itself
     Pause {
         /// Id of the schedule
