@@ -41,10 +41,10 @@ pub(crate) fn schedule(id: &str, started: u64) -> StoredSchedule {
         workflow: "orders".into(),
         version: Some("^1".into()),
         spec: r#"{"every": "1h"}"#.into(),
-        is_own: started % 2 == 0,
+        is_own: started.is_multiple_of(2),
         since: Timestamp(7),
         last: Timestamp(started),
-        paused: (started % 3 == 0).then(|| "not now".into()),
+        paused: started.is_multiple_of(3).then(|| "not now".into()),
         active: vec![format!("{id}-{started}").into()],
         last_run: None,
         started,
@@ -57,7 +57,7 @@ pub(crate) fn start(id: &str, no: u64) -> QueuedStart {
     QueuedStart {
         no,
         run_id: format!("{id}-{no}").into(),
-        cause: if no % 2 == 0 { Cause::Time } else { Cause::Event },
+        cause: if no.is_multiple_of(2) { Cause::Time } else { Cause::Event },
         at: Timestamp(no),
         data: "{\"a\": 1}".into(),
     }
