@@ -11,6 +11,9 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+/// A schedule and the starts that it has to make.
+type KeptSchedule = (Option<StoredSchedule>, BTreeMap<u64, QueuedStart>);
+
 /// What is in it.
 #[derive(Clone, Default)]
 pub(crate) struct Content {
@@ -20,7 +23,7 @@ pub(crate) struct Content {
     workflows: Vec<StoredWorkflow>,
     /// By run id and number.
     former: BTreeMap<(Arc<str>, u32), Kept>,
-    schedules: BTreeMap<Arc<str>, (Option<StoredSchedule>, BTreeMap<u64, QueuedStart>)>,
+    schedules: BTreeMap<Arc<str>, KeptSchedule>,
 }
 
 #[derive(Clone)]
