@@ -28,6 +28,12 @@ fn ids(bench: &Bench) -> Vec<String> {
     ids
 }
 
+/// Whether the schedule has noted the end of all its runs, and has none to start: it would skip its next start otherwise.
+fn is_idle(bench: &Bench, id: &str) -> bool {
+    let info = bench.host().schedules().get(id).expect("it is there");
+    info.active.is_empty() && info.queued == 0
+}
+
 /// A workflow with a schedule in its document.
 fn hourly() -> jackfield::Value {
     json!({
@@ -45,6 +51,7 @@ fn a_registered_workflow_runs_by_its_schedule_until_it_is_forgotten() {
         let host = bench.host();
         host.register(&bench.check(hourly())).expect("it is new");
         for hour in 1..=3 {
+            wait_until(|| is_idle(&bench, "hourly"));
             put_forward(&bench, &clock, HOUR);
             let id = format!("hourly@2026-01-01T{hour:02}:00:00Z");
             wait_until(|| ids(&bench).last() == Some(&id));
@@ -82,6 +89,7 @@ fn schedules_can_be_paused_triggered_looked_ahead_and_made_up_for() {
         let made = schedules.backfill("noon", time("2025-12-30T00:00:00Z"), time("2026-01-01T11:00:00Z"));
         assert_eq!(made.expect("they are past").len(), 3);
         wait_until(|| ids(&bench).len() == 4);
+        wait_until(|| is_idle(&bench, "noon"));
         schedules.resume("noon").expect("it is there");
         put_forward(&bench, &clock, 23 * HOUR);
         wait_until(|| ids(&bench).contains(&"noon@2026-01-02T11:00:00Z".to_owned()));

@@ -73,10 +73,20 @@ impl Bench {
     }
 
     fn put_forward(&self, by: Duration) {
+        self.note_ends();
         let mut now = self.clock.0.lock();
         *now = now.after(by);
         drop(now);
         self.engine().clock_changed();
+    }
+
+    /// Waits until schedules know of all runs that have ended.
+    fn note_ends(&self) {
+        let has_ended = |run: &Arc<str>| self.engine().get(run).is_ok_and(|run| run.status().is_terminal());
+        let is_noted = || !self.engine().schedules().iter().flat_map(|it| &it.active).any(has_ended);
+        if self.engine().inner.config.fires_schedules {
+            self.wait_until(is_noted);
+        }
     }
 
     /// Ids of all runs, sorted.
