@@ -259,7 +259,7 @@ impl Engine {
             }
             let start = fire::for_trigger(entry, now, data);
             let mut changes = Vec::new();
-            let admitted = inner.admit(entry, start.clone(), &mut changes)?;
+            let admitted = inner.take_in(entry, start.clone(), &mut changes)?;
             changes.push(entry.row());
             if admitted == Admitted::Skipped {
                 inner.keep(changes);

@@ -83,7 +83,7 @@ impl Inner {
         let mut changes = Vec::new();
         for at in start {
             let start = for_time(entry, at, Cause::Time);
-            if let Err(error) = self.admit(entry, start, &mut changes) {
+            if let Err(error) = self.take_in(entry, start, &mut changes) {
                 tracing::error!(schedule = &*entry.kept.id, "a start is left out: {error}");
                 entry.kept.error = Some(error.to_string());
             }
@@ -95,7 +95,7 @@ impl Inner {
     }
 
     /// Puts a start into the queue, unless `overlap` says otherwise. The caller writes the row of the schedule.
-    pub(super) fn admit(
+    pub(super) fn take_in(
         self: &Arc<Self>,
         entry: &mut Entry,
         start: QueuedStart,

@@ -298,7 +298,7 @@ impl Inner {
             if is_known {
                 continue;
             }
-            match self.admit(entry, start, &mut changes) {
+            match self.take_in(entry, start, &mut changes) {
                 Ok(_) => changes.push(entry.row()),
                 Err(error) => refused = Err(error),
             }

@@ -1,6 +1,6 @@
 //! Reads the document and the objects that stand only there.
 
-use super::object::{Object, check, map, object, shaped, templates};
+use super::object::{Object, map, object, shaped, templates};
 use super::reader::{Read, Reader, Stop};
 use super::{retry, schedule, step};
 use crate::model::fields::{CONCURRENCY, DEFAULTS, DOCUMENT, Field, RATE_LIMIT, SCHEMA_ID};
