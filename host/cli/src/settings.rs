@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     plugin_paths: Vec<PathBuf>,
     data_dir: Option<PathBuf>,
     logs_methods: bool,
+    fires_schedules: bool,
 }
 
 impl Settings {
@@ -36,7 +37,13 @@ impl Settings {
         plugin_paths.extend(env::split_paths(&from_env).filter(|path| !path.as_os_str().is_empty()));
         plugin_paths.append(&mut config.plugin_paths);
         plugin_paths.extend(places::beside_executable());
-        Ok(Self { config, plugin_paths, data_dir: global.data_dir.clone(), logs_methods })
+        Ok(Self {
+            config,
+            plugin_paths,
+            data_dir: global.data_dir.clone(),
+            logs_methods,
+            fires_schedules: false,
+        })
     }
 
     /// Whether log lines of methods are in the log already.
@@ -47,6 +54,12 @@ impl Settings {
     /// The same with an eye on plugins that come and go.
     pub(crate) fn watching_plugins(mut self) -> Self {
         self.config.loader.watch = true;
+        self
+    }
+
+    /// The same with schedules that start what has come due.
+    pub(crate) fn firing_schedules(mut self) -> Self {
+        self.fires_schedules = true;
         self
     }
 
@@ -99,7 +112,11 @@ impl Settings {
     /// The same with runs that live elsewhere than in memory. Schedules start nothing in it: those that look after a journal for a
     /// moment are not the ones to start what has come due.
     pub(crate) fn host_on(self, listener: Option<Arc<dyn RunListener>>, engine: Engine) -> Result<Host> {
-        self.build(listener, |builder| builder.engine(engine).hold_schedules())
+        let is_held = !self.fires_schedules;
+        self.build(listener, |builder| {
+            let builder = builder.engine(engine);
+            if is_held { builder.hold_schedules() } else { builder }
+        })
     }
 
     /// A new directory in that for data, removed when it is dropped.

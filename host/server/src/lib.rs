@@ -7,6 +7,7 @@ mod answer;
 mod kept;
 mod problem;
 mod runs;
+mod schedules;
 mod socket;
 mod stream;
 pub mod wire;
@@ -14,6 +15,7 @@ mod workflows;
 
 pub use problem::{Problem, ProblemKind};
 pub use runs::start_in;
+pub use schedules::add_in as add_schedule_in;
 pub use socket::{Socket, SocketAddress};
 pub use workflows::{find as find_workflow, register_in};
 
@@ -41,7 +43,19 @@ pub fn router(host: Host) -> Router {
         .route("/workflows/validate", post(workflows::validate))
         .route("/workflows/{id}", get(workflows::show).delete(workflows::remove))
         .route("/workflows/{id}/runs", post(workflows::start));
-    let api = runs.merge(workflows).route("/stats", get(answer::stats)).fallback(problem::nothing_here);
+    let schedules = Router::new()
+        .route("/schedules", get(schedules::list).post(schedules::add))
+        .route("/schedules/{id}", get(schedules::show).delete(schedules::remove))
+        .route("/schedules/{id}/pause", post(schedules::pause))
+        .route("/schedules/{id}/resume", post(schedules::resume))
+        .route("/schedules/{id}/trigger", post(schedules::trigger))
+        .route("/schedules/{id}/next", get(schedules::next))
+        .route("/schedules/{id}/backfill", post(schedules::backfill));
+    let api = runs
+        .merge(workflows)
+        .merge(schedules)
+        .route("/stats", get(answer::stats))
+        .fallback(problem::nothing_here);
     let body_max = usize::try_from(DOCUMENT_BYTES_MAX).unwrap_or(usize::MAX);
     Router::new()
         .nest("/api/v1", api)

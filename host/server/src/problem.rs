@@ -107,7 +107,8 @@ fn kind_of(refused: &EngineError) -> ProblemKind {
     match refused {
         EngineError::RunNotFound(_)
         | EngineError::WorkflowNotFound(_)
-        | EngineError::NoWorkflowVersion { .. } => ProblemKind::NotFound,
+        | EngineError::NoWorkflowVersion { .. }
+        | EngineError::ScheduleNotFound(_) => ProblemKind::NotFound,
         EngineError::RunExists { .. }
         | EngineError::RunOpen(_)
         | EngineError::RunEnded { .. }
@@ -118,15 +119,23 @@ fn kind_of(refused: &EngineError) -> ProblemKind {
         | EngineError::StepUndone { .. }
         | EngineError::StepOfCleanup { .. }
         | EngineError::KeyTaken { .. }
-        | EngineError::WorkflowConflict { .. } => ProblemKind::Conflict,
+        | EngineError::WorkflowConflict { .. }
+        | EngineError::ScheduleExists(_)
+        | EngineError::ScheduleInDocument(_)
+        | EngineError::ScheduleBusy { .. } => ProblemKind::Conflict,
         EngineError::BadRunId(_)
         | EngineError::BadTraceparent { .. }
         | EngineError::BadName(_)
         | EngineError::UnknownStep(_)
         | EngineError::StepNotBegun { .. }
-        | EngineError::TooDeep { .. } => ProblemKind::BadRequest,
-        EngineError::Input(_) => ProblemKind::InvalidInput,
-        EngineError::InboxFull { .. } | EngineError::TooManyRuns(_) => ProblemKind::TooMany,
+        | EngineError::TooDeep { .. }
+        | EngineError::BadScheduleId(_)
+        | EngineError::SchedulePast { .. }
+        | EngineError::ScheduleNoData(_) => ProblemKind::BadRequest,
+        EngineError::Input(_) | EngineError::ScheduleInput { .. } => ProblemKind::InvalidInput,
+        EngineError::InboxFull { .. } | EngineError::TooManyRuns(_) | EngineError::ScheduleFull { .. } => {
+            ProblemKind::TooMany
+        }
         EngineError::ShuttingDown
         | EngineError::Method { .. }
         | EngineError::WorkflowUnusable { .. }

@@ -1,7 +1,10 @@
 //! What goes over the wire besides what the facade has types for: one type for both ends.
 
 use jackfield::diagnostic::Diagnostic;
-use jackfield::{DocumentChange, Event, Listing, Payload, RunStatus, Timestamp, WorkflowEntry};
+use jackfield::{
+    Backfilled, DocumentChange, Event, Listing, Payload, PlannedStart, RunStatus, ScheduleInfo, Timestamp,
+    WorkflowEntry,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -224,4 +227,60 @@ pub struct Verdict {
     pub valid: bool,
     /// Everything that there is to say.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A schedule to be made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddSchedule {
+    /// Id of the workflow.
+    pub workflow: String,
+    /// Id of the schedule; that of the workflow if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Range of versions of which the newest is taken each time; any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What a document would say under `schedule`.
+    pub schedule: Payload,
+}
+
+/// How a run of a schedule is started now.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// What the event that it waits for would bring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Payload>,
+}
+
+/// For which time runs are started that were not.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backfill {
+    /// From this time on, RFC 3339.
+    pub from: String,
+    /// Up to this time, RFC 3339.
+    pub to: String,
+}
+
+/// All schedules, by id.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ScheduleLines {
+    /// The schedules.
+    pub schedules: Vec<ScheduleInfo>,
+}
+
+/// The next starts of a schedule.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Planned {
+    /// In order.
+    pub next: Vec<PlannedStart>,
+}
+
+/// Starts in the past.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Starts {
+    /// In order.
+    pub starts: Vec<Backfilled>,
 }

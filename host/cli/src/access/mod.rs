@@ -8,13 +8,14 @@ pub(crate) use remote::Remote;
 use crate::settings::Settings;
 use anyhow::{Context, Result};
 use jackfield::{
-    CancelMode, Engine, EngineError, Error, Event, Host, Journal, Payload, Run, RunListener, RunQuery,
-    RunReport, RunStatus, Timestamp,
+    Backfilled, CancelMode, Engine, EngineError, Error, Event, Host, Journal, Payload, PlannedStart, Run,
+    RunListener, RunQuery, RunReport, RunStatus, ScheduleInfo, Timestamp, Triggered,
 };
 use jackfield_server::wire::{
-    Document, Letter, Registration, Retry, RunLine, RunLines, StartRun, Stop, WorkflowLine, WorkflowLines,
+    AddSchedule, Document, Letter, Registration, Retry, RunLine, RunLines, StartRun, Stop, Trigger,
+    WorkflowLine, WorkflowLines,
 };
-use jackfield_server::{Socket, find_workflow, register_in};
+use jackfield_server::{Socket, add_schedule_in, find_workflow, register_in};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,6 +162,72 @@ impl Keeper {
                 };
                 Ok(find_workflow(host, id, range.map(parse).transpose()?.as_ref())?)
             }
+        }
+    }
+
+    pub(crate) fn schedules(&self) -> Result<Vec<ScheduleInfo>> {
+        match self {
+            Self::There(remote) => remote.schedules(),
+            Self::Here { host, .. } => Ok(host.schedules().list()),
+        }
+    }
+
+    pub(crate) fn schedule(&self, id: &str) -> Result<ScheduleInfo> {
+        match self {
+            Self::There(remote) => remote.schedule(id),
+            Self::Here { host, .. } => Ok(host.schedules().get(id)?),
+        }
+    }
+
+    pub(crate) fn add_schedule(&self, added: AddSchedule) -> Result<ScheduleInfo> {
+        match self {
+            Self::There(remote) => remote.add_schedule(&added),
+            Self::Here { host, .. } => Ok(add_schedule_in(&host.schedules(), added)?),
+        }
+    }
+
+    pub(crate) fn remove_schedule(&self, id: &str) -> Result<()> {
+        match self {
+            Self::There(remote) => remote.remove_schedule(id),
+            Self::Here { host, .. } => Ok(host.schedules().remove(id)?),
+        }
+    }
+
+    pub(crate) fn pause_schedule(&self, id: &str, reason: &str) -> Result<()> {
+        match self {
+            Self::There(remote) => {
+                remote.act_on_schedule(id, "pause", &Stop { reason: reason.to_owned(), kill: false })
+            }
+            Self::Here { host, .. } => Ok(host.schedules().pause(id, reason)?),
+        }
+    }
+
+    pub(crate) fn resume_schedule(&self, id: &str) -> Result<()> {
+        match self {
+            Self::There(remote) => remote.act_on_schedule(id, "resume", &()),
+            Self::Here { host, .. } => Ok(host.schedules().resume(id)?),
+        }
+    }
+
+    pub(crate) fn trigger(&self, id: &str, data: Option<Payload>) -> Result<Triggered> {
+        match (self, data) {
+            (Self::There(remote), data) => remote.trigger(id, &Trigger { data }),
+            (Self::Here { host, .. }, None) => Ok(host.schedules().trigger(id)?),
+            (Self::Here { host, .. }, Some(data)) => Ok(host.schedules().trigger_with(id, data)?),
+        }
+    }
+
+    pub(crate) fn next_starts(&self, id: &str, count: u16) -> Result<Vec<PlannedStart>> {
+        match self {
+            Self::There(remote) => remote.next_starts(id, count),
+            Self::Here { host, .. } => Ok(host.schedules().next(id, usize::from(count))?),
+        }
+    }
+
+    pub(crate) fn backfill(&self, id: &str, from: Timestamp, to: Timestamp) -> Result<Vec<Backfilled>> {
+        match self {
+            Self::There(remote) => remote.backfill(id, from, to),
+            Self::Here { host, .. } => Ok(host.schedules().backfill(id, from, to)?),
         }
     }
 

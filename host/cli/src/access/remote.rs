@@ -1,9 +1,10 @@
 //! The process that owns the journal, asked over its socket.
 
 use anyhow::{Context, Result, anyhow};
-use jackfield::{Error, RunQuery, RunReport, Timestamp};
+use jackfield::{Backfilled, Error, PlannedStart, RunQuery, RunReport, ScheduleInfo, Timestamp, Triggered};
 use jackfield_server::wire::{
-    Document, Prune, Pruned, Records, Registration, RunLines, StartRun, WorkflowLine, WorkflowLines,
+    AddSchedule, Backfill, Document, Planned, Prune, Pruned, Records, Registration, RunLines, ScheduleLines,
+    StartRun, Starts, Trigger, WorkflowLine, WorkflowLines,
 };
 use jackfield_server::{Problem, ProblemKind, SocketAddress};
 use reqwest::{Client, Method};
@@ -186,6 +187,47 @@ impl Remote {
         self.ask(Method::GET, &format!("/workflows/{}", escaped(id)), &query, EMPTY)
     }
 
+    pub(super) fn schedules(&self) -> Result<Vec<ScheduleInfo>> {
+        self.ask(Method::GET, "/schedules", NOTHING, EMPTY).map(|lines: ScheduleLines| lines.schedules)
+    }
+
+    pub(super) fn schedule(&self, id: &str) -> Result<ScheduleInfo> {
+        self.ask(Method::GET, &schedule_path(id, ""), NOTHING, EMPTY)
+    }
+
+    pub(super) fn add_schedule(&self, added: &AddSchedule) -> Result<ScheduleInfo> {
+        let shown = Document {
+            document: added.schedule.as_str().to_owned(),
+            name: Some("schedule".to_owned()),
+            jsonc: false,
+            dry_run: false,
+        };
+        self.ask_about("/schedules", Some(&shown), added)
+    }
+
+    pub(super) fn remove_schedule(&self, id: &str) -> Result<()> {
+        self.ask_bytes(Method::DELETE, &schedule_path(id, ""), NOTHING, EMPTY).map(drop)
+    }
+
+    pub(super) fn act_on_schedule(&self, id: &str, what: &str, body: &impl Serialize) -> Result<()> {
+        self.ask_bytes(Method::POST, &schedule_path(id, &format!("/{what}")), NOTHING, Some(body)).map(drop)
+    }
+
+    pub(super) fn trigger(&self, id: &str, trigger: &Trigger) -> Result<Triggered> {
+        self.ask(Method::POST, &schedule_path(id, "/trigger"), NOTHING, Some(trigger))
+    }
+
+    pub(super) fn next_starts(&self, id: &str, count: u16) -> Result<Vec<PlannedStart>> {
+        let query = [("count", count.to_string())];
+        self.ask(Method::GET, &schedule_path(id, "/next"), &query, EMPTY).map(|planned: Planned| planned.next)
+    }
+
+    pub(super) fn backfill(&self, id: &str, from: Timestamp, to: Timestamp) -> Result<Vec<Backfilled>> {
+        let body = Backfill { from: from.to_rfc3339(), to: to.to_rfc3339() };
+        let path = schedule_path(id, "/backfill");
+        self.ask(Method::POST, &path, NOTHING, Some(&body)).map(|made: Starts| made.starts)
+    }
+
     pub(super) fn register(&self, document: &Document) -> Result<Registration> {
         self.ask_about("/workflows", Some(document), document)
     }
@@ -199,6 +241,10 @@ impl Remote {
 
 fn run_path(run_id: &str, rest: &str) -> String {
     format!("/runs/{}{rest}", escaped(run_id))
+}
+
+fn schedule_path(id: &str, rest: &str) -> String {
+    format!("/schedules/{}{rest}", escaped(id))
 }
 
 fn escaped(name: &str) -> String {

@@ -1,45 +1,41 @@
 //! `jackfield schedule`: what starts runs by itself.
 
+use crate::access::Keeper;
 use crate::args::{AddArgs, ScheduleCommand};
 use crate::exit::Exit;
 use crate::input::{json_argument, point_in_time};
 use crate::printer::{Printer, Tone};
 use crate::settings::Settings;
 use anyhow::Result;
-use jackfield::{Engine, Host, NewSchedule, ScheduleInfo, Schedules, Value, json};
+use jackfield::{ScheduleInfo, Value, json};
+use jackfield_server::wire::AddSchedule;
 
 pub(crate) fn run(command: ScheduleCommand, settings: Settings, printer: &Printer) -> Result<Exit> {
-    settings.journal()?;
     let is_reading = matches!(command, ScheduleCommand::List | ScheduleCommand::Next { .. });
-    let engine = if is_reading { Engine::reader() } else { Engine::durable() };
-    let host = settings.host_on(None, engine)?;
-    let done = perform(command, &host.schedules(), printer);
-    leave(&host);
+    let keeper = if is_reading { Keeper::reader(settings)? } else { Keeper::existing_owner(settings, None)? };
+    let done = perform(command, &keeper, printer);
+    // whatever was started is put away, to go on with the next process
+    keeper.leave();
     done.map(|()| Exit::Success)
 }
 
-/// Whatever was started is put away, to go on with the next process.
-fn leave(host: &Host) {
-    host.shutdown();
-}
-
-fn perform(command: ScheduleCommand, schedules: &Schedules, printer: &Printer) -> Result<()> {
+fn perform(command: ScheduleCommand, keeper: &Keeper, printer: &Printer) -> Result<()> {
     match command {
-        ScheduleCommand::List => list(&schedules.list(), printer),
-        ScheduleCommand::Add(args) => add(&args, schedules, printer),
+        ScheduleCommand::List => list(&keeper.schedules()?, printer),
+        ScheduleCommand::Add(args) => add(&args, keeper, printer),
         ScheduleCommand::Pause { id, reason } => {
-            schedules.pause(&id, &reason)?;
-            changed(schedules, &id, "paused", printer)
+            keeper.pause_schedule(&id, &reason)?;
+            changed(keeper, &id, "paused", printer)
         }
         ScheduleCommand::Resume { id } => {
-            schedules.resume(&id)?;
-            changed(schedules, &id, "resumed", printer)
+            keeper.resume_schedule(&id)?;
+            changed(keeper, &id, "resumed", printer)
         }
-        ScheduleCommand::Trigger { id, data } => trigger(&id, data.as_deref(), schedules, printer),
-        ScheduleCommand::Next { id, count } => next(&id, count, schedules, printer),
-        ScheduleCommand::Backfill { id, from, to } => backfill(&id, (&from, &to), schedules, printer),
+        ScheduleCommand::Trigger { id, data } => trigger(&id, data.as_deref(), keeper, printer),
+        ScheduleCommand::Next { id, count } => next(&id, count, keeper, printer),
+        ScheduleCommand::Backfill { id, from, to } => backfill(&id, (&from, &to), keeper, printer),
         ScheduleCommand::Remove { id } => {
-            schedules.remove(&id)?;
+            keeper.remove_schedule(&id)?;
             if printer.is_json() {
                 printer.result_json(&json!({ "removed": id }))?;
             }
@@ -81,7 +77,7 @@ fn list(all: &[ScheduleInfo], printer: &Printer) -> Result<()> {
     Ok(())
 }
 
-fn add(args: &AddArgs, schedules: &Schedules, printer: &Printer) -> Result<()> {
+fn add(args: &AddArgs, keeper: &Keeper, printer: &Printer) -> Result<()> {
     let mut schedule = serde_json::Map::new();
     let fields = [
         ("cron", &args.cron),
@@ -102,16 +98,19 @@ fn add(args: &AddArgs, schedules: &Schedules, printer: &Printer) -> Result<()> {
     if args.paused {
         schedule.insert("enabled".into(), false.into());
     }
-    let mut new = NewSchedule::new(args.workflow.as_str(), Value::Object(schedule).to_string());
-    new.id.clone_from(&args.id);
-    new.version.clone_from(&args.version);
-    let made = schedules.create(new)?;
-    changed(schedules, &made.id, "added", printer)
+    let added = AddSchedule {
+        workflow: args.workflow.clone(),
+        id: args.id.clone(),
+        version: args.version.as_ref().map(ToString::to_string),
+        schedule: Value::Object(schedule).into(),
+    };
+    let made = keeper.add_schedule(added)?;
+    changed(keeper, &made.id, "added", printer)
 }
 
 /// Says where a schedule stands that was changed.
-fn changed(schedules: &Schedules, id: &str, done: &str, printer: &Printer) -> Result<()> {
-    let schedule = schedules.get(id)?;
+fn changed(keeper: &Keeper, id: &str, done: &str, printer: &Printer) -> Result<()> {
+    let schedule = keeper.schedule(id)?;
     if printer.is_json() {
         printer.result_json(&schedule)?;
         return Ok(());
@@ -126,11 +125,9 @@ fn changed(schedules: &Schedules, id: &str, done: &str, printer: &Printer) -> Re
     Ok(())
 }
 
-fn trigger(id: &str, data: Option<&str>, schedules: &Schedules, printer: &Printer) -> Result<()> {
-    let triggered = match data {
-        None => schedules.trigger(id)?,
-        Some(data) => schedules.trigger_with(id, json_argument("--data", data)?)?,
-    };
+fn trigger(id: &str, data: Option<&str>, keeper: &Keeper, printer: &Printer) -> Result<()> {
+    let data = data.map(|data| json_argument("--data", data)).transpose()?;
+    let triggered = keeper.trigger(id, data.map(Into::into))?;
     if printer.is_json() {
         printer.result_json(&json!({ "run_id": triggered.run_id, "queued": triggered.is_queued }))?;
     } else {
@@ -144,8 +141,8 @@ fn trigger(id: &str, data: Option<&str>, schedules: &Schedules, printer: &Printe
     Ok(())
 }
 
-fn next(id: &str, count: u16, schedules: &Schedules, printer: &Printer) -> Result<()> {
-    let planned = schedules.next(id, usize::from(count))?;
+fn next(id: &str, count: u16, keeper: &Keeper, printer: &Printer) -> Result<()> {
+    let planned = keeper.next_starts(id, count)?;
     if printer.is_json() {
         printer.result_json(&json!({ "next": planned }))?;
         return Ok(());
@@ -162,9 +159,9 @@ fn next(id: &str, count: u16, schedules: &Schedules, printer: &Printer) -> Resul
     Ok(())
 }
 
-fn backfill(id: &str, (from, to): (&str, &str), schedules: &Schedules, printer: &Printer) -> Result<()> {
+fn backfill(id: &str, (from, to): (&str, &str), keeper: &Keeper, printer: &Printer) -> Result<()> {
     let (from, to) = (point_in_time("--from", from)?, point_in_time("--to", to)?);
-    let made = schedules.backfill(id, from, to)?;
+    let made = keeper.backfill(id, from, to)?;
     if printer.is_json() {
         printer.result_json(&json!({ "starts": made }))?;
         return Ok(());

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 
 pub(crate) fn run(settings: Settings, printer: &Printer) -> Result<Exit> {
     let data_dir = settings.data_place()?;
-    let keeper = Keeper::owner(settings.watching_plugins(), None)?;
+    let keeper = Keeper::owner(settings.watching_plugins().firing_schedules(), None)?;
     let Keeper::Here { host, .. } = &keeper else {
         bail!("another process owns the journal in {} already; stop it first", data_dir.display());
     };

@@ -9,7 +9,7 @@ use jackfield_core::payload::Payload;
 use jackfield_core::schedule::{Overlap, Spec, When};
 use jackfield_core::time::{Nanos, Timestamp};
 use semver::VersionReq;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -30,27 +30,27 @@ pub struct ScheduleRequest {
 }
 
 /// Where a schedule stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScheduleInfo {
     /// Its id.
     pub id: Arc<str>,
     /// The workflow whose runs it starts.
     pub workflow: Arc<str>,
     /// The range of its versions.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// What was written about it, as JSON.
     pub schedule: Payload,
     /// Whether it stands in the document of its workflow.
     pub in_document: bool,
     /// Why it is paused, if it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
     /// When it starts the next run; absent if it is paused, waits for an event, or there is no such time any more.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_time")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_rfc3339")]
     pub next: Option<Timestamp>,
     /// The run that it started last.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run: Option<Arc<str>>,
     /// Its runs that have not ended, as far as others wait for that.
     pub active: Vec<Arc<str>>,
@@ -61,7 +61,7 @@ pub struct ScheduleInfo {
     /// Starts that were left out because a run had not ended.
     pub skipped: u64,
     /// Why its last start failed, if it did.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
@@ -74,18 +74,18 @@ impl ScheduleInfo {
 }
 
 /// A start to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedStart {
     /// The time that the run is for.
-    #[serde(serialize_with = "time")]
+    #[serde(with = "rfc3339")]
     pub at: Timestamp,
     /// When it starts: later by the jitter.
-    #[serde(serialize_with = "time")]
+    #[serde(with = "rfc3339")]
     pub due: Timestamp,
 }
 
 /// What became of a wish to start a run now.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Triggered {
     /// Id of the run.
     pub run_id: Arc<str>,
@@ -94,10 +94,10 @@ pub struct Triggered {
 }
 
 /// A start that would have been made in the past.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Backfilled {
     /// The time that the run is for.
-    #[serde(serialize_with = "time")]
+    #[serde(with = "rfc3339")]
     pub at: Timestamp,
     /// Id of the run.
     pub run_id: Arc<str>,
@@ -105,12 +105,44 @@ pub struct Backfilled {
     pub is_new: bool,
 }
 
-fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&at.to_rfc3339())
+/// Times as text.
+mod rfc3339 {
+    use jackfield_core::time::Timestamp;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::borrow::Cow;
+
+    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&at.to_rfc3339())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        Timestamp::from_rfc3339(&text)
+            .ok_or_else(|| D::Error::custom(format!("`{text}` is no point in time")))
+    }
 }
 
-fn optional_time<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    at.map(Timestamp::to_rfc3339).serialize(serializer)
+/// Times as text, if there are any.
+mod optional_rfc3339 {
+    use jackfield_core::time::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    struct Time(#[serde(with = "super::rfc3339")] Timestamp);
+
+    pub(super) fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        match at {
+            Some(at) => super::rfc3339::serialize(at, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Timestamp>, D::Error> {
+        Ok(Option::<Time>::deserialize(deserializer)?.map(|Time(at)| at))
+    }
 }
 
 impl Entry {
