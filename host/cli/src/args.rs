@@ -44,7 +44,7 @@ pub(crate) struct Global {
     /// configuration, and the directory of this program
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) plugin_path: Vec<PathBuf>,
-    /// Where opened plugin files are kept [default: the user's data directory]
+    /// Where the journal of runs, the socket, and opened plugin files are kept [default: the user's data directory]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Print results as JSON

@@ -10,7 +10,9 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jackfield::{CancelMode, Host, Run, RunNo, RunOptions, RunQuery, RunReport, RunStatus, Timestamp};
+use jackfield::{
+    CancelMode, Host, Run, RunNo, RunOptions, RunQuery, RunReport, RunStatus, Timestamp, Workflow,
+};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -121,15 +123,21 @@ pub(crate) async fn start(
         let detail = "`version` is for registered workflows; the document has its own";
         return Err(Problem::bad_request(detail));
     }
-    let run = blocking(move || start_in(&host, "", request)).await?;
+    let run = blocking(move || start_in(&host, "", request, |_| ())).await?;
     started(run, shown).await
 }
 
-/// Starts a run of the document of `request`, or, if it has none, of the registered workflow `id`.
+/// Starts a run of the document of `request`, or, if it has none, of the registered workflow `id`. `seen` gets the workflow before
+/// that.
 ///
 /// # Errors
 /// If the document is invalid or nothing is registered; as [`Host::start_with`].
-pub fn start_in(host: &Host, id: &str, request: StartRun) -> Result<Run, jackfield::Error> {
+pub fn start_in(
+    host: &Host,
+    id: &str,
+    request: StartRun,
+    seen: impl FnOnce(&Workflow),
+) -> Result<Run, jackfield::Error> {
     let StartRun { document, version, input, run_id, attach, until, traceparent } = request;
     let workflow = match (document, version) {
         (Some(document), _) => check(host, &document)?,
@@ -137,6 +145,7 @@ pub fn start_in(host: &Host, id: &str, request: StartRun) -> Result<Run, jackfie
             host.workflow(id, range.as_deref().map(crate::workflows::parse_range).transpose()?.as_ref())?
         }
     };
+    seen(&workflow);
     let mut options = RunOptions::default();
     options.run_id = run_id;
     options.until = until;

@@ -145,6 +145,6 @@ pub(crate) async fn start(
             "the workflow is registered; a run of a `document` starts at `/runs`",
         ));
     }
-    let run = blocking(move || start_in(&host, &id, request)).await?;
+    let run = blocking(move || start_in(&host, &id, request, |_| ())).await?;
     started(run, shown).await
 }

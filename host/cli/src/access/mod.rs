@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use anyhow::{Context, Result};
 use jackfield::{
     Backfilled, CancelMode, Engine, EngineError, Error, Event, Host, Journal, Payload, PlannedStart, Run,
-    RunListener, RunQuery, RunReport, RunStatus, ScheduleInfo, Timestamp, Triggered,
+    RunListener, RunQuery, RunReport, RunStatus, ScheduleInfo, Timestamp, Triggered, Workflow,
 };
 use jackfield_server::wire::{
     AddSchedule, Document, Letter, Registration, Retry, RunLine, RunLines, StartRun, Stop, Trigger,
@@ -31,6 +31,16 @@ pub(crate) enum Keeper {
 pub(crate) enum RunAt<'a> {
     Here(Run),
     There { remote: &'a Remote, id: String, generation: Option<u32> },
+}
+
+/// Ends what this process does for runs; they go on when one works on them again.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Self::Here { host, socket } = self {
+            drop(socket.take());
+            host.shutdown();
+        }
+    }
 }
 
 impl Keeper {
@@ -77,14 +87,6 @@ impl Keeper {
         Ok(Self::Here { host: settings.host_on(None, Engine::reader())?, socket: None })
     }
 
-    /// Ends what this process does for runs; they go on when one works on them again.
-    pub(crate) fn leave(self) {
-        if let Self::Here { host, socket } = self {
-            drop(socket);
-            host.shutdown();
-        }
-    }
-
     pub(crate) fn run(&self, run_id: &str) -> Result<RunAt<'_>> {
         match self {
             Self::Here { host, .. } => Ok(RunAt::Here(host.get(run_id)?)),
@@ -109,13 +111,19 @@ impl Keeper {
     }
 
     /// Starts a run of a document, or, if there is none, of the registered workflow `id`.
-    pub(crate) fn start(&self, id: &str, request: StartRun) -> Result<RunAt<'_>> {
+    /// `seen` gets the workflow if it is checked in this process.
+    pub(crate) fn start(
+        &self,
+        id: &str,
+        request: StartRun,
+        seen: impl FnOnce(&Workflow),
+    ) -> Result<RunAt<'_>> {
         match self {
             Self::There(remote) => {
                 let id = remote.start(id, &request)?.run_id;
                 Ok(RunAt::There { remote, id, generation: None })
             }
-            Self::Here { host, .. } => Ok(RunAt::Here(jackfield_server::start_in(host, id, request)?)),
+            Self::Here { host, .. } => Ok(RunAt::Here(jackfield_server::start_in(host, id, request, seen)?)),
         }
     }
 

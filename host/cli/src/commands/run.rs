@@ -63,13 +63,6 @@ fn run_kept(
         dry_run: false,
     };
     let keeper = Keeper::owner(settings, Some(Arc::new(voices.clone())))?;
-    if let Keeper::Here { host, .. } = &keeper {
-        show_warnings(
-            &args.file,
-            &host.parse_as(&args.file.display().to_string(), &document.document, dialect)?,
-            printer,
-        );
-    }
     let request = StartRun {
         document: Some(document),
         version: None,
@@ -79,7 +72,8 @@ fn run_kept(
         until: args.until.clone(),
         traceparent: args.traceparent.clone(),
     };
-    let run_id = keeper.start("", request)?.id().to_owned();
+    let warn = |workflow: &Workflow| show_warnings(&args.file, workflow, printer);
+    let run_id = keeper.start("", request, warn)?.id().to_owned();
     printer.note(&format!("run {run_id} is kept in the journal"));
     follow_to_end(keeper, &run_id, args.steps_max, voices, printer)
 }
@@ -113,7 +107,7 @@ pub(super) fn follow_to_end(
             false => Ok(Exit::Interrupted),
         }
     };
-    keeper.leave();
+    drop(keeper);
     exit
 }
 

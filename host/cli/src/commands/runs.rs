@@ -181,7 +181,7 @@ fn wait(
     if let Some(limit) = limit {
         let has_ended = keeper.run(run_id).and_then(|run| run.wait(limit));
         if !matches!(has_ended, Ok(true)) {
-            keeper.leave();
+            drop(keeper);
             has_ended?;
             bail!("run `{run_id}` has not ended after {}", human(limit));
         }
@@ -192,7 +192,7 @@ fn wait(
 fn cancel(run_id: &str, reason: &str, kill: bool, settings: Settings, printer: &Printer) -> Result<Exit> {
     let keeper = Keeper::existing_owner(settings, None)?;
     let cancelled = cancel_and_wait(&keeper, run_id, reason, kill);
-    keeper.leave();
+    drop(keeper);
     match cancelled? {
         Some(status) => printer.note(&format!("run {run_id} is {status}")),
         None => printer
@@ -240,7 +240,7 @@ fn tell_change(
     printer: &Printer,
 ) -> Result<Exit> {
     let is_served = matches!(keeper, Keeper::There(_));
-    keeper.leave();
+    drop(keeper);
     let (status, then) = (acted?, if is_served { "looks at it" } else { "goes on with it" });
     printer.note(&format!("run {run_id} was {done} and is {status}; `jackfield runs wait {run_id}` {then}"));
     Ok(Exit::Success)
@@ -249,7 +249,7 @@ fn tell_change(
 fn delete(run_ids: &[String], settings: Settings, printer: &Printer) -> Result<Exit> {
     let keeper = Keeper::existing_owner(settings, None)?;
     let deleted: Result<Vec<()>> = run_ids.iter().map(|run_id| keeper.delete(run_id)).collect();
-    keeper.leave();
+    drop(keeper);
     deleted?;
     printer.note(&format!("deleted {}", run_ids.len()));
     Ok(Exit::Success)
@@ -261,7 +261,7 @@ fn prune(older_than: &str, settings: Settings, printer: &Printer) -> Result<Exit
     let before = Timestamp::default().after(now.saturating_sub(age));
     let keeper = Keeper::existing_owner(settings, None)?;
     let pruned = keeper.prune(before);
-    keeper.leave();
+    drop(keeper);
     let count = pruned?;
     if printer.is_json() {
         printer.result_json(&json!({ "deleted": count }))?;

@@ -15,7 +15,7 @@ pub(crate) fn run(command: ScheduleCommand, settings: Settings, printer: &Printe
     let keeper = if is_reading { Keeper::reader(settings)? } else { Keeper::existing_owner(settings, None)? };
     let done = perform(command, &keeper, printer);
     // whatever was started is put away, to go on with the next process
-    keeper.leave();
+    drop(keeper);
     done.map(|()| Exit::Success)
 }
 

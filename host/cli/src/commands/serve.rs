@@ -26,6 +26,6 @@ pub(crate) fn run(settings: Settings, printer: &Printer) -> Result<Exit> {
     // the interrupt holds the sender until there is a signal
     let _ = told.recv();
     printer.note("putting runs away; press Ctrl-C again to end at once");
-    keeper.leave();
+    drop(keeper);
     Ok(Exit::Success)
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(command: WorkflowCommand, settings: Settings, printer: &Printe
         WorkflowCommand::Remove { id, version, all: _ } => {
             let keeper = Keeper::existing_owner(settings, None)?;
             let removed = keeper.unregister(&id, version.as_deref());
-            keeper.leave();
+            drop(keeper);
             removed?;
             let what =
                 version.map_or_else(|| "all versions".to_owned(), |version| format!("version {version}"));
@@ -53,9 +53,9 @@ pub(crate) fn run(command: WorkflowCommand, settings: Settings, printer: &Printe
                 traceparent: None,
             };
             let keeper = Keeper::existing_owner(settings, None)?;
-            let started = keeper.start(&name.id, request).map(|run| run.id().to_owned());
+            let started = keeper.start(&name.id, request, |_| ()).map(|run| run.id().to_owned());
             let is_served = matches!(keeper, Keeper::There(_));
-            keeper.leave();
+            drop(keeper);
             let run_id = started?;
             if printer.is_json() {
                 printer.result_json(&json!({ "run_id": run_id }))?;
@@ -93,7 +93,7 @@ fn register(files: &[PathBuf], dry_run: bool, settings: Settings, printer: &Prin
             Ok(registration)
         })
         .collect();
-    keeper.leave();
+    drop(keeper);
     let registered = registered?;
     if printer.is_json() {
         printer.result_json(&registered)?;
