@@ -61,18 +61,9 @@ impl Crew {
         ready.is_queued = false;
     }
 
-    /// A worker has looked for calls: it goes on with what it got, or leaves. Returns whether the run is to be put in
-    /// the queue for another thread.
-    pub(crate) fn go_on_or_leave<C, R>(
-        &mut self,
-        has_calls: bool,
-        ready: &mut Ready<C>,
-        lane: &Lane<R>,
-    ) -> bool {
-        if !has_calls {
-            self.workers -= 1;
-        }
-        self.is_help_wanted(ready, lane)
+    /// A worker has looked for calls and got none: it leaves.
+    pub(crate) fn leave(&mut self) {
+        self.workers -= 1;
     }
 
     /// Whether the run is to be put in the queue for another thread; from then on it counts as queued. Without a

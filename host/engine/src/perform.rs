@@ -88,16 +88,21 @@ impl Inner {
                 shared.take(LaneKind::Inline, wanted, chunk);
             }
         }
-        let Shared { crew, inline, is_over, .. } = &mut *shared;
-        let is_help_wanted = crew.go_on_or_leave(!chunk.is_empty(), inline, &self.inline_lane);
-        after.is_inline_ready = is_help_wanted && !*is_over;
+        // who is put away keeps its calls: threads that come for them would only get in each other's way
+        let has_work = !shared.is_over && !self.is_at_rest(&shared);
+        let Shared { crew, inline, .. } = &mut *shared;
+        if chunk.is_empty() {
+            crew.leave();
+        }
+        after.is_inline_ready = has_work && crew.is_help_wanted(inline, &self.inline_lane);
         after
     }
 
     /// Whether the run is to be put in the queue for another inline thread.
     pub(crate) fn offer(&self, shared: &mut Shared) -> bool {
-        let Shared { crew, inline, is_over, .. } = shared;
-        !*is_over && crew.is_help_wanted(inline, &self.inline_lane)
+        let has_work = !shared.is_over && !self.is_at_rest(shared);
+        let Shared { crew, inline, .. } = shared;
+        has_work && crew.is_help_wanted(inline, &self.inline_lane)
     }
 
     /// Hands in what a thread that sits in a slow body holds back, so that others can go on with it.
@@ -128,8 +133,8 @@ impl Inner {
             {
                 shared.take(LaneKind::Blocking, 1, &mut taken);
             }
+            after.is_blocking_ready = shared.blocking.queue();
         }
-        after.is_blocking_ready = shared.blocking.queue();
         drop(shared);
         self.go_on(run, after);
         taken.pop_front()

@@ -95,7 +95,10 @@ impl Run {
             chunk.extend(desk.ready.calls.pop_front());
         }
         let Desk { ready, crew, .. } = &mut *desk;
-        let is_offered = crew.go_on_or_leave(!chunk.is_empty(), ready, &self.lane);
+        if chunk.is_empty() {
+            crew.leave();
+        }
+        let is_offered = crew.is_help_wanted(ready, &self.lane);
         drop(desk);
         self.go_on(is_offered, has_ended);
     }

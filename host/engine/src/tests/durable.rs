@@ -394,3 +394,23 @@ fn a_pause_lasts_over_a_restart() {
     assert_eq!(again.wait(Some(PATIENCE)), Some(RunStatus::Completed));
     assert_eq!(second.kit.order(), ["b"]);
 }
+
+#[test]
+fn shutting_down_does_not_wait_for_calls_that_nobody_has_begun() {
+    in_time(|| {
+        let store = Arc::new(MemoryStore::default());
+        let config = Config { shutdown_grace: PATIENCE, ..Config::default() };
+        let first = Lab::durable(config, &store);
+        let steps: Vec<String> = (0..3_000)
+            .map(|nth| format!(r#"{{"id":"s{nth}",@value,"parameters":{{"value":{nth}}}}}"#))
+            .collect();
+        let document = format!(r#"{{"id":"w","mode":"parallel","steps":[{}]}}"#, steps.join(","));
+        let run = first.start(&document, "null");
+        let begin = Instant::now();
+        first.engine.shutdown();
+        assert!(begin.elapsed() < PATIENCE / 2, "it waited for calls that nobody makes");
+        assert!(first.kit.order().len() < 3_000, "some calls were left");
+        let second = Lab::durable_with(Config::default(), &store, Arc::default());
+        assert_eq!(second.engine.get(run.id()).unwrap().wait(Some(PATIENCE)), Some(RunStatus::Completed));
+    });
+}
