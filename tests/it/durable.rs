@@ -5,6 +5,8 @@ mod children;
 mod command;
 #[cfg(unix)]
 mod control;
+#[cfg(unix)]
+mod crashes;
 mod detached;
 mod generations;
 mod lines;

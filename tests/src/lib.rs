@@ -1,13 +1,16 @@
 //! What the integration tests are written with: built artifacts, a bench to run documents on, the command line.
 //!
 //! A test makes a [`Bench`], hands it a document and looks at what came of it: [`Finished`] runs, [`Faults`] of
-//! documents, [`CliOutput`] of the command. Nothing here knows the engine; all goes through the crate `jackfield`.
+//! documents, [`CliOutput`] of the command. Nothing here but `crash` knows the engine; all else goes through the crate
+//! `jackfield`.
 
 mod artifacts;
 mod bench;
 mod cli;
 mod clock;
 mod compile;
+#[cfg(unix)]
+pub mod crash;
 mod document;
 mod faults;
 mod finished;
