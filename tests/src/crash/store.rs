@@ -3,7 +3,8 @@
 use super::file;
 use super::script::{Kill, Moment, die};
 use jackfield_core::journal::{
-    BlobId, Change, Listing, Page, RunNo, RunQuery, Store, StoreError, StoredRun, StoredWorkflow,
+    BlobId, Change, Listing, Page, QueuedStart, RunNo, RunQuery, Store, StoreError, StoredRun,
+    StoredSchedule, StoredWorkflow,
 };
 use jackfield_core::payload::Payload;
 use jackfield_core::time::Timestamp;
@@ -65,6 +66,10 @@ impl<S: Store> Store for Mortal<S> {
         self.store.load(run_id)
     }
 
+    fn former(&self, run_id: &str, generation: u32) -> Result<Option<StoredRun>, StoreError> {
+        self.store.former(run_id, generation)
+    }
+
     fn find(&self, run_id: &str) -> Result<Option<Listing>, StoreError> {
         self.store.find(run_id)
     }
@@ -87,6 +92,10 @@ impl<S: Store> Store for Mortal<S> {
 
     fn workflows(&self) -> Result<Vec<StoredWorkflow>, StoreError> {
         self.store.workflows()
+    }
+
+    fn schedules(&self) -> Result<Vec<(StoredSchedule, Vec<QueuedStart>)>, StoreError> {
+        self.store.schedules()
     }
 }
 
