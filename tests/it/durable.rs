@@ -11,6 +11,8 @@ mod detached;
 mod generations;
 mod lines;
 mod messages;
+#[cfg(unix)]
+mod saved;
 mod schedules;
 #[cfg(unix)]
 mod served;

@@ -236,6 +236,43 @@ pub(crate) enum RunsCommand {
         #[arg(long, value_name = "JSON|@FILE", default_value = "null")]
         data: String,
     },
+    /// Make a new run of what a run had done when a step began, and go on with it from there
+    Fork {
+        /// Id of the run, which stays as it is
+        run_id: String,
+        /// The step
+        #[arg(long, value_name = "STEP")]
+        at: String,
+        /// Its input from there on, if it is to be another: JSON, or @FILE, or @- for stdin
+        #[arg(long, value_name = "JSON|@FILE")]
+        input: Option<String>,
+        /// Id of the new run; a new one if absent
+        #[arg(long = "run-id", value_name = "ID")]
+        new_id: Option<String>,
+    },
+    /// Write a run as it stands into a file, to go on with it elsewhere
+    Export {
+        /// Id of the run
+        run_id: String,
+        /// The file, which must not exist
+        file: PathBuf,
+    },
+    /// Make a run of such a file, and go on with it if it has not ended
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Id of the run here; its own if absent
+        #[arg(long, value_name = "ID")]
+        run_id: Option<String>,
+    },
+    /// Print what happens in a run, as it happens, until it has ended
+    Watch {
+        /// Id of the run
+        run_id: String,
+        /// Begin with this record
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        from: u64,
+    },
     /// Forget runs that have ended, with everything that is kept of them
     Delete {
         /// Ids of the runs
@@ -431,7 +468,7 @@ mod tests {
     fn commands_and_options_of_later_versions_do_not_exist() {
         for line in [
             "jackfield serve --listen x",
-            "jackfield runs fork x",
+            "jackfield runs tag x",
             "jackfield import x",
             "jackfield schema --server u",
         ] {

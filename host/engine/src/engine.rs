@@ -82,7 +82,8 @@ pub(crate) struct Runs {
     /// By id, with the number of the start.
     all: HashMap<Arc<str>, (u64, Arc<RunCell>)>,
     started: u64,
-    finished: VecDeque<Arc<str>>,
+    /// Those that have ended and stay readable, oldest first: entered once all has been done that their ends bring with them.
+    pub(crate) finished: VecDeque<Arc<str>>,
     open: usize,
 }
 
@@ -576,7 +577,7 @@ pub(crate) fn summary(run: &RunCell, now: Timestamp) -> RunSummary {
 }
 
 /// An id that no run has had; the order of starts is that of ids.
-fn fresh_id() -> uuid::Uuid {
+pub(crate) fn fresh_id() -> uuid::Uuid {
     #[cfg(all(test, not(loom)))]
     if let Some(id) = crate::sim::fresh_id() {
         return id;
@@ -592,7 +593,7 @@ fn check_traceparent(given: Option<String>) -> Result<Box<str>, EngineError> {
     }
 }
 
-fn check_id(id: &str) -> Result<(), EngineError> {
+pub(crate) fn check_id(id: &str) -> Result<(), EngineError> {
     let is_fine = (1..=256).contains(&id.len()) && !id.chars().any(char::is_control);
     if is_fine { Ok(()) } else { Err(EngineError::BadRunId(id.chars().take(64).collect())) }
 }

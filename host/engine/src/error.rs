@@ -78,6 +78,9 @@ pub enum EngineError {
         /// How it ended.
         status: RunStatus,
     },
+    /// A text that a run cannot be made from.
+    #[error(transparent)]
+    Saved(#[from] jackfield_core::journal::SavedError),
     /// The run has completed: there is nothing to go back for.
     #[error("run `{0}` has completed; only a run that failed or was cancelled is retried")]
     RunCompleted(String),
@@ -108,10 +111,18 @@ pub enum EngineError {
         /// Path of the step.
         step: String,
     },
-    /// What a run would go on from is not there any more.
+    /// The step began when the run was retried, with the input that there was.
     #[error(
-        "step `{step}` of run `{id}` has been undone since; go back to it or to one before: --from {step}"
+        "step `{step}` of run `{id}` began when the run was retried; another input needs a step that began otherwise"
     )]
+    InputTooLate {
+        /// Id of the run.
+        id: String,
+        /// Path of the step.
+        step: String,
+    },
+    /// What a run would go on from is not there any more.
+    #[error("step `{step}` of run `{id}` has been undone since; go back to it, or to one before it")]
     StepUndone {
         /// Id of the run.
         id: String,

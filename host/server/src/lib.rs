@@ -35,6 +35,9 @@ pub fn router(host: Host) -> Router {
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/pause", post(runs::pause))
         .route("/runs/{id}/resume", post(runs::resume))
+        .route("/runs/{id}/export", get(kept::export))
+        .route("/runs/import", post(kept::import).layer(DefaultBodyLimit::max(wire::SAVED_BYTES_MAX)))
+        .route("/runs/{id}/fork", post(kept::fork))
         .route("/runs/{id}/retry", post(kept::retry))
         .route("/runs/{id}/signal", post(runs::signal))
         .route("/runs/{id}/send", post(runs::send));

@@ -124,10 +124,12 @@ fn kind_of(refused: &EngineError) -> ProblemKind {
         | EngineError::ScheduleInDocument(_)
         | EngineError::ScheduleBusy { .. } => ProblemKind::Conflict,
         EngineError::BadRunId(_)
+        | EngineError::Saved(_)
         | EngineError::BadTraceparent { .. }
         | EngineError::BadName(_)
         | EngineError::UnknownStep(_)
         | EngineError::StepNotBegun { .. }
+        | EngineError::InputTooLate { .. }
         | EngineError::TooDeep { .. }
         | EngineError::BadScheduleId(_)
         | EngineError::SchedulePast { .. }

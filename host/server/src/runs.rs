@@ -42,6 +42,11 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
+    /// As it is, without steps.
+    pub(crate) const fn at_once() -> Self {
+        Self { steps_max: 0, wait: Duration::ZERO }
+    }
+
     pub(crate) fn asked(query: Asked<ShowQuery>) -> Result<Self, Problem> {
         let ShowQuery { steps_max, wait } = asked(query)?;
         Ok(Self { steps_max: steps_max.unwrap_or(STEPS_MAX), wait: length("wait", wait.as_deref())? })

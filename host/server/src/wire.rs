@@ -78,6 +78,34 @@ pub struct Retry {
     pub from: Option<String>,
 }
 
+/// Longest text of a saved run that is taken over the wire, with what surrounds it.
+pub const SAVED_BYTES_MAX: usize = 256 << 20;
+
+/// A run that was saved elsewhere.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// What was written of it.
+    pub saved: String,
+    /// Its id here; its own if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+}
+
+/// How a new run is made of what another had done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fork {
+    /// Path of the step from which on it is on its own.
+    pub at: String,
+    /// Its input from there on; that of the other run if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Payload>,
+    /// Its id; a new one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+}
+
 /// An event or a message for a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

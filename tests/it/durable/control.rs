@@ -6,13 +6,13 @@ use jackfield::{Value, json};
 use jackfield_tests::Bench;
 
 /// The records of a run.
-fn records(bench: &Bench, run_id: &str) -> Vec<Value> {
+pub(super) fn records(bench: &Bench, run_id: &str) -> Vec<Value> {
     let history = bench.cli(&["runs", "history", run_id, "--json"]).exits(0);
     history.stdout.lines().map(|line| serde_json::from_str(line).expect("a record a line")).collect()
 }
 
 /// How often `event` happened to `step`; to the run if that is empty.
-fn count(records: &[Value], step: &str, event: &str) -> usize {
+pub(super) fn count(records: &[Value], step: &str, event: &str) -> usize {
     let is_it =
         |record: &&Value| record["step"].as_str().unwrap_or_default() == step && record["event"] == event;
     records.iter().filter(is_it).count()
@@ -153,4 +153,67 @@ fn a_run_does_not_go_on_from_what_has_been_undone() {
     assert_eq!((&ended["output"], &ended["steps"]["reserve"]["status"]), (&json!(7), &json!("completed")));
     let all = records(&bench, "r");
     assert_eq!((count(&all, "look", "step_completed"), count(&all, "reserve", "step_completed")), (1, 2));
+}
+
+#[test]
+fn a_fork_goes_on_from_a_step_with_another_input_and_leaves_the_first_run_alone() {
+    let bench = Bench::new(&["echo", "json"]);
+    let document = json!({ "id": "forked", "steps": [
+        { "id": "first", "plugin": "echo", "method": "echo", "parameters": { "n": "${input.n}" } },
+        { "id": "dice", "plugin": "echo", "method": "echo", "parameters": { "is": "${uuid()}" } },
+        { "id": "last", "plugin": "echo", "method": "echo", "parameters": { "first": "${steps.first.output.n}", "input": "${input.n}", "dice": "${steps.dice.output.is}" } },
+    ]});
+    bench.write("forked.json", document.to_string());
+    let begin = ["run", "forked.json", "--durable", "--run-id", "r", "--input", "{\"n\": 4}"];
+    bench.cli(&begin).exits(0).stdout.clear();
+    let (report, history) = (status_of(&bench, "r"), records(&bench, "r"));
+    let fork = |at: &str, id: &str| {
+        let arguments = ["runs", "fork", "r", "--at", at, "--input", "{\"n\": 5}", "--run-id", id];
+        let forked = bench.cli(&arguments).exits(0);
+        assert_eq!(forked.stdout, format!("{id}\n"));
+        bench.cli(&["runs", "wait", id, "--json"]).exits(0).json()
+    };
+    let (late, early) = (fork("last", "late"), fork("dice", "early"));
+    let dice = &report["output"]["dice"];
+    assert_eq!(late["output"], json!({ "first": 4, "input": 5, "dice": dice }));
+    assert_eq!((&early["output"]["first"], &early["output"]["input"]), (&json!(4), &json!(5)));
+    assert_ne!(early["output"]["dice"], *dice, "what looks random is another run's own");
+    assert_eq!(fork("first", "all")["output"]["first"], 5);
+    let all = records(&bench, "late");
+    let done = ["first", "dice", "last"].map(|step| count(&all, step, "step_completed"));
+    assert_eq!((done, count(&all, "", "run_forked")), ([1, 1, 1], 1));
+    let told = all.iter().find(|record| record["event"] == "run_forked").expect("it was counted");
+    assert_eq!(told["value"], json!({ "run_id": "r", "at": "last" }));
+    assert_eq!((status_of(&bench, "r"), records(&bench, "r")), (report, history));
+    let taken = bench.cli(&["runs", "fork", "r", "--at", "last", "--run-id", "late"]).exits(2);
+    assert!(taken.stderr.contains("run `late` exists already"), "{}", taken.stderr);
+    let none = bench.cli(&["runs", "fork", "r", "--at", "lost"]).exits(2);
+    assert!(none.stderr.contains("run `r` never began a step `lost`"), "{}", none.stderr);
+}
+
+#[test]
+fn a_fork_of_a_run_that_goes_on_outlives_a_crash_and_both_go_their_ways() {
+    let bench = Bench::new(&["echo"]);
+    super::command::approval(&bench);
+    let first =
+        start(&bench, &["run", "approval.json", "--durable", "--run-id", "r", "--input", "{\"n\": 4}"]);
+    wait_until(|| status_of(&bench, "r")["status"] == "waiting");
+    let forked = bench.cli(&["runs", "fork", "r", "--at", "ask"]).exits(0);
+    let id = forked.stdout.trim_end().to_owned();
+    wait_until(|| status_of(&bench, &id)["status"] == "waiting");
+    kill(first);
+    // what the first run had done was not done again: it took just as long
+    let took = |id: &str| {
+        let all = records(&bench, id);
+        let done = all.iter().find(|it| it["step"] == "before" && it["event"] == "step_completed");
+        done.expect("it has completed")["duration_ms"].clone()
+    };
+    assert_eq!(took(&id), took("r"));
+    for (id, by) in [(&*id, "ann"), ("r", "bob")] {
+        let data = json!({ "by": by }).to_string();
+        bench.cli(&["runs", "signal", id, "approved", "--data", &data]).exits(0).stdout.clear();
+        let ended = bench.cli(&["runs", "wait", id, "--json"]).exits(0).json();
+        assert_eq!(ended["output"], json!({ "by": by, "n": 5 }));
+        assert_eq!(count(&records(&bench, id), "before", "step_completed"), 1);
+    }
 }

@@ -12,8 +12,8 @@ use jackfield::{
     RunListener, RunQuery, RunReport, RunStatus, ScheduleInfo, Timestamp, Triggered, Workflow,
 };
 use jackfield_server::wire::{
-    AddSchedule, Document, Letter, Registration, Retry, RunLine, RunLines, StartRun, Stop, Trigger,
-    WorkflowLine, WorkflowLines,
+    AddSchedule, Document, Fork, Import, Letter, Registration, Retry, RunLine, RunLines, StartRun, Stop,
+    Trigger, WorkflowLine, WorkflowLines,
 };
 use jackfield_server::{Socket, add_schedule_in, find_workflow, register_in};
 use std::sync::Arc;
@@ -135,6 +135,39 @@ impl Keeper {
                 Ok(RunAt::There { remote, id: run_id.to_owned(), generation: None })
             }
             Self::Here { host, .. } => Ok(RunAt::Here(host.retry(run_id, from.as_deref())?)),
+        }
+    }
+
+    /// A run as a text that is taken elsewhere.
+    pub(crate) fn export(&self, run_id: &str) -> Result<String> {
+        match self {
+            Self::There(remote) => remote.export(run_id),
+            Self::Here { host, .. } => Ok(host.export(run_id)?),
+        }
+    }
+
+    /// Makes a run of what another had done.
+    pub(crate) fn fork(&self, run_id: &str, fork: Fork) -> Result<RunAt<'_>> {
+        match self {
+            Self::There(remote) => {
+                let id = remote.fork(run_id, &fork)?.run_id;
+                Ok(RunAt::There { remote, id, generation: None })
+            }
+            Self::Here { host, .. } => {
+                let Fork { at, input, run_id: new_id } = fork;
+                Ok(RunAt::Here(host.fork(run_id, &at, input, new_id.as_deref())?))
+            }
+        }
+    }
+
+    /// Makes a run of such a text.
+    pub(crate) fn import(&self, import: &Import) -> Result<RunAt<'_>> {
+        match self {
+            Self::There(remote) => {
+                let id = remote.import(import)?.run_id;
+                Ok(RunAt::There { remote, id, generation: None })
+            }
+            Self::Here { host, .. } => Ok(RunAt::Here(host.import(&import.saved, import.run_id.as_deref())?)),
         }
     }
 

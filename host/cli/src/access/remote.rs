@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, anyhow};
 use jackfield::{Backfilled, Error, PlannedStart, RunQuery, RunReport, ScheduleInfo, Timestamp, Triggered};
 use jackfield_server::wire::{
-    AddSchedule, Backfill, Document, Planned, Prune, Pruned, Records, Registration, RunLines, ScheduleLines,
-    StartRun, Starts, Trigger, WorkflowLine, WorkflowLines,
+    AddSchedule, Backfill, Document, Fork, Import, Planned, Prune, Pruned, Records, Registration, RunLines,
+    ScheduleLines, StartRun, Starts, Trigger, WorkflowLine, WorkflowLines,
 };
 use jackfield_server::{Problem, ProblemKind, SocketAddress};
 use reqwest::{Client, Method};
@@ -167,6 +167,19 @@ impl Remote {
         query.extend(asked.text.iter().map(|text| ("q", text.clone())));
         query.extend(asked.before.map(|before| ("cursor", before.0.to_string())));
         self.ask(Method::GET, "/runs", &query, EMPTY)
+    }
+
+    pub(super) fn export(&self, run_id: &str) -> Result<String> {
+        let saved = self.ask_bytes(Method::GET, &run_path(run_id, "/export"), NOTHING, EMPTY)?;
+        String::from_utf8(saved).context("the saved run is no text")
+    }
+
+    pub(super) fn fork(&self, run_id: &str, fork: &Fork) -> Result<RunReport> {
+        self.ask(Method::POST, &run_path(run_id, "/fork"), NOTHING, Some(fork))
+    }
+
+    pub(super) fn import(&self, import: &Import) -> Result<RunReport> {
+        self.ask(Method::POST, "/runs/import", NOTHING, Some(import))
     }
 
     pub(super) fn delete(&self, run_id: &str) -> Result<()> {

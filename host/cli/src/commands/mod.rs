@@ -5,6 +5,7 @@ mod db;
 mod explain;
 mod fmt;
 mod graph;
+mod kept;
 mod plugin;
 mod plugin_check;
 mod plugin_docs;

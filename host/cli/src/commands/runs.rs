@@ -2,6 +2,7 @@
 
 use crate::access::{Keeper, RunAt, list_runs};
 use crate::args::{ListArgs, RunsCommand};
+use crate::commands::kept;
 use crate::commands::run::follow_to_end;
 use crate::exit::Exit;
 use crate::input::{json_argument, length_of_time, point_in_time};
@@ -10,7 +11,8 @@ use crate::printer::{Printer, Tone};
 use crate::settings::Settings;
 use crate::show::time::human;
 use anyhow::{Result, anyhow, bail};
-use jackfield::{CancelMode, RunNo, RunQuery, RunStatus, Timestamp};
+use jackfield::{CancelMode, Event, RunNo, RunQuery, RunStatus, Timestamp};
+use jackfield_server::wire::Fork;
 use serde_json::json;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,7 +34,7 @@ pub(crate) fn run(command: RunsCommand, settings: Settings, printer: &Printer) -
             change(&run_id, "paused", settings, printer, |run| run.pause(&reason))
         }
         RunsCommand::Resume { run_id } => change(&run_id, "resumed", settings, printer, |run| run.resume()),
-        RunsCommand::Retry { run_id, from } => retry(&run_id, from, settings, printer),
+        RunsCommand::Retry { run_id, from } => kept::retry(&run_id, from, settings, printer),
         RunsCommand::Signal { run_id, event, data } => {
             let data = json_argument("--data", &data)?;
             change(&run_id, "signalled", settings, printer, |run| run.signal(&event, data.into()))
@@ -41,6 +43,14 @@ pub(crate) fn run(command: RunsCommand, settings: Settings, printer: &Printer) -
             let data = json_argument("--data", &data)?;
             change(&run_id, "sent to", settings, printer, |run| run.send(&queue, data.into()))
         }
+        RunsCommand::Fork { run_id, at, input, new_id } => {
+            let input = input.as_deref().map(|input| json_argument("--input", input)).transpose()?;
+            let fork = Fork { at, input: input.map(Into::into), run_id: new_id };
+            kept::fork(&run_id, fork, settings, printer)
+        }
+        RunsCommand::Export { run_id, file } => kept::export(&run_id, &file, settings, printer),
+        RunsCommand::Import { file, run_id } => kept::import(&file, run_id, settings, printer),
+        RunsCommand::Watch { run_id, from } => kept::watch(&run_id, from, settings, printer),
         RunsCommand::Delete { run_ids } => delete(&run_ids, settings, printer),
         RunsCommand::Prune { older_than } => prune(&older_than, settings, printer),
     }
@@ -154,17 +164,22 @@ fn history(
         let (records, _) = run.records(next, Duration::ZERO)?;
         let Some(last) = records.last() else { return Ok(Exit::Success) };
         next = last.seq + 1;
-        let mut text = String::new();
-        for record in &records {
-            if printer.is_json() {
-                text.push_str(&serde_json::to_string(record)?);
-                text.push('\n');
-            } else if let Some(line) = line(record, printer) {
-                text.push_str(&format!("{:>6}  {}  {line}\n", record.seq, record.at));
-            }
-        }
-        printer.result(&text)?;
+        print_records(&records, printer)?;
     }
+}
+
+/// One line for each record.
+pub(crate) fn print_records(records: &[Event], printer: &Printer) -> Result<()> {
+    let mut text = String::new();
+    for record in records {
+        if printer.is_json() {
+            text.push_str(&serde_json::to_string(record)?);
+            text.push('\n');
+        } else if let Some(line) = line(record, printer) {
+            text.push_str(&format!("{:>6}  {}  {line}\n", record.seq, record.at));
+        }
+    }
+    Ok(printer.result(&text)?)
 }
 
 fn wait(
@@ -226,14 +241,8 @@ fn change(
     tell_change(keeper, run_id, (done, acted), printer)
 }
 
-/// Lets a run that has ended go back and on, and leaves it at that.
-fn retry(run_id: &str, from: Option<String>, settings: Settings, printer: &Printer) -> Result<Exit> {
-    let keeper = Keeper::existing_owner(settings, None)?;
-    let retried = keeper.retry(run_id, from).and_then(|run| run.status());
-    tell_change(keeper, run_id, ("retried", retried), printer)
-}
-
-fn tell_change(
+/// Says what was done with a run, and leaves it at that.
+pub(crate) fn tell_change(
     keeper: Keeper,
     run_id: &str,
     (done, acted): (&str, Result<RunStatus>),

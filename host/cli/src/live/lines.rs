@@ -60,6 +60,7 @@ fn words(record: &Event) -> Option<(Tone, &'static str)> {
         EventKind::RunPaused => (Tone::Warning, "paused"),
         EventKind::RunResumed => (Tone::Dim, "resumed"),
         EventKind::RunRetried => (Tone::Warning, "retried"),
+        EventKind::RunForked => (Tone::Dim, "forked"),
         EventKind::CancelRequested => (Tone::Warning, "cancelling"),
         EventKind::CleanupAbandoned => (Tone::Bad, "clean-up given up"),
         EventKind::RunCancelled => (Tone::Warning, "cancelled"),

@@ -5,7 +5,7 @@ use super::{BlobId, Blobs, Damage, INLINE_LEN_MAX};
 use crate::failure::Failure;
 use crate::payload::Payload;
 use crate::plan::{Channel, StepIx};
-use crate::run::{CallKey, CancelMode, Fact, InstanceIx, Retried, TimerId};
+use crate::run::{CallKey, CancelMode, Fact, Forked, InstanceIx, Retried, TimerId};
 use crate::time::{Nanos, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,12 @@ enum Stored<'a> {
         /// Instance and step.
         failed: Option<(u32, u32)>,
         from: Option<&'a str>,
+    },
+    Forked {
+        run_id: &'a str,
+        at: &'a str,
+        #[serde(borrow)]
+        input: Option<Text<'a>>,
     },
 }
 
@@ -124,6 +130,11 @@ pub fn encode_batch(
             Fact::Cancel { mode, reason } => Stored::Cancel { is_kill: *mode == CancelMode::Kill, reason },
             Fact::Pause { reason } => Stored::Pause(reason),
             Fact::Resume => Stored::Resume,
+            Fact::Forked(forked) => Stored::Forked {
+                run_id: &forked.run_id,
+                at: &forked.at,
+                input: forked.input.as_ref().map(|input| text(input, blobs)),
+            },
             Fact::Retried(retried) => Stored::Retried {
                 keep: retried.keep,
                 failed: retried.failed.map(|(instance, step)| (instance.0, step.0)),
@@ -219,6 +230,10 @@ impl<'a> Batches<'a> {
             },
             Stored::Pause(reason) => Fact::Pause { reason: reason.into() },
             Stored::Resume => Fact::Resume,
+            Stored::Forked { run_id, at, input } => {
+                let input = input.map(|input| self.payload(input)).transpose()?;
+                Fact::Forked(Box::new(Forked { run_id: run_id.into(), at: at.into(), input }))
+            }
             Stored::Retried { keep, failed, from } => Fact::Retried(Box::new(Retried {
                 keep,
                 failed: failed.map(|(instance, step)| (InstanceIx(instance), StepIx(step))),

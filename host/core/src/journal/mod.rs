@@ -5,6 +5,7 @@
 
 mod codec;
 mod pinned;
+mod saved;
 mod schedule;
 mod start;
 mod store;
@@ -13,6 +14,7 @@ mod tests;
 
 pub use codec::{Batch, Batches, encode_batch};
 pub use pinned::Pinned;
+pub use saved::{SavedError, SavedRun};
 pub use schedule::{Cause, QueuedStart, StoredSchedule};
 pub use start::StoredStart;
 pub use store::{

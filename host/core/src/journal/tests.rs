@@ -3,7 +3,7 @@
 use super::*;
 use crate::failure::Failure;
 use crate::plan::{Channel, StepIx};
-use crate::run::{CallKey, CancelMode, Carried, Fact, InstanceIx, Parent, Retried, TimerId, Unread};
+use crate::run::{CallKey, CancelMode, Carried, Fact, Forked, InstanceIx, Parent, Retried, TimerId, Unread};
 use crate::time::{Nanos, Timestamp};
 use std::collections::HashMap;
 
@@ -28,13 +28,18 @@ fn failure() -> Failure {
 fn all_kinds() -> Vec<Fact> {
     let mut all = first_kinds();
     all.extend(second_kinds());
-    all.extend([Fact::Began(key(2)), Fact::Admitted, retried()]);
+    all.extend([Fact::Began(key(2)), Fact::Admitted, retried(), forked()]);
     all
 }
 
 fn retried() -> Fact {
     let failed = Some((InstanceIx(3), StepIx(70_000)));
     Fact::Retried(Box::new(Retried { keep: 300, failed, from: Some("a".into()) }))
+}
+
+fn forked() -> Fact {
+    let input = Some(Payload::trusted("[1]"));
+    Fact::Forked(Box::new(Forked { run_id: "r".into(), at: "a".into(), input }))
 }
 
 fn second_kinds() -> Vec<Fact> {
@@ -135,6 +140,7 @@ fn the_format_of_facts_does_not_change() {
     assert_eq!(hex_of(&second_kinds()), include_str!("facts-2.hex").trim());
     assert_eq!(hex_of(&[Fact::Began(key(2)), Fact::Admitted]), "d00f020703f0a204020108");
     assert_eq!(hex_of(&[retried()]), "d00f0109ac020103f0a204010161");
+    assert_eq!(hex_of(&[forked()]), "d00f010a017201610101035b315d");
 }
 
 #[test]

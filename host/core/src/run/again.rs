@@ -24,6 +24,17 @@ pub struct Retried {
     pub from: Option<Box<str>>,
 }
 
+/// A run was made from another one: what it did up to here, that one did.
+#[derive(Clone, Debug)]
+pub struct Forked {
+    /// Id of the other run.
+    pub run_id: Box<str>,
+    /// Path of the step from which on it is on its own.
+    pub at: Box<str>,
+    /// The input that it goes on with; that of the other run if absent.
+    pub input: Option<Payload>,
+}
+
 /// With what a run goes back and on.
 #[derive(Debug)]
 pub struct Since<'a> {
@@ -68,7 +79,36 @@ impl RunState {
         for fact in since.kept {
             self.turn(at, commands).take(fact);
         }
-        self.start_children_again(at, commands);
+        self.start_children_again(at, |close| close != OnParentClose::Abandon, commands);
+    }
+
+    /// From here on this run is another one than that which the facts before are of.
+    pub(crate) fn fork(&mut self, at: Timestamp, forked: Forked, commands: &mut Vec<Command>) {
+        let Forked { run_id, at: step, input } = forked;
+        let data = &mut self.data;
+        if let Some(input) = input {
+            data.start.input = input;
+        }
+        // what looks random must not look the same in both
+        let own = data.start.run_id.bytes().map(u64::from);
+        data.start.seed = own.fold(data.start.seed, super::identity::mix);
+        data.followers.clear();
+        let about = Payload::encode(&serde_json::json!({ "run_id": run_id, "at": step }));
+        self.turn(at, commands).note_run(RecordKind::RunForked, Detail::Value(about));
+        if self.data.queued.is_some() {
+            return;
+        }
+        self.renew_limits(at, commands);
+        self.turn(at, commands).take(Fact::Resume);
+        self.start_children_again(at, |_| true, commands);
+    }
+
+    /// Whether a step has begun and not settled.
+    #[must_use]
+    pub fn is_under_way(&self, instance: InstanceIx, step: StepIx) -> bool {
+        use super::state::NodePhase::{Queued, Running, Waiting};
+        let node = self.data.node(&self.plan, instance, step);
+        node.is_some_and(|node| matches!(node.phase, Queued | Running | Waiting))
     }
 
     /// What has a limit has all of it again: the run did not run meanwhile.
@@ -90,14 +130,20 @@ impl RunState {
         }
     }
 
-    /// Runs that steps had started were cancelled when this one ended: their steps start others.
-    fn start_children_again(&mut self, at: Timestamp, commands: &mut Vec<Command>) {
+    /// Runs that steps had started were cancelled when this one ended, or are another one's: their steps start others.
+    fn start_children_again(
+        &mut self,
+        at: Timestamp,
+        is_lost: impl Fn(OnParentClose) -> bool,
+        commands: &mut Vec<Command>,
+    ) {
         let plan = self.plan.clone();
         let mut keys = Vec::new();
         for (ix, instance) in self.data.instances.iter().enumerate() {
             let Some(instance) = instance else { continue };
             for (node, step) in instance.nodes.iter().zip(instance.first..) {
-                let is_gone = |action: &Action| matches!(action, Action::Workflow(child) if child.close != OnParentClose::Abandon);
+                let is_gone =
+                    |action: &Action| matches!(action, Action::Workflow(child) if is_lost(child.close));
                 if node.is_in_flight && is_gone(&plan.step(StepIx(step)).action) {
                     let instance = InstanceIx(u32::try_from(ix).unwrap_or(u32::MAX));
                     let attempt = node.attempts;
@@ -106,7 +152,7 @@ impl RunState {
             }
         }
         for key in keys {
-            let failure = Failure::new(kind::CANCELLED, "the run that it had started ended with this one");
+            let failure = Failure::new(kind::CANCELLED, "the run that it had started is not there any more");
             let outcome = Err(Box::new(failure));
             self.data.again = Some((key.instance, key.step));
             self.turn(at, commands).take(Fact::Outcome { key, duration: Nanos::ZERO, outcome });

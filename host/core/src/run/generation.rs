@@ -118,7 +118,12 @@ impl RunState {
         match fact {
             Fact::Sent { channel, name, data } => drop(self.data.inbox.put((channel, name), data)),
             Fact::Cancel { .. } | Fact::Pause { .. } | Fact::Resume => next.facts.push(fact),
-            Fact::Outcome { .. } | Fact::Admitted | Fact::Began(_) | Fact::Timer(_) | Fact::Retried(_) => {}
+            Fact::Outcome { .. }
+            | Fact::Admitted
+            | Fact::Began(_)
+            | Fact::Timer(_)
+            | Fact::Retried(_)
+            | Fact::Forked(_) => {}
         }
     }
 }

@@ -36,7 +36,7 @@ mod undo;
 #[cfg(test)]
 mod tests;
 
-pub use again::{Retried, Since};
+pub use again::{Forked, Retried, Since};
 pub use child::{Parent, child_failure};
 pub use event::{Event, EventKind};
 pub use generation::{Carried, Generation, Unread};
@@ -82,6 +82,9 @@ impl RunState {
     pub fn apply(&mut self, at: Timestamp, fact: Fact, commands: &mut Vec<Command>) {
         if self.data.phase == Phase::Done {
             return self.keep_for_next(fact);
+        }
+        if let Fact::Forked(forked) = fact {
+            return self.fork(at, *forked, commands);
         }
         match self.data.queued {
             None => self.turn(at, commands).take(fact),

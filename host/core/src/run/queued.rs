@@ -75,7 +75,7 @@ impl Turn<'_> {
             Fact::Pause { reason } => self.pause_run(&reason),
             Fact::Resume => self.resume_run(),
             Fact::Sent { channel, name, data } => self.deliver((channel, name), data),
-            Fact::Outcome { .. } | Fact::Began(_) | Fact::Timer(_) | Fact::Retried(_) => {}
+            Fact::Outcome { .. } | Fact::Began(_) | Fact::Timer(_) | Fact::Retried(_) | Fact::Forked(_) => {}
         }
     }
 }

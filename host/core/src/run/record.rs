@@ -79,6 +79,8 @@ pub enum Fact {
     Resume,
     /// The run, which had ended, goes back and on. Only [`super::RunState::go_back`] can apply it.
     Retried(Box<super::Retried>),
+    /// From here on the run is another one than that which the facts before are of.
+    Forked(Box<super::Forked>),
     /// An event or a message was sent to the run. It is kept until a step takes it, so whoever reports it sees to it
     /// that they do not become too many, see [`super::RunState::unread`].
     Sent {
@@ -379,6 +381,8 @@ pub enum RecordKind {
     /// The run, which had ended, goes back to where it stood earlier, and on; detail: what it had ended with, and the number
     /// of the first record that does not count any more.
     RunRetried,
+    /// All before this was done by another run, of which this one was made; detail: its id, and at which step.
+    RunForked,
     /// Somebody asked to cancel; detail: reason.
     CancelRequested,
     /// Running steps are being stopped and clean-up begins.

@@ -46,8 +46,8 @@ impl Turn<'_> {
             Fact::Outcome { key, duration, outcome } => self.outcome(key, duration.into(), outcome),
             // it has begun already
             Fact::Admitted => {}
-            // only a whole state can go back
-            Fact::Retried(_) => {}
+            // these concern the state as a whole
+            Fact::Retried(_) | Fact::Forked(_) => {}
             Fact::Began(key) => self.note_begun(key),
             Fact::Timer(id) => self.timer(id),
             Fact::Cancel { mode: CancelMode::Graceful, .. } if self.data.ending.is_some() => {}

@@ -7,6 +7,7 @@
 mod activate;
 mod back;
 mod begin;
+mod copy;
 mod evict;
 mod keeper;
 mod log;

@@ -52,6 +52,7 @@ impl Outstanding {
             | Fact::Pause { .. }
             | Fact::Resume
             | Fact::Retried(_)
+            | Fact::Forked(_)
             | Fact::Sent { .. } => {}
         }
     }

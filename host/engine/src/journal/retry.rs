@@ -12,6 +12,10 @@ use jackfield_core::plan::SharedPlan;
 use jackfield_core::run::{Command, Fact, History, RecordKind, Retried, RunState, RunStatus};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long it may take until all has been done that the end of a run brings with it.
+const THROUGH_MAX: Duration = Duration::from_secs(5);
 
 /// A stored run with all that it is made of.
 pub(super) struct Told {
@@ -72,6 +76,12 @@ impl Course {
             self.undone.retain(|(_, applied)| *applied <= retried.keep);
             self.failed.clear();
             self.ending = None;
+        }
+        if let Some(Fact::Forked(_)) = turn.fact {
+            // what came before was done by another run
+            self.begun.retain(|place, _| turn.state.is_under_way(place.0, place.1));
+            self.begun.values_mut().for_each(|applied| *applied = turn.applied);
+            self.undone.clear();
         }
         for command in turn.commands {
             let key = match command {
@@ -146,7 +156,7 @@ impl Course {
     }
 
     /// Refuses to go on from what has been undone since.
-    fn check_undone(&self, told: &Told, earlier: &RunState, keep: u64) -> Result<(), EngineError> {
+    pub(super) fn check_undone(&self, told: &Told, earlier: &RunState, keep: u64) -> Result<(), EngineError> {
         let later = self.undone.iter().filter(|(_, applied)| *applied > keep).map(|(place, _)| *place);
         let lost = later.filter_map(|place| Some((earlier.undo_order(place.0, place.1)?, place)));
         match lost.min_by_key(|(nth, _)| *nth) {
@@ -176,9 +186,28 @@ impl Journal {
 }
 
 impl Inner {
+    /// Waits a little until all has been done that the end of a run brings with it. Whether it has.
+    fn wait_through(&self, run_id: &str) -> bool {
+        let until = Instant::now() + THROUGH_MAX;
+        let is_through =
+            || self.known_run(run_id).is_none() || self.runs.lock().finished.iter().any(|id| **id == *run_id);
+        while !is_through() {
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
+
     fn retry(self: &Arc<Self>, run_id: &str, from: Option<&str>) -> Result<(), EngineError> {
         let journal = self.journal.as_ref().ok_or(EngineError::NoJournal)?;
         self.check_writable()?;
+        // whoever waited for its end may be here before all has been done that it brings with it
+        let has_ended = self.find_run(run_id)?.shared.lock().has_ended();
+        if !has_ended || !self.wait_through(run_id) {
+            return Err(EngineError::RunOpen(run_id.to_owned()));
+        }
         let one = journal.loading.lock();
         if self.is_frozen() {
             return Err(EngineError::ShuttingDown);
@@ -192,6 +221,10 @@ impl Inner {
             return Err(EngineError::RunOfAnother { id: run_id.to_owned(), parent });
         }
         let (course, state) = Course::of(&told)?;
+        if !state.is_over() {
+            let why = told.stored.standing.reason.clone().unwrap_or_default();
+            return Err(EngineError::Damaged { run: run_id.to_owned(), why });
+        }
         if state.status() == RunStatus::Completed {
             return Err(EngineError::RunCompleted(run_id.to_owned()));
         }
