@@ -140,7 +140,7 @@ fn files_that_are_no_plugins_are_findings_and_what_is_not_there_cannot_be_checke
         );
     }
     for (plugin, words) in [
-        ("nowhere/x.so", "`nowhere/x.so` cannot be read"),
+        ("nowhere/x.so", "`nowhere/x.so` cannot be read: No such file"),
         ("plugins", "is a directory"),
         ("nobody", "there is no plugin `nobody`"),
     ] {

@@ -49,7 +49,7 @@ pub struct Options {
 #[non_exhaustive]
 pub enum CheckError {
     /// The file cannot be read.
-    #[error("`{}` cannot be read: {source}", file.display())]
+    #[error("`{}` cannot be read", file.display())]
     Read {
         /// The file.
         file: PathBuf,
@@ -57,7 +57,7 @@ pub enum CheckError {
         source: io::Error,
     },
     /// There is no directory for the plugin to work in, or no process for it.
-    #[error("the plugin cannot be run: {0}")]
+    #[error("the plugin cannot be run")]
     Run(#[from] io::Error),
     /// The process that is to meet the plugin cannot do so, for reasons of its own.
     #[error("the plugin cannot be run: {0}")]
