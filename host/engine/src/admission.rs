@@ -125,6 +125,7 @@ impl Inner {
         let Some(key) = key else { return Ok(None) };
         start.key = Some(key.clone());
         let name = (plan.id.clone(), key.clone());
+        self.clear_line(&name, concurrency.limit);
         let mut lines = self.lines.0.lock();
         let line = lines.entry(name.clone()).or_default();
         let mut place = Place {
@@ -228,6 +229,25 @@ impl Inner {
         let name = (run.plan.id.clone(), key);
         self.lines.leave(&name, &run.id);
         self.admit(&name);
+    }
+
+    /// The end of a run is told before its place is free: whoever has heard of it finds the place free all the same.
+    fn clear_line(self: &Arc<Self>, name: &(Box<str>, Arc<str>), limit: u32) {
+        let under_way: Vec<_> = match self.lines.0.lock().get(name) {
+            Some(line) if line.under_way.len() >= limit as usize => line.under_way.iter().cloned().collect(),
+            _ => return,
+        };
+        let has_ended = |id: &Arc<str>| {
+            self.known_run(id).is_some_and(|run| {
+                let shared = run.shared.lock();
+                shared.has_ended() && !shared.is_replaced()
+            })
+        };
+        let ended: Vec<_> = under_way.into_iter().filter(has_ended).collect();
+        if !ended.is_empty() {
+            ended.iter().for_each(|run_id| self.lines.leave(name, run_id));
+            self.admit(name);
+        }
     }
 
     fn admit(self: &Arc<Self>, name: &(Box<str>, Arc<str>)) {

@@ -11,8 +11,8 @@ fn signs_of_life_keep_a_call_that_takes_longer_than_its_heartbeat_timeout() {
         let ways = ["live", "live_inline", "live_async"]
             .map(|method| ["heartbeat", "progress"].map(|by| (method, by)));
         let live = |(method, by)| {
-            let parameters = json!({ "beat_ms": 2_500, "by": by });
-            let limit = json!({ "heartbeat_timeout": "1s" });
+            let parameters = json!({ "beat_ms": 4_500, "by": by });
+            let limit = json!({ "heartbeat_timeout": "3s" });
             step(&format!("{method}_{by}"), &format!("partner.{method}"), parameters, limit)
         };
         let all: Vec<_> = ways.into_iter().flatten().map(live).collect();
