@@ -3,7 +3,9 @@
 
 use super::{bench_with, over, put_witness, step, wait_until_gone, with};
 use jackfield::{History, StepStatus, Transport, Value, json};
+use jackfield_tests::{Bench, Finished};
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Calls of the plugin that crashes in one run; ten of them do.
@@ -43,6 +45,27 @@ fn percentile_ms(mut durations: Vec<f64>, percent: usize) -> f64 {
     durations.get(durations.len() * percent / 100).copied().unwrap_or_default()
 }
 
+/// Runs a document, and beside it runs of two healthy calls, one after the other, until it has ended; the milliseconds that the
+/// calls to a worker of those took.
+fn run_beside(bench: &Bench, document: &Value, paces: &mut Vec<f64>) -> Finished {
+    let pace = json!({ "id": "pace", "steps": [step("worker", "witness.where"), step("here", "echo.noop")] });
+    let has_ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| {
+            let mut took = Vec::new();
+            while !has_ended.load(Ordering::Relaxed) {
+                let finished = bench.run(&pace, json!({})).completed();
+                took.push(finished.report.steps["worker"].duration_ms.expect("it was called"));
+            }
+            took
+        });
+        let finished = bench.run(document, json!({}));
+        has_ended.store(true, Ordering::Relaxed);
+        paces.extend(beside.join().expect("healthy calls complete"));
+        finished.completed()
+    })
+}
+
 /// Runs so many calls over a transport; says what it found.
 fn soak(transport: Transport, calls: usize) {
     let bench = bench_with(
@@ -61,22 +84,15 @@ fn soak(transport: Transport, calls: usize) {
     let begun = Instant::now();
     let rounds = calls.div_ceil(CALLS).max(2);
     for round in 0..rounds {
-        let finished = bench.run(&crashing, json!({})).completed();
+        let finished = run_beside(&bench, &crashing, &mut healthy);
         for (path, report) in &finished.report.steps {
             let is_crash = path.starts_with("crash");
             let expected = if is_crash { StepStatus::Failed } else { StepStatus::Completed };
             assert_eq!(report.status, expected, "{path} {report:?}");
             crashes += usize::from(is_crash);
-            if path.starts_with("witness") {
-                healthy.push(report.duration_ms.expect("it was called"));
-            }
         }
         assert_eq!(finished.report.steps.len(), CALLS + 2 * HEALTHY, "each step has one outcome");
-        if round * 5 < rounds {
-            let finished = bench.run(&calm, json!({})).completed();
-            let witnesses = finished.report.steps.iter().filter(|(path, _)| path.starts_with("witness"));
-            healthy_calm.extend(witnesses.map(|(_, report)| report.duration_ms.expect("it was called")));
-        }
+        drop(run_beside(&bench, &calm, &mut healthy_calm));
         if round == rounds / 10 {
             wait_until_gone(&bench);
             before = Some(own());
@@ -93,14 +109,16 @@ fn soak(transport: Transport, calls: usize) {
     #[expect(clippy::print_stdout, reason = "the figures of a soak are what it is run for")]
     {
         println!(
-            "{transport:?}: {} calls, {crashes} crashes, {:.1} s; descriptors {descriptors}, threads {threads}, memory {:.1} MiB, \
-         grown by {:.1} MiB; healthy calls beside them p50 {:.1} ms, p99 {:.1} ms; without crashes p50 {:.1} ms, p99 {:.1} ms",
+            "{transport:?}: {} calls, {crashes} crashes, and as many calls without, {:.1} s; descriptors {descriptors}, threads {threads}, memory {:.1} MiB, \
+         grown by {:.1} MiB; {} healthy calls beside crashes p50 {:.2} ms, p99 {:.2} ms; {} without p50 {:.2} ms, p99 {:.2} ms",
             rounds * CALLS,
             taken.as_secs_f64(),
             bytes as f64 / f64::from(1 << 20),
             grown as f64 / f64::from(1 << 20),
+            healthy.len(),
             percentile_ms(healthy.clone(), 50),
             percentile_ms(healthy, 99),
+            healthy_calm.len(),
             percentile_ms(healthy_calm.clone(), 50),
             percentile_ms(healthy_calm, 99),
         );
