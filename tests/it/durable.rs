@@ -7,6 +7,7 @@ mod command;
 mod control;
 #[cfg(unix)]
 mod crashes;
+mod delays;
 mod detached;
 mod generations;
 mod lines;

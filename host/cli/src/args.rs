@@ -148,6 +148,9 @@ pub(crate) struct RunArgs {
     /// Keep the run in the journal of the data directory: it survives the end of this process in any way
     #[arg(long)]
     pub(crate) durable: bool,
+    /// Begin after this time and not at once, such as 10s or 2h; needs --durable
+    #[arg(long, value_name = "DURATION", requires = "durable", conflicts_with = "dry_run")]
+    pub(crate) delay: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

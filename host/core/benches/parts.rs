@@ -179,6 +179,7 @@ fn run(plan: &Arc<Plan>) -> RunState {
         carried: None,
         key: None,
         queued: None,
+        delayed_until: None,
     };
     let (mut commands, mut ready) = (Vec::new(), Vec::new());
     let mut state = RunState::start(plan.clone(), start, Timestamp(0), &mut commands);

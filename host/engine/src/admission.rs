@@ -5,6 +5,7 @@
 //! under way over restarts.
 
 use crate::engine::{Engine, Inner};
+use crate::errands::Errand;
 use crate::error::EngineError;
 use crate::run::RunCell;
 use jackfield_core::plan::{Concurrency, OnConflict, Plan};
@@ -19,6 +20,15 @@ const OLDEST_EVERY: u32 = 8;
 
 /// Workflow id and key.
 type LineName = (Box<str>, Arc<str>);
+
+/// What became of a run that wanted a place.
+enum Entered {
+    UnderWay,
+    /// It is in the line; behind this one, and these are to make room for it.
+    Waits(Arc<str>, Vec<Arc<str>>),
+    /// This one has it, and nobody waits.
+    Taken(Arc<str>),
+}
 
 /// The lines of all keys. A line that nobody is in is forgotten.
 #[derive(Default)]
@@ -61,12 +71,29 @@ impl Line {
         self.under_way.remove(run_id);
         self.waiting.retain(|waiting| *waiting.run_id != *run_id);
     }
+
+    /// Gives a run a place, or lets it wait for one if the workflow says so.
+    fn enter(&mut self, run_id: &Arc<str>, run: Weak<RunCell>, plan: &Plan, limits: &Concurrency) -> Entered {
+        if self.waiting.is_empty() && self.under_way.len() < limits.limit as usize {
+            self.under_way.insert(run_id.clone());
+            return Entered::UnderWay;
+        }
+        let mut others = self.under_way.iter().chain(self.waiting.iter().map(|waiting| &waiting.run_id));
+        let displaced = match limits.on_conflict {
+            OnConflict::Queue => Vec::new(),
+            OnConflict::CancelRunning => others.cloned().collect(),
+            OnConflict::Reject => return Entered::Taken(others.next().cloned().unwrap_or_else(|| "".into())),
+        };
+        let first = self.under_way.iter().next().cloned().unwrap_or_else(|| "".into());
+        self.wait(run_id.clone(), run, plan, limits);
+        Entered::Waits(first, displaced)
+    }
 }
 
 /// A right to be under way, or a place in a line, until the run that has it is known to the engine.
 pub(crate) struct Place {
     inner: Arc<Inner>,
-    name: (Box<str>, Arc<str>),
+    name: LineName,
     run_id: Arc<str>,
     is_kept: bool,
     /// Runs that are to make room.
@@ -84,7 +111,7 @@ impl Drop for Place {
 }
 
 impl Lines {
-    fn leave(&self, name: &(Box<str>, Arc<str>), run_id: &str) {
+    fn leave(&self, name: &LineName, run_id: &str) {
         let mut lines = self.0.lock();
         let Some(line) = lines.get_mut(name) else { return };
         line.leave(run_id);
@@ -94,7 +121,7 @@ impl Lines {
     }
 
     /// The runs that may begin now.
-    fn admit(&self, name: &(Box<str>, Arc<str>)) -> Vec<Arc<RunCell>> {
+    fn admit(&self, name: &LineName) -> Vec<Arc<RunCell>> {
         let mut lines = self.0.lock();
         let Some(line) = lines.get_mut(name) else { return Vec::new() };
         let mut admitted = Vec::new();
@@ -110,7 +137,8 @@ impl Lines {
 }
 
 impl Inner {
-    /// Sees whether the run that `start` would begin shares a key, and whether it has to wait: then `start` says so.
+    /// Sees whether the run that `start` would begin shares a key, and whether it has to wait: then `start` says so. One that
+    /// is delayed gets to its line when its time has come.
     pub(crate) fn stand_in_line(
         self: &Arc<Self>,
         plan: &Plan,
@@ -124,6 +152,9 @@ impl Inner {
         })?;
         let Some(key) = key else { return Ok(None) };
         start.key = Some(key.clone());
+        if start.delayed_until.is_some() {
+            return Ok(None);
+        }
         let name = (plan.id.clone(), key.clone());
         self.clear_line(&name, concurrency.limit);
         let mut lines = self.lines.0.lock();
@@ -135,27 +166,65 @@ impl Inner {
             is_kept: false,
             displaced: Vec::new(),
         };
-        if line.waiting.is_empty() && line.under_way.len() < concurrency.limit as usize {
-            line.under_way.insert(start.run_id.clone());
-            return Ok(Some(place));
-        }
-        let others = line.under_way.iter().chain(line.waiting.iter().map(|waiting| &waiting.run_id));
-        match concurrency.on_conflict {
-            OnConflict::Queue => {}
-            OnConflict::CancelRunning => place.displaced = others.cloned().collect(),
-            OnConflict::Reject => {
-                let run = others.map(|id| id.to_string()).next().unwrap_or_default();
+        match line.enter(&start.run_id, Weak::new(), plan, concurrency) {
+            Entered::UnderWay => {}
+            Entered::Taken(run) => {
                 // nothing was entered, and the line is not empty
                 place.is_kept = true;
-                return Err(EngineError::KeyTaken { key: key.to_string(), run });
+                return Err(EngineError::KeyTaken { key: key.to_string(), run: run.to_string() });
+            }
+            Entered::Waits(first, displaced) => {
+                let priority = plan.priority;
+                let why = format!("the end of run `{first}` (concurrency key `{key}`, priority {priority})");
+                start.queued = Some(why.into());
+                place.displaced = displaced;
             }
         }
-        let first = line.under_way.iter().next().cloned().unwrap_or_else(|| "".into());
-        let priority = plan.priority;
-        let why = format!("the end of run `{first}` (concurrency key `{key}`, priority {priority})");
-        start.queued = Some(why.into());
-        line.wait(start.run_id.clone(), Weak::new(), plan, concurrency);
         Ok(Some(place))
+    }
+
+    /// The time of a delayed run has come: it begins, or waits in the line of its key. One that would have been refused is
+    /// cancelled.
+    pub(crate) fn come_due(self: &Arc<Self>, run: &Arc<RunCell>) {
+        let key = {
+            let shared = run.shared.lock();
+            let is_due = shared.state.is_queued() && !shared.state.is_delayed();
+            if !is_due || shared.is_over || shared.is_evicted {
+                return;
+            }
+            shared.state.start_values().key.clone()
+        };
+        let Some((key, concurrency)) = key.zip(run.plan.concurrency.as_deref()) else {
+            return self.let_begin(run);
+        };
+        let name = (run.plan.id.clone(), key);
+        self.clear_line(&name, concurrency.limit);
+        let entered = {
+            let mut lines = self.lines.0.lock();
+            let line = lines.entry(name.clone()).or_default();
+            line.enter(&run.id, Arc::downgrade(run), &run.plan, concurrency)
+        };
+        match entered {
+            Entered::UnderWay => self.let_begin(run),
+            Entered::Waits(_, displaced) => self.displace(run, &name, displaced),
+            Entered::Taken(other) => {
+                let reason = format!("run `{other}` has the concurrency key `{}` already", name.1);
+                self.exchange(
+                    run,
+                    &mut vec![Fact::Cancel { mode: CancelMode::Graceful, reason: reason.into() }],
+                );
+            }
+        }
+        // one that ended meanwhile may have left before it came
+        if run.shared.lock().is_over {
+            self.lines.leave(&name, &run.id);
+            self.admit(&name);
+        }
+    }
+
+    fn let_begin(self: &Arc<Self>, run: &Arc<RunCell>) {
+        self.exchange(run, &mut vec![Fact::Admitted]);
+        self.say_admitted(run);
     }
 
     /// The run of `place` is known now: it keeps it, and whoever has to make room for it is cancelled.
@@ -168,23 +237,40 @@ impl Inner {
             let mine = waiting.filter(|waiting| waiting.run_id == place.run_id);
             mine.for_each(|waiting| waiting.run = Arc::downgrade(run));
         }
+        let displaced = std::mem::take(&mut place.displaced);
+        self.displace(run, &place.name, displaced);
+    }
+
+    /// Whoever has to make room for `run` is cancelled.
+    fn displace(self: &Arc<Self>, run: &RunCell, name: &LineName, displaced: Vec<Arc<str>>) {
         let engine = Engine { inner: self.clone() };
-        let reason = format!("run `{}` takes its place (concurrency key `{}`)", run.id, place.name.1);
-        for displaced in std::mem::take(&mut place.displaced) {
+        let reason = format!("run `{}` takes its place (concurrency key `{}`)", run.id, name.1);
+        for displaced in displaced {
             // it may have ended meanwhile, which is as good
             let _ = engine.cancel(&displaced, CancelMode::Graceful, &reason);
         }
         // the last one may have ended before this one was known
-        self.admit(&place.name);
+        self.admit(name);
     }
 
     /// A run has come back into memory: it has the place that it had.
     pub(crate) fn stand_in_line_again(&self, run: &Arc<RunCell>) {
-        let (key, is_queued) = {
+        let (key, is_queued, is_delayed) = {
             let shared = run.shared.lock();
-            (shared.state.start_values().key.clone(), shared.state.is_queued())
+            let state = &shared.state;
+            (state.start_values().key.clone(), state.is_queued(), state.is_delayed())
         };
-        let Some((key, concurrency)) = key.zip(run.plan.concurrency.as_deref()) else { return };
+        if is_delayed {
+            return;
+        }
+        let concurrency = run.plan.concurrency.as_deref();
+        let waits =
+            concurrency.is_some_and(|limits| key.is_some() && limits.on_conflict == OnConflict::Queue);
+        if is_queued && !waits {
+            // it had come due, and what that leads to is found out again
+            return self.errands.push(run, Errand::StandInLine);
+        }
+        let Some((key, concurrency)) = key.zip(concurrency) else { return };
         let mut lines = self.lines.0.lock();
         let line = lines.entry((run.plan.id.clone(), key)).or_default();
         if is_queued {
@@ -232,7 +318,7 @@ impl Inner {
     }
 
     /// The end of a run is told before its place is free: whoever has heard of it finds the place free all the same.
-    fn clear_line(self: &Arc<Self>, name: &(Box<str>, Arc<str>), limit: u32) {
+    fn clear_line(self: &Arc<Self>, name: &LineName, limit: u32) {
         let under_way: Vec<_> = match self.lines.0.lock().get(name) {
             Some(line) if line.under_way.len() >= limit as usize => line.under_way.iter().cloned().collect(),
             _ => return,
@@ -250,11 +336,8 @@ impl Inner {
         }
     }
 
-    fn admit(self: &Arc<Self>, name: &(Box<str>, Arc<str>)) {
-        for run in self.lines.admit(name) {
-            self.exchange(&run, &mut vec![Fact::Admitted]);
-            self.say_admitted(&run);
-        }
+    fn admit(self: &Arc<Self>, name: &LineName) {
+        self.lines.admit(name).iter().for_each(|run| self.let_begin(run));
     }
 }
 

@@ -58,6 +58,7 @@ impl Inner {
             traceparent: Some(traceparent).filter(|it| !it.is_empty()),
             document: self.journal.as_ref().map(|_| Document::new(&*document)),
             attach: false,
+            delay: None,
         };
         let handle = self.start_run(request, Some(above))?;
         Ok(child.is_detached.then(|| Payload::object([("run_id", &Payload::string(handle.id()))])))

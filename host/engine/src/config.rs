@@ -103,8 +103,12 @@ pub struct StartRequest {
     pub traceparent: Option<String>,
     /// The document of the plan: needed, and a reason, to keep the run in the journal of a durable engine.
     pub document: Option<Document>,
-    /// If a run of this id exists that was started with the same document and input, that one is meant.
+    /// If a run of this id exists that was started with the same document and input, that one is meant, whenever it is to
+    /// begin.
     pub attach: bool,
+    /// How long it is to wait before it begins, by the clock of the engine, also over restarts. Until then it is
+    /// [queued](jackfield_core::run::RunStatus::Queued), and stands in no line.
+    pub delay: Option<Duration>,
 }
 
 impl StartRequest {
@@ -120,6 +124,7 @@ impl StartRequest {
             traceparent: None,
             document: None,
             attach: false,
+            delay: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::listener::Voice;
 use crate::listing::{RunFilter, RunSummary};
 use crate::perform::later;
 use crate::pool::{AsyncCalls, Places};
+use crate::request::{check_delay, check_id, check_traceparent};
 use crate::run::{RunCell, Shared};
 use crate::schedules::Schedules;
 use crate::timers::{Due, Timers};
@@ -21,7 +22,6 @@ use jackfield_core::journal::Store;
 use jackfield_core::ports::CallListener;
 use jackfield_core::run::{CancelMode, Fact, Parent, RunState, Start};
 use jackfield_core::time::Timestamp;
-use jackfield_core::trace;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -291,6 +291,7 @@ impl Engine {
         }
         inner.schedules.stop();
         inner.put_all_away();
+        inner.cancel_delayed();
         if !self.wait_all(inner.config.shutdown_grace) {
             self.cancel_all("the host is shutting down");
             if !self.wait_all(inner.config.cancel_grace.saturating_mul(2)) {
@@ -341,7 +342,9 @@ impl Inner {
             return Err(EngineError::ShuttingDown);
         }
         self.check_writable()?;
-        let StartRequest { run_id, plan, input, config, until, traceparent, document, attach } = request;
+        let StartRequest { run_id, plan, input, config, until, traceparent, document, attach, delay } =
+            request;
+        let delay = check_delay(delay)?;
         let traceparent = check_traceparent(traceparent)?;
         let until = until.map(|id| plan.find(&id).ok_or(EngineError::UnknownStep(id))).transpose()?;
         let input = plan.accept_input(input).map_err(EngineError::input)?;
@@ -364,6 +367,7 @@ impl Inner {
             carried: None,
             key: None,
             queued: None,
+            delayed_until: None,
         };
         let durable = self.journal.as_ref().zip(document);
         if let (true, Some((journal, document))) = (is_chosen, &durable)
@@ -372,6 +376,7 @@ impl Inner {
             return Ok(RunHandle { inner: self.clone(), run: known });
         }
         let now = self.ports.clock.now();
+        start.delayed_until = delay.map(|delay| now.after(delay));
         let place = self.stand_in_line(&plan, &mut start, now)?;
         let mut commands = Vec::new();
         let state = RunState::start(plan.clone(), start, now, &mut commands);
@@ -583,17 +588,4 @@ pub(crate) fn fresh_id() -> uuid::Uuid {
         return id;
     }
     uuid::Uuid::now_v7()
-}
-
-fn check_traceparent(given: Option<String>) -> Result<Box<str>, EngineError> {
-    let text = given.unwrap_or_default();
-    match trace::fault(&text).filter(|_| !text.is_empty()) {
-        None => Ok(text.into()),
-        Some(fault) => Err(EngineError::BadTraceparent { text: text.chars().take(64).collect(), fault }),
-    }
-}
-
-pub(crate) fn check_id(id: &str) -> Result<(), EngineError> {
-    let is_fine = (1..=256).contains(&id.len()) && !id.chars().any(char::is_control);
-    if is_fine { Ok(()) } else { Err(EngineError::BadRunId(id.chars().take(64).collect())) }
 }

@@ -23,6 +23,8 @@ pub(crate) enum Errand {
     StartChild(Box<ChildCommand>),
     /// Ask a run that this one started to end.
     CancelChild(Arc<str>, CancelMode),
+    /// Begin, or wait in the line of those that may.
+    StandInLine,
     /// All runs that were to end with this one have been told: it can be kept as ended.
     SettleEnd,
     /// Make the next generation of the run ready.
@@ -93,6 +95,7 @@ impl Inner {
                 self.report_done(run, child.key, started);
             }
             Errand::CancelChild(run_id, mode) => self.cancel_child(run, &run_id, mode),
+            Errand::StandInLine => self.come_due(run),
             Errand::SettleEnd => self.settle_end(run),
             Errand::Continue(next) => {
                 let ready = || self.prepare_next(run, &next).map_err(|error| failure(&error));

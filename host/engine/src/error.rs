@@ -57,6 +57,9 @@ pub enum EngineError {
     /// A run id that cannot be used.
     #[error("run id `{0}` must have 1 to 256 printable characters")]
     BadRunId(String),
+    /// The run would begin too late.
+    #[error("the delay of a run is at most 36,500 days")]
+    DelayTooLong,
     /// A trace context that is none.
     #[error(
         "traceparent `{text}`: {fault}; one looks like `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`"

@@ -138,6 +138,7 @@ fn following(
         until: before.until.and_then(|step| plan.find(&old.plan.step(step).id)),
         carried: Some(Arc::new(next.carried.clone())),
         queued: None,
+        delayed_until: None,
         ..before.clone()
     };
     RunState::start(plan.clone(), start, now, commands)

@@ -29,6 +29,7 @@ mod perform;
 mod planted;
 mod pool;
 mod progress;
+mod request;
 mod run;
 mod schedules;
 mod signals;

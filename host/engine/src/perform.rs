@@ -232,6 +232,7 @@ impl Inner {
                 Command::CancelChild { run_id, mode } => {
                     self.run_errand(run, shared, Errand::CancelChild(run_id, mode));
                 }
+                Command::StandInLine => self.run_errand(run, shared, Errand::StandInLine),
                 Command::StartTimer { id, at } => {
                     let due = later(at.since(now));
                     let ticket = self.timers.set(due, Due::Run(Arc::downgrade(run), id));

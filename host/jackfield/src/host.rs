@@ -211,6 +211,7 @@ impl Host {
             traceparent: options.traceparent,
             document,
             attach: options.attach,
+            delay: options.delay,
         };
         Ok(Run::new(self.inner.engine.start(request)?))
     }

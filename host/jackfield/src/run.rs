@@ -22,6 +22,9 @@ pub struct RunOptions {
     /// If a run of this id exists that was started with the same workflow and input, that one is meant; any other is
     /// refused. In memory every id that is taken is refused.
     pub attach: bool,
+    /// How long the run waits before it begins; at most 36,500 days. It is known, and checked, at once, and
+    /// [queued](RunStatus::Queued) until then. A durable run begins at its time over any restarts, as soon as a host is there.
+    pub delay: Option<Duration>,
 }
 
 impl RunOptions {
@@ -35,6 +38,13 @@ impl RunOptions {
     #[must_use]
     pub fn attach(mut self) -> Self {
         self.attach = true;
+        self
+    }
+
+    /// Begin after `delay` and not at once.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = Some(delay);
         self
     }
 

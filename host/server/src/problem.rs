@@ -124,6 +124,7 @@ fn kind_of(refused: &EngineError) -> ProblemKind {
         | EngineError::ScheduleInDocument(_)
         | EngineError::ScheduleBusy { .. } => ProblemKind::Conflict,
         EngineError::BadRunId(_)
+        | EngineError::DelayTooLong
         | EngineError::Saved(_)
         | EngineError::BadTraceparent { .. }
         | EngineError::BadName(_)

@@ -143,7 +143,13 @@ pub fn start_in(
     request: StartRun,
     seen: impl FnOnce(&Workflow),
 ) -> Result<Run, jackfield::Error> {
-    let StartRun { document, version, input, run_id, attach, until, traceparent } = request;
+    let StartRun { document, version, input, run_id, attach, until, traceparent, delay } = request;
+    let delay = delay.as_ref().map(|delay| {
+        jackfield::model::duration::of_json(delay).map_err(|why| {
+            jackfield::Error::Setup(format!("`delay` is {delay}, which {why}; give one such as 10s"))
+        })
+    });
+    let delay = delay.transpose()?;
     let workflow = match (document, version) {
         (Some(document), _) => check(host, &document)?,
         (None, range) => {
@@ -156,6 +162,7 @@ pub fn start_in(
     options.until = until;
     options.traceparent = traceparent;
     options.attach = attach;
+    options.delay = delay;
     host.start_with(&workflow, input, options)
 }
 

@@ -55,6 +55,9 @@ pub struct StartRun {
     /// W3C trace context that it is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// How long it waits before it begins: milliseconds, or a text such as `10s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Value>,
 }
 
 /// How a run is cancelled, or why it is paused.
@@ -151,7 +154,7 @@ pub struct RunLine {
     /// How long it took, in milliseconds; absent while it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<f64>,
-    /// When it goes on by itself, if it waits and is not in memory.
+    /// When it goes on by itself, if it waits and is not in memory; when it begins, if it is delayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<String>,
     /// Why it failed or waits.

@@ -185,7 +185,7 @@ pub(crate) fn status_of(conn: &Connection, run: RunNo) -> Result<Option<RunStatu
 pub(crate) fn active(conn: &Connection) -> Result<Vec<RunNo>> {
     let codes = [RunStatus::Queued, RunStatus::Running, RunStatus::Waiting].map(status_code);
     let mut statement = conn.prepare_cached(
-        "SELECT no FROM runs INDEXED BY runs_status WHERE status IN (?1, ?2)
+        "SELECT no FROM runs INDEXED BY runs_status WHERE status IN (?1, ?2) AND due_at IS NULL
          UNION ALL SELECT no FROM runs INDEXED BY runs_status WHERE status = ?3 AND reason IS NOT NULL",
     )?;
     let numbers = statement.query_map(codes, |row| Ok(RunNo(row.get::<_, i64>(0)? as u64)))?;

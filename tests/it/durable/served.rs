@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Child;
 
 /// A process that serves the data directory of `bench`, with two versions of a workflow registered.
-fn serving(bench: &Bench) -> Child {
+pub(super) fn serving(bench: &Bench) -> Child {
     let served = start(bench, &["serve"]);
     wait_until(|| UnixStream::connect(bench.data_dir().join("jackfield.sock")).is_ok());
     served
@@ -34,7 +34,7 @@ fn get(bench: &Bench, path: &str) -> (String, String) {
     ask(bench, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
 }
 
-fn post(bench: &Bench, path: &str, body: &str) -> (String, String) {
+pub(super) fn post(bench: &Bench, path: &str, body: &str) -> (String, String) {
     let length = body.len();
     ask(
         bench,

@@ -42,6 +42,9 @@ pub(crate) enum WorkflowCommand {
         /// Id of the run [default: a new UUID]
         #[arg(long, value_name = "ID")]
         run_id: Option<String>,
+        /// Begin after this time and not at once, such as 10s or 2h; until then the run is queued
+        #[arg(long, value_name = "DURATION")]
+        delay: Option<String>,
     },
 }
 

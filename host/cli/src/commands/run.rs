@@ -3,13 +3,13 @@
 use crate::access::{Keeper, RunAt};
 use crate::args::RunArgs;
 use crate::exit::Exit;
-use crate::input::run_input;
+use crate::input::{length_of_time, run_input};
 use crate::interrupt::Interrupt;
 use crate::live::{Shown, Voices, follow, follow_while};
 use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::show::{diagnostics, failure};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use jackfield::{Dialect, Engine, Host, RunOptions, RunStatus, Workflow};
 use jackfield_server::wire::{Document, StartRun};
 use serde_json::{Value, json};
@@ -71,11 +71,18 @@ fn run_kept(
         attach: true,
         until: args.until.clone(),
         traceparent: args.traceparent.clone(),
+        delay: delay(args.delay.as_deref())?,
     };
     let warn = |workflow: &Workflow| show_warnings(&args.file, workflow, printer);
     let run_id = keeper.start("", request, warn)?.id().to_owned();
     printer.note(&format!("run {run_id} is kept in the journal"));
     follow_to_end(keeper, &run_id, args.steps_max, voices, printer)
+}
+
+/// How long a run is to wait before it begins, as it is sent.
+pub(super) fn delay(text: Option<&str>) -> Result<Option<Value>> {
+    let length = text.map(length_of_time).transpose().context("--delay")?;
+    Ok(length.map(|length| jackfield::model::duration::display(length).into()))
 }
 
 /// Shows a run that is kept until it has ended, and what it came to. A signal puts it away, to go on another time, or leaves

@@ -40,7 +40,8 @@ pub(crate) fn run(command: WorkflowCommand, settings: Settings, printer: &Printe
             printer.note(&format!("removed {what} of {id}; runs of it go on"));
             Ok(Exit::Success)
         }
-        WorkflowCommand::Start { name, input, set, run_id } => {
+        WorkflowCommand::Start { name, input, set, run_id, delay } => {
+            let delay = super::run::delay(delay.as_deref())?;
             let input = run_input(input.as_deref(), &set)?.into();
             let version = name.version;
             let request = StartRun {
@@ -51,6 +52,7 @@ pub(crate) fn run(command: WorkflowCommand, settings: Settings, printer: &Printe
                 attach: false,
                 until: None,
                 traceparent: None,
+                delay,
             };
             let keeper = Keeper::existing_owner(settings, None)?;
             let started = keeper.start(&name.id, request, |_| ()).map(|run| run.id().to_owned());

@@ -43,6 +43,9 @@ pub struct StoredStart {
     /// What it had to wait for before it began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queued: Option<Arc<str>>,
+    /// Time before which it was not to begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delayed_until: Option<Timestamp>,
     /// The document that names the methods which its plan was made with, see [`super::Pinned`].
     pub methods: BlobId,
 }
@@ -66,6 +69,7 @@ struct Raw<'a> {
     carried: Option<RawCarried<'a>>,
     key: Option<Arc<str>>,
     queued: Option<Arc<str>>,
+    delayed_until: Option<Timestamp>,
     methods: BlobId,
 }
 
@@ -125,6 +129,7 @@ impl StoredStart {
             carried: start.carried.as_deref().cloned(),
             key: start.key.clone(),
             queued: start.queued.clone(),
+            delayed_until: start.delayed_until,
             methods,
         }
     }
@@ -158,6 +163,7 @@ impl StoredStart {
             carried: raw.carried.map(RawCarried::into_carried),
             key: raw.key,
             queued: raw.queued,
+            delayed_until: raw.delayed_until,
             methods: raw.methods,
         })
     }
@@ -183,6 +189,7 @@ impl StoredStart {
             carried: self.carried.clone().map(Arc::new),
             key: self.key.clone(),
             queued: self.queued.clone(),
+            delayed_until: self.delayed_until,
         })
     }
 }

@@ -129,7 +129,7 @@ pub struct Standing {
     pub status: RunStatus,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// When its next timer is due, if it waits and nothing of it is in memory.
+    /// When its next timer is due, if it waits, for its start also, and nothing of it is in memory.
     pub due_at: Option<Timestamp>,
     /// What is wrong, for people: the failure of a failed run, or what it waits for.
     pub reason: Option<String>,
@@ -284,7 +284,7 @@ pub trait Store: Send + Sync {
     fn last_run(&self) -> Result<RunNo, StoreError>;
 
     /// Every run that has not ended and did not stand still when it was last written, or waited for a reason that it
-    /// says: what has to go on at once, or can perhaps go on now.
+    /// says: what has to go on at once, or can perhaps go on now. A queued one with a time at which it is due stands still.
     ///
     /// # Errors
     /// If the store cannot be read.

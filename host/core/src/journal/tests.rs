@@ -175,19 +175,20 @@ fn the_start_comes_back_and_other_rules_are_refused() {
         }),
         key: Some("customer-1".into()),
         queued: Some("the run before it".into()),
+        delayed_until: Some(Timestamp(9)),
         methods: BlobId::of(b"methods"),
     };
     let text = serde_json::to_string(&start).unwrap();
     assert_eq!(format!("{:?}", StoredStart::parse(&text).unwrap()), format!("{start:?}"));
     // written before there were traces and generations
     let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
-    for later in ["traceparent", "carried", "key", "queued"] {
+    for later in ["traceparent", "carried", "key", "queued", "delayed_until"] {
         assert!(older.as_object_mut().unwrap().remove(later).is_some());
     }
     assert!(older["parent"].as_object_mut().unwrap().remove("generation").is_some());
     let older = StoredStart::parse(&older.to_string()).unwrap();
     assert_eq!((&*older.traceparent, older.carried, older.parent.unwrap().generation), ("", None, 1));
-    assert_eq!((older.key, older.queued), (None, None));
+    assert_eq!((older.key, older.queued, older.delayed_until), (None, None, None));
     let other = text.replace("\"rules\":1", "\"rules\":77");
     assert_eq!(StoredStart::parse(&other).unwrap_err(), Damage::Rules(77));
     assert!(matches!(StoredStart::parse("[]"), Err(Damage::Start(_))));

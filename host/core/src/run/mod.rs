@@ -69,9 +69,11 @@ impl RunState {
     pub fn start(plan: SharedPlan, start: Start, at: Timestamp, commands: &mut Vec<Command>) -> Self {
         let data = Data::new(&plan, start, at);
         let mut state = Self { plan, data };
-        match state.data.queued.clone() {
-            None => state.turn(at, commands).begin(),
-            Some(why) => state.turn(at, commands).wait_in_line(&why),
+        let due = state.data.start.delayed_until.filter(|due| *due > at);
+        match (due, state.data.queued.clone()) {
+            (Some(due), _) => state.turn(at, commands).wait_for_start(due),
+            (None, Some(why)) => state.turn(at, commands).wait_in_line(&why),
+            (None, None) => state.turn(at, commands).begin(),
         }
         state
     }
@@ -113,7 +115,9 @@ impl RunState {
     pub fn status(&self) -> RunStatus {
         match (&self.data.ending, self.data.phase) {
             (Some(ending), Phase::Done) => ending.status(),
-            (None, _) if self.data.queued.is_some() => RunStatus::Queued,
+            (None, _) if self.data.queued.is_some() && !(self.is_delayed() && self.is_paused()) => {
+                RunStatus::Queued
+            }
             (None, _) if self.data.pause.is_some() => RunStatus::Paused,
             (None, _) if self.data.in_flight == 0 && self.data.waiting > 0 => RunStatus::Waiting,
             _ => RunStatus::Running,

@@ -68,7 +68,7 @@ impl Turn<'_> {
     pub(crate) fn holds_timer(&mut self, id: TimerId) -> bool {
         let starts_something = matches!(
             self.data.timers.get(&id),
-            Some(TimerKind::Wait(..) | TimerKind::Retry(..) | TimerKind::Iterate(..))
+            Some(TimerKind::Start | TimerKind::Wait(..) | TimerKind::Retry(..) | TimerKind::Iterate(..))
         );
         match &mut self.data.pause {
             Some(pause) if starts_something => {

@@ -2,8 +2,8 @@
 
 use super::ending::Ending;
 use super::environment::View;
-use super::record::{Detail, Fact, InstanceIx, RecordKind};
-use super::state::{Data, Start};
+use super::record::{Command, Detail, Fact, InstanceIx, RecordKind};
+use super::state::{Data, Start, TimerKind};
 use super::turn::Turn;
 use super::{RunState, attempt};
 use crate::failure::{Failure, kind};
@@ -19,6 +19,18 @@ impl RunState {
     #[must_use]
     pub fn is_queued(&self) -> bool {
         self.data.queued.is_some()
+    }
+
+    /// Whether it waits for the time of its start.
+    #[must_use]
+    pub fn is_delayed(&self) -> bool {
+        self.data.delay.is_some()
+    }
+
+    /// The time before which it does not begin, if it waits for that.
+    #[must_use]
+    pub fn delayed_until(&self) -> Option<Timestamp> {
+        self.data.start.delayed_until.filter(|_| self.is_delayed())
     }
 
     /// What it waits for before it begins, if it does.
@@ -57,9 +69,28 @@ impl Turn<'_> {
         self.note_run(RecordKind::RunQueued, Detail::Text(Arc::new(why.into())));
     }
 
+    /// The run has to wait for its time.
+    pub(crate) fn wait_for_start(&mut self, due: Timestamp) {
+        let why: Arc<str> = format!("its start at {}", due.to_rfc3339()).into();
+        self.data.queued = Some(why.clone());
+        self.data.delay = Some(self.start_timer_at(TimerKind::Start, due));
+        self.wait_in_line(&why);
+    }
+
+    /// Its time has come; whether others are before it is for the engine to say.
+    pub(crate) fn start_is_due(&mut self) {
+        self.data.delay = None;
+        let key = self.data.start.key.as_ref().map(|key| format!("concurrency key `{key}`, "));
+        let why = format!("a place ({}priority {})", key.unwrap_or_default(), self.plan.priority);
+        self.data.queued = Some(why.into());
+        self.commands.push(Command::StandInLine);
+    }
+
     /// A fact that comes before the run has begun.
     pub(crate) fn take_queued(mut self, fact: Fact) {
         match fact {
+            // whoever is delayed stands in no line
+            Fact::Admitted if self.data.delay.is_some() => {}
             Fact::Admitted => {
                 self.data.queued = None;
                 self.begin();
@@ -68,6 +99,8 @@ impl Turn<'_> {
                 let reason: Arc<Box<str>> = Arc::new((*reason).into());
                 self.note_run(RecordKind::CancelRequested, Detail::Text(reason.clone()));
                 self.data.queued = None;
+                let timer = self.data.delay.take();
+                self.stop_timer(timer);
                 self.data.pause = None;
                 self.data.ending = Some(Ending::Cancelled(reason));
                 self.finish();
@@ -75,7 +108,8 @@ impl Turn<'_> {
             Fact::Pause { reason } => self.pause_run(&reason),
             Fact::Resume => self.resume_run(),
             Fact::Sent { channel, name, data } => self.deliver((channel, name), data),
-            Fact::Outcome { .. } | Fact::Began(_) | Fact::Timer(_) | Fact::Retried(_) | Fact::Forked(_) => {}
+            Fact::Timer(id) => self.timer(id),
+            Fact::Outcome { .. } | Fact::Began(_) | Fact::Retried(_) | Fact::Forked(_) => {}
         }
     }
 }

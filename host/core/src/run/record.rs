@@ -118,6 +118,9 @@ pub enum Command {
         /// How.
         mode: CancelMode,
     },
+    /// The run may begin as far as time goes: report [`Fact::Admitted`] once it has a place among those that are under way.
+    /// If a restart came between, see [`super::RunState::is_queued`].
+    StandInLine,
     /// Report when it is time.
     StartTimer {
         /// Its name.
@@ -340,7 +343,7 @@ pub struct Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordKind {
-    /// The run was accepted and waits for its turn; detail: what for.
+    /// The run was accepted and waits for its turn or its time; detail: what for.
     RunQueued,
     /// The run started; detail: input.
     RunStarted,

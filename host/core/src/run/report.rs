@@ -36,6 +36,9 @@ pub struct RunReport {
     /// What it waits for before it begins, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued_for: Option<String>,
+    /// The time before which it does not begin, RFC 3339, if it waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delayed_until: Option<String>,
     /// Why clean-up is under way, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<Stopping>,
@@ -148,6 +151,7 @@ impl RunState {
             completed_steps: data.steps_completed,
             total_steps: data.steps_total,
             queued_for: self.queued_for().map(str::to_owned),
+            delayed_until: self.delayed_until().map(Timestamp::to_rfc3339),
             custom_status_version: self.data.status_version,
             generation: self.generation(),
             custom_status: data.custom_status.clone(),

@@ -43,6 +43,8 @@ pub struct Start {
     pub key: Option<Arc<str>>,
     /// It has to wait for its turn, and what for.
     pub queued: Option<Arc<str>>,
+    /// It is not to begin before this time.
+    pub delayed_until: Option<Timestamp>,
 }
 
 /// What a run keeps of what has happened in it.
@@ -80,6 +82,8 @@ pub(crate) struct Data {
     pub(crate) ending: Option<Ending>,
     /// What it waits for before it begins.
     pub(crate) queued: Option<Arc<str>>,
+    /// The timer of its start, while that is not due.
+    pub(crate) delay: Option<TimerId>,
     pub(crate) custom_status: Option<Payload>,
     pub(crate) status_version: u64,
     /// Calls asked for and not reported yet, cancelled ones included.
@@ -301,6 +305,8 @@ pub(crate) struct ForeachProgress {
 /// What a timer is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TimerKind {
+    /// The run may begin, or stand in line for that.
+    Start,
     /// A `wait` is over.
     Wait(InstanceIx, StepIx),
     /// The next attempt.
@@ -338,6 +344,7 @@ impl Data {
             phase: Phase::Running,
             ending: None,
             queued,
+            delay: None,
             custom_status: None,
             status_version: 0,
             in_flight: 0,

@@ -106,6 +106,7 @@ impl Turn<'_> {
         }
         match self.data.timers.remove(&id) {
             None => {}
+            Some(TimerKind::Start) => self.start_is_due(),
             Some(TimerKind::Wait(instance, step)) => self.wait_over(instance, step),
             Some(TimerKind::Retry(instance, step)) => self.retry_due(instance, step),
             Some(TimerKind::Iterate(instance, step)) => self.iterate_due(instance, step),

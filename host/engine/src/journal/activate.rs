@@ -94,7 +94,7 @@ impl Inner {
         let timers = timers.into_iter().map(|(id, at)| Command::StartTimer { id, at });
         let commands: Vec<_> = timers.chain(open.commands()).collect();
         match bound {
-            Ok(_) if run.shared.lock().state.is_queued() => {}
+            Ok(_) if run.shared.lock().state.is_queued() => self.say_queued(journal, &run, &stored.standing),
             Ok(_) => self.say_running(journal, &run, &stored.standing),
             Err(error) => self.block(journal, &run, &error),
         }
@@ -177,6 +177,15 @@ impl Inner {
         let status = RunStatus::Running;
         let standing = Standing { status, due_at: None, reason: None, ..standing.clone() };
         journal.submit(&mut vec![standing_of(log.no, standing)], None);
+    }
+
+    /// The list of runs is to say that a delayed run is in memory.
+    fn say_queued(&self, journal: &Journal, run: &RunCell, standing: &Standing) {
+        let shared = run.shared.lock();
+        if let Some(log) = shared.log.as_ref().filter(|_| standing.due_at.is_some()) {
+            let standing = Standing { status: RunStatus::Queued, due_at: None, ..standing.clone() };
+            journal.submit(&mut vec![standing_of(log.no, standing)], None);
+        }
     }
 
     /// The same of one that was queued until now.

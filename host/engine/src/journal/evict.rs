@@ -81,13 +81,13 @@ impl Inner {
         for run in &runs {
             let mut shared = run.shared.lock();
             shared.is_evicted = true;
-            shared.timers.drain().for_each(|(_, (ticket, _))| self.timers.cancel(ticket));
             for running in shared.running.values() {
                 running.call.cancelled.store(true, Ordering::Relaxed);
             }
             if !shared.is_over {
                 changes.append(&mut put_away(&mut shared).1);
             }
+            shared.timers.drain().for_each(|(_, (ticket, _))| self.timers.cancel(ticket));
         }
         journal.submit(&mut changes, None);
         {
@@ -104,10 +104,11 @@ impl Inner {
 
 /// Whether nothing happens in a run until somebody or some timer does something.
 fn rests(shared: &Shared) -> bool {
-    let is_still = matches!(shared.state.status(), RunStatus::Waiting | RunStatus::Paused);
+    let is_delayed = shared.state.is_delayed();
+    let is_still = is_delayed || matches!(shared.state.status(), RunStatus::Waiting | RunStatus::Paused);
     let listens = !shared.state.plan().listens.is_empty();
     // a run that keeps others waiting is to be known at every start
-    let has_key = shared.state.start_values().key.is_some();
+    let has_key = shared.state.start_values().key.is_some() && !is_delayed;
     is_still
         && !listens
         && !has_key

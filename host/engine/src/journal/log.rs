@@ -210,7 +210,7 @@ pub(crate) fn resting(state: &RunState, due_at: Option<Timestamp>) -> Standing {
     Standing {
         status,
         ended_at: None,
-        due_at: due_at.filter(|_| status != RunStatus::Running),
+        due_at: due_at.filter(|_| status != RunStatus::Running && state.plan().listens.is_empty()),
         reason: state.queued_for().map(|why| format!("waits for {why}")),
         custom_status: state.custom_status().map(|status| status.as_str().to_owned()),
     }

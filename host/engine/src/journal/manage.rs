@@ -126,6 +126,7 @@ impl Engine {
         }
         if let Some(why) = shared.state.queued_for() {
             line.standing.reason = Some(format!("waits for {why}"));
+            line.standing.due_at = shared.state.delayed_until();
         }
         if !shared.has_ended() {
             line.standing.custom_status =
@@ -153,6 +154,7 @@ impl Engine {
         let shared = run.shared.lock();
         let ended_at = summary.status.is_terminal().then(|| summary.started_at.after(summary.duration));
         let failure = shared.state.error().filter(|_| shared.has_ended());
+        let queued = || shared.state.queued_for().map(|why| format!("waits for {why}"));
         Listing {
             no: RunNo(nth),
             run_id: summary.run_id.to_string(),
@@ -162,8 +164,8 @@ impl Engine {
             standing: Standing {
                 status: summary.status,
                 ended_at,
-                due_at: None,
-                reason: failure.map(|failure| failure.message.into()),
+                due_at: shared.state.delayed_until(),
+                reason: failure.map(|failure| failure.message.into()).or_else(queued),
                 custom_status: shared.state.custom_status().map(|status| status.as_str().to_owned()),
             },
         }

@@ -66,6 +66,8 @@ impl Outstanding {
                 Command::StartChild(ref child) => _ = self.calls.insert(child.key, (self.asked, command)),
                 Command::Continue(ref next) => _ = self.calls.insert(next.key, (self.asked, command)),
                 Command::CancelChild { .. } => self.children.push(command),
+                // a queued run finds its line when it comes back
+                Command::StandInLine => {}
                 Command::CancelCall(key) => {
                     self.cancelled.insert(key);
                 }

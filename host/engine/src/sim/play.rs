@@ -10,6 +10,7 @@ use jackfield_core::payload::Payload;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Runs that a seed starts, at most.
 const RUNS_MAX: u64 = 5;
@@ -191,6 +192,7 @@ impl Play<'_> {
         let request = StartRequest {
             run_id: Some(run_id.clone()),
             document: Some(workflow.document.clone()),
+            delay: (self.world.below(4) == 0).then(|| Duration::from_millis(self.world.below(1_000))),
             ..StartRequest::new(workflow.plan.clone(), Payload::parse("{}").expect("it is JSON"))
         };
         let started = self.engine().start(request);

@@ -25,6 +25,7 @@ fn what_comes_in_between_two_generations_is_kept_for_the_next() {
         carried: None,
         key: None,
         queued: None,
+        delayed_until: None,
     };
     let mut commands = Vec::new();
     let mut state = RunState::start(plan.clone(), start.clone(), Timestamp(0), &mut commands);

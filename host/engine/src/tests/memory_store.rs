@@ -190,7 +190,8 @@ impl Store for MemoryStore {
     fn unfinished(&self) -> Result<Vec<StoredRun>, StoreError> {
         let content = self.content.lock();
         let goes_on = |kept: &&Kept| {
-            let is_awake = matches!(kept.standing.status, RunStatus::Running | RunStatus::Queued);
+            let is_awake = matches!(kept.standing.status, RunStatus::Running | RunStatus::Queued)
+                && kept.standing.due_at.is_none();
             let is_held_up = kept.standing.status == RunStatus::Waiting && kept.standing.reason.is_some();
             !kept.standing.status.is_terminal() && (is_awake || is_held_up || !kept.hot.is_empty())
         };

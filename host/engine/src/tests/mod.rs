@@ -5,6 +5,7 @@ mod calls;
 mod careful;
 mod catching;
 mod cleanup;
+mod delays;
 mod durable;
 mod foreach;
 mod generations;

@@ -14,7 +14,8 @@ pub(crate) fn check(ended: &Ended) {
     for (seq, event) in ended.events.iter().enumerate() {
         assert_eq!(event.seq, seq as u64);
     }
-    assert_eq!(ended.events[0].event, EventKind::RunStarted);
+    let waited = usize::from(ended.events[0].event == EventKind::RunQueued);
+    assert_eq!(ended.events[waited].event, EventKind::RunStarted);
     let last = ended.events.last().unwrap();
     let end = match last.event {
         EventKind::RunCompleted => RunStatus::Completed,

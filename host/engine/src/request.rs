@@ -1,0 +1,27 @@
+//! What is looked at of a request to start a run before anything else is.
+
+use crate::error::EngineError;
+use jackfield_core::model::duration;
+use jackfield_core::trace;
+use std::time::Duration;
+
+/// How long a run is to wait before it begins, if at all.
+pub(crate) fn check_delay(delay: Option<Duration>) -> Result<Option<Duration>, EngineError> {
+    match delay.filter(|delay| !delay.is_zero()) {
+        Some(delay) if delay > duration::MAX => Err(EngineError::DelayTooLong),
+        delay => Ok(delay),
+    }
+}
+
+pub(crate) fn check_traceparent(given: Option<String>) -> Result<Box<str>, EngineError> {
+    let text = given.unwrap_or_default();
+    match trace::fault(&text).filter(|_| !text.is_empty()) {
+        None => Ok(text.into()),
+        Some(fault) => Err(EngineError::BadTraceparent { text: text.chars().take(64).collect(), fault }),
+    }
+}
+
+pub(crate) fn check_id(id: &str) -> Result<(), EngineError> {
+    let is_fine = (1..=256).contains(&id.len()) && !id.chars().any(char::is_control);
+    if is_fine { Ok(()) } else { Err(EngineError::BadRunId(id.chars().take(64).collect())) }
+}
