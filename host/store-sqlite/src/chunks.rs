@@ -81,7 +81,8 @@ pub(crate) fn unfinished(conn: &Connection) -> Result<Vec<StoredRun>> {
         };
         let loose = loose.remove(&run).unwrap_or_default();
         let Some(run) = assemble(conn, run, loose)? else { continue };
-        let is_awake = matches!(status, RunStatus::Queued | RunStatus::Running);
+        let is_due_later = run.standing.due_at.is_some();
+        let is_awake = matches!(status, RunStatus::Queued | RunStatus::Running) && !is_due_later;
         let is_held_up = status == RunStatus::Waiting && run.standing.reason.is_some();
         if is_awake || is_held_up || run.batches > run.chunked {
             found.push(run);

@@ -157,6 +157,22 @@ fn a_delayed_run_leaves_memory_and_comes_back_at_its_time() {
 }
 
 #[test]
+fn delayed_runs_are_not_brought_into_memory_by_a_restart() {
+    let store = Arc::new(MemoryStore::default());
+    let config = Config { evict_after: Duration::from_millis(1), ..Config::default() };
+    let first = Lab::durable(config, &store);
+    for nth in 0..300 {
+        start(&first, STEP, &format!("r{nth}"), HOUR);
+    }
+    eventually("they leave memory", || in_memory(&first) == 0);
+    first.engine.shutdown();
+    let second = Lab::durable_with(Config::default(), &store, Arc::default());
+    assert_eq!(in_memory(&second), 0);
+    assert_eq!(second.engine.get("r299").unwrap().status(), RunStatus::Queued);
+    assert_eq!(in_memory(&second), 1);
+}
+
+#[test]
 fn a_delayed_run_keeps_its_time_over_a_crash_and_an_orderly_end() {
     in_time(|| {
         for (delay, is_orderly) in [(50, false), (400, false), (50, true), (400, true)] {

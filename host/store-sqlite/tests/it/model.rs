@@ -124,7 +124,8 @@ impl Model {
     pub(crate) fn unfinished(&self) -> Vec<RunNo> {
         let goes_on = |run: &&Run| {
             let status = run.standing.status;
-            let is_active = matches!(status, RunStatus::Queued | RunStatus::Running);
+            let is_due_later = run.standing.due_at.is_some();
+            let is_active = matches!(status, RunStatus::Queued | RunStatus::Running) && !is_due_later;
             let is_held_up = status == RunStatus::Waiting && run.standing.reason.is_some();
             !status.is_terminal() && (is_active || is_held_up || !run.loose.is_empty())
         };
