@@ -74,7 +74,7 @@ pub enum Transport {
 /// How many sessions a plugin version may have at a time, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// At most so many; 64 unless set.
+    /// At most so many; 64 unless set. Calls of others wait until one is over.
     pub max: usize,
     /// A session ends when it has had no call for so long; 5 minutes unless set.
     pub idle: Duration,

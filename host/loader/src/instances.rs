@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 /// Stands for "no instance is free" in place of an index.
 const NONE: usize = usize::MAX;
@@ -127,11 +128,35 @@ impl Instances {
         if call.session.is_empty() {
             return self.current().map(|(index, slot, instance)| (index, slot, instance, None));
         }
-        self.of_session(call)
+        let session = self.sessions.enter(call)?;
+        self.in_session(call, session)
     }
 
-    fn of_session(&self, call: &Call) -> Result<Place<'_>, Failure> {
-        let Some(session) = self.sessions.enter(call)? else { return self.of_call(call) };
+    /// The same for a call that waits until there is room for its session, on the thread that makes it.
+    pub(crate) fn of_patient_call(&self, call: &Call) -> Result<Place<'_>, Failure> {
+        let session = self.sessions.enter(call).or_else(|_| {
+            call.wait_turn();
+            let entered = self.sessions.wait_here(call);
+            call.beat(Instant::now);
+            entered.map(Some)
+        })?;
+        self.in_session(call, session)
+    }
+
+    /// The sessions of its calls.
+    pub(crate) const fn sessions(&self) -> &Arc<Sessions<usize>> {
+        &self.sessions
+    }
+
+    /// The instance that serves a call which is in `session`, if it has one.
+    pub(crate) fn in_session(
+        &self,
+        call: &Call,
+        session: Option<InSession<usize>>,
+    ) -> Result<Place<'_>, Failure> {
+        let Some(session) = session else {
+            return self.current().map(|(index, slot, instance)| (index, slot, instance, None));
+        };
         if let Some(index) = session.place()
             && let Some(slot) = self.slots.get(index)
             && let Some(instance) = slot.instance.get()

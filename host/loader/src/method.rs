@@ -3,6 +3,7 @@
 use crate::instances::Instances;
 use crate::outcome::ResultRules;
 use crate::peers::{Caller, ParameterRules, Request};
+use crate::sessions::InSession;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::ports::{Call, Completion, LogLevel, Method, Outcome};
@@ -23,6 +24,7 @@ pub(crate) struct MethodFacts {
 }
 
 /// A method bound to one version of its plugin.
+#[derive(Clone)]
 pub(crate) struct BoundMethod {
     pub(crate) facts: Arc<MethodFacts>,
     pub(crate) instances: Arc<Instances>,
@@ -72,7 +74,11 @@ impl Method for BoundMethod {
         if !matches!(self.facts.kind, MethodKind::Inline | MethodKind::Blocking) {
             return Err(self.facts.wrong_kind());
         }
-        let (index, slot, instance, _session) = self.instances.of_call(call)?;
+        // an inline call would keep a thread from the engine that all runs need
+        let (index, slot, instance, _session) = match self.facts.kind {
+            MethodKind::Inline => self.instances.of_call(call),
+            _ => self.instances.of_patient_call(call),
+        }?;
         let _turn = match self.facts.is_serial {
             false => None,
             true => {
@@ -99,7 +105,51 @@ impl Method for BoundMethod {
         if self.facts.kind != MethodKind::Async {
             return done(Err(self.facts.wrong_kind()));
         }
-        let (index, instance, session) = match self.instances.of_call(&call) {
+        match self.instances.sessions().enter(&call) {
+            Ok(session) => self.start_in(call, done, session),
+            Err(_) => {
+                call.wait_turn();
+                let (own, waiting) = (self.clone(), Arc::clone(&call));
+                let then = move |entered| match entered {
+                    Ok(session) => {
+                        call.beat(Instant::now);
+                        own.start_in(call, done, Some(session));
+                    }
+                    Err(failure) => done(Err(failure)),
+                };
+                self.instances.sessions().wait(&waiting, Box::new(then));
+            }
+        }
+    }
+
+    fn abandoned(&self, call: &Call) {
+        if self.instances.sessions().stop_waiting(call) {
+            return;
+        }
+        self.instances.abandon(call);
+        self.instances.cancel(call);
+        self.caller.abandoned(call);
+    }
+
+    fn returned(&self, call: &Call) {
+        self.instances.give_back(call);
+    }
+
+    fn cancelled(&self, call: &Call) {
+        if self.instances.sessions().stop_waiting(call) {
+            return;
+        }
+        self.instances.cancel(call);
+        self.caller.cancelled(call);
+    }
+
+    fn released(&self) {}
+}
+
+impl BoundMethod {
+    /// Starts a call that is in `session`, if it has one.
+    fn start_in(&self, call: Arc<Call>, done: Completion, session: Option<InSession<usize>>) {
+        let (index, instance, session) = match self.instances.in_session(&call, session) {
             Ok((index, _, instance, session)) => (index, Arc::clone(instance), session),
             Err(failure) => return done(Err(failure)),
         };
@@ -130,23 +180,6 @@ impl Method for BoundMethod {
             }
         }
     }
-
-    fn abandoned(&self, call: &Call) {
-        self.instances.abandon(call);
-        self.instances.cancel(call);
-        self.caller.abandoned(call);
-    }
-
-    fn returned(&self, call: &Call) {
-        self.instances.give_back(call);
-    }
-
-    fn cancelled(&self, call: &Call) {
-        self.instances.cancel(call);
-        self.caller.cancelled(call);
-    }
-
-    fn released(&self) {}
 }
 
 fn no_turn(method: &str) -> Failure {

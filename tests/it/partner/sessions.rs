@@ -1,10 +1,12 @@
 //! `session`: calls with the same key go to the same instance of their plugin, wherever that runs.
 
 use super::{BOTH, Heard, bench, bench_that_tells, bench_with, step, steps};
-use jackfield::{Config, EventKind, Isolation, Value, json};
+use jackfield::{CancelMode, Config, EventKind, Isolation, RunStatus, Value, json};
 use jackfield_tests::{Bench, Finished};
 use std::collections::BTreeSet;
+use std::process::Stdio;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// `n` calls at a time in `keys` sessions, each of which takes a while.
 fn counting(n: usize, keys: usize, more: Value) -> Value {
@@ -86,24 +88,103 @@ fn a_worker_that_ends_loses_its_sessions_and_the_run_is_told() {
     assert_eq!([calls("first"), calls("again"), calls("later")], [json!(1), json!(1), json!(2)]);
 }
 
+/// A bench with room for so many sessions.
+fn roomy(isolation: Isolation, max: usize, idle: Duration) -> Bench {
+    bench_with(isolation, &["partner"], move |config| {
+        let plugin = config.plugins.entry("partner".into()).or_default();
+        (plugin.sessions.max, plugin.sessions.idle) = (Some(max), Some(idle));
+    })
+}
+
 #[test]
-fn a_session_that_finds_no_room_is_an_error_that_names_the_limit() {
+fn a_call_without_room_for_its_session_waits_until_another_is_over() {
+    let idle = Duration::from_millis(40);
     for isolation in BOTH {
-        let bench = bench_with(isolation, &["partner"], |config| config.loader.sessions.max = Some(2));
-        let call = |id: &str, session: &str| {
-            step(id, "partner.count", json!({}), json!({ "session": session, "critical": false }))
+        for method in ["partner.whoami", "partner.trace_async"] {
+            let bench = roomy(isolation, 1, idle);
+            let call = |id: &str| step(id, method, json!({}), json!({ "session": id }));
+            let document =
+                json!({ "id": "w", "mode": "parallel", "steps": [call("a"), call("b"), call("c")] });
+            let begin = Instant::now();
+            let finished = bench.run(document, json!({})).completed();
+            assert!(begin.elapsed() >= 2 * idle, "each had the room for itself");
+            if method == "partner.whoami" {
+                let of = |id: &str| finished.step_output(id)["session"].clone();
+                assert_eq!(["a", "b", "c"].map(of), ["a", "b", "c"].map(|id| json!(id)), "{isolation:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_call_that_waits_for_room_can_be_given_up_and_others_go_on() {
+    for isolation in BOTH {
+        let bench = roomy(isolation, 1, Duration::from_secs(3_600));
+        let call = |id: &str, session: &str, more: Value| {
+            let mut step =
+                step(id, "partner.count", json!({}), json!({ "session": session, "critical": false }));
+            for (name, value) in more.as_object().expect("it is an object") {
+                step[name] = value.clone();
+            }
+            step
         };
-        let all =
-            vec![call("a", "one"), call("b", "two"), call("c", "three"), call("d", "one"), call("e", "")];
+        let all = vec![
+            call("a", "one", json!({})),
+            call("b", "two", json!({ "timeout": 50 })),
+            call("c", "one", json!({})),
+            call("d", "", json!({})),
+        ];
         let finished = bench.run(steps(all), json!({})).completed();
-        let error = finished.step_error("c");
-        assert_eq!(&*error.kind, "plugin.sessions_full", "{isolation:?}");
-        assert!(error.message.contains("has 2 sessions already"), "{}", error.message);
+        assert_eq!(&*finished.step_error("b").kind, "timeout", "{isolation:?}");
         assert_eq!(
-            (finished.step_output("d")["calls"].clone(), &finished.output()["calls"]),
+            (finished.step_output("c")["calls"].clone(), &finished.output()["calls"]),
             (json!(2), &json!(1))
         );
+        let started = bench.start(steps(vec![call("b", "two", json!({ "timeout": 0 }))]), json!({}));
+        crate::isolation::wait_until("it waits", || started.run.report(9).current_steps == ["b"]);
+        started.run.cancel(CancelMode::Graceful, "not wanted");
+        assert_eq!(started.finish().status(), RunStatus::Cancelled);
     }
+}
+
+#[test]
+fn an_inline_call_in_the_host_does_not_wait_for_room_and_says_what_the_limit_is() {
+    let bench = roomy(Isolation::InProcess, 1, Duration::from_secs(3_600));
+    let call = |id: &str| step(id, "partner.session", json!({}), json!({ "session": id, "critical": false }));
+    let finished = bench.run(steps(vec![call("a"), call("b")]), json!({})).completed();
+    let error = finished.step_error("b");
+    assert_eq!(&*error.kind, "plugin.sessions_full");
+    assert!(error.message.contains("has 1 sessions already"), "{}", error.message);
+}
+
+#[test]
+fn a_host_that_begins_again_has_its_sessions_at_once() {
+    let bench = Bench::new(&["partner"]);
+    bench.write(
+        "jackfield.toml",
+        "[plugins.partner]\nisolation = \"worker\"\nsessions = { max = 1, idle = \"1h\" }\n",
+    );
+    let call = |id: &str| step(id, "partner.count", json!({}), json!({ "session": "s" }));
+    let ask = json!({ "id": "ask", "type": "wait_for_event", "event": "go" });
+    bench.write("w.json", steps(vec![call("a"), call("b"), ask, call("c")]).to_string());
+    let mut first = bench.command(&["run", "w.json", "--durable", "--run-id", "r"]);
+    let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
+    crate::isolation::wait_until("it waits", || {
+        let shown = bench.cli(&["runs", "show", "r", "--json"]);
+        shown.code == 0 && shown.json()["steps"]["ask"]["status"] == "waiting"
+    });
+    first.kill().expect("it is there");
+    first.wait().expect("it was killed");
+    // another session would have to wait for an hour if that of the former host counted
+    bench.cli(&["runs", "signal", "r", "go"]).exits(0).stdout.clear();
+    let ended = bench.cli(&["runs", "wait", "r", "--json", "--timeout", "60"]).exits(0).json();
+    let calls = |id: &str| ended["steps"][id]["output"]["calls"].clone();
+    assert_eq!(["a", "b", "c"].map(calls), [json!(1), json!(2), json!(1)], "{ended}");
+    let other =
+        json!({ "id": "v", "steps": [step("a", "partner.count", json!({}), json!({ "session": "other" }))] });
+    bench.write("v.json", other.to_string());
+    let run = bench.cli(&["run", "v.json", "--durable", "--run-id", "q"]).exits(0).json();
+    assert_eq!(run["calls"], 1);
 }
 
 #[test]
@@ -111,7 +192,7 @@ fn a_session_without_calls_ends_after_its_idle_time() {
     for isolation in BOTH {
         let bench = bench_with(isolation, &["partner"], |config| {
             config.loader.sessions.max = Some(1);
-            config.loader.sessions.idle = Some(std::time::Duration::from_millis(20));
+            config.loader.sessions.idle = Some(Duration::from_millis(20));
         });
         let call = |session: &str| {
             step(

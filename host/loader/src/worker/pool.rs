@@ -131,17 +131,54 @@ impl Pool {
             drop(state);
             return done(Err(failure));
         }
-        let lane = self.lanes[facts.index as usize];
-        let session = match state.seats.sessions.enter(&call) {
-            Ok(session) => session,
-            Err(full) => {
-                drop(state);
-                return done(Err(full));
-            }
-        };
         call.wait_turn();
-        state.seats.wait(lane, Pending { call, facts, done, session });
-        self.move_on(state);
+        match state.seats.sessions.enter(&call) {
+            Ok(session) => {
+                let lane = self.lanes[facts.index as usize];
+                state.seats.wait(lane, Pending { call, facts, done, session });
+                self.move_on(state);
+            }
+            Err(_) => {
+                let sessions = Arc::clone(&state.seats.sessions);
+                drop(state);
+                self.start_in_session(&sessions, call, facts, done);
+            }
+        }
+    }
+
+    /// Makes a call once there is room for its session.
+    fn start_in_session(
+        &self,
+        sessions: &Arc<Sessions<u64>>,
+        call: Arc<Call>,
+        facts: Arc<MethodFacts>,
+        done: Completion,
+    ) {
+        let (pool, waiting) = (self.me.clone(), Arc::clone(&call));
+        let then = move |entered| {
+            let entered = match (entered, pool.upgrade()) {
+                (Ok(session), Some(pool)) => Ok((session, pool)),
+                (Ok(_), None) => Err(host_has_ended()),
+                (Err(failure), _) => Err(failure),
+            };
+            let (session, pool) = match entered {
+                Ok(entered) => entered,
+                Err(failure) => return done(Err(failure)),
+            };
+            let mut state = pool.state.lock();
+            if let Some(failure) = state.closed.clone() {
+                drop(state);
+                return done(Err(failure));
+            }
+            let lane = pool.lanes[facts.index as usize];
+            state.seats.wait(lane, Pending { call, facts, done, session: Some(session) });
+            pool.move_on(state);
+        };
+        sessions.wait(&waiting, Box::new(then));
+    }
+
+    fn sessions(&self) -> Arc<Sessions<u64>> {
+        Arc::clone(&self.state.lock().seats.sessions)
     }
 
     /// Makes a call and waits for its outcome.
@@ -160,6 +197,9 @@ impl Pool {
 
     /// The call is to stop.
     pub(crate) fn cancel(&self, call: &Call) {
+        if !call.session.is_empty() && self.sessions().stop_waiting(call) {
+            return;
+        }
         let mut state = self.state.lock();
         if let Some(pending) = state.seats.take_waiting_call(call) {
             drop(state);
@@ -188,7 +228,7 @@ impl Pool {
     /// Ends all workers at once and waits until they are gone. Calls that were in them fail.
     pub(crate) fn close(&self) {
         const PATIENCE: Duration = Duration::from_secs(2);
-        let failure = Failure::new(kind::PLUGIN_UNAVAILABLE, "the host has ended its workers");
+        let failure = host_has_ended();
         let mut state = self.state.lock();
         state.closed = Some(failure.clone());
         state.end_trial(Err("the host has ended its workers".into()));
@@ -202,6 +242,7 @@ impl Pool {
         }
         drop(state);
         fail(waiting, &failure);
+        self.sessions().refuse_waiting(&failure);
     }
 
     /// Gives calls that wait to workers, and orders workers if there are too few.
@@ -271,6 +312,10 @@ impl Pool {
             }
         });
     }
+}
+
+fn host_has_ended() -> Failure {
+    Failure::new(kind::PLUGIN_UNAVAILABLE, "the host has ended its workers")
 }
 
 fn fail(calls: Vec<Pending>, failure: &Failure) {

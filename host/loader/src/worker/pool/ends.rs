@@ -104,6 +104,7 @@ impl Pool {
         self.setup.quarantine.add(self.setup.hash, plugin, version, &reason);
         fail(failed, &failure);
         fail(waiting, &of_waiting);
+        self.sessions().refuse_waiting(&of_waiting);
     }
 
     /// Counts a crash; if it was one too many, no worker is started any more.
