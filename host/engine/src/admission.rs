@@ -1,25 +1,20 @@
-//! Runs that share a key (`concurrency` of their workflow): so many of a workflow may be under way, others wait in line.
-//!
-//! The next one is the one of the highest priority, among equals the one that came first; every eighth place goes to the one
-//! that has waited longest, so that a low priority makes progress, too. A run keeps its place in the line and its right to be
-//! under way over restarts.
+//! Runs that share a key (`concurrency` of their workflow): so many of a workflow may be under way, others wait in line. A run
+//! keeps its place in the line and its right to be under way over restarts.
 
 use crate::engine::{Engine, Inner};
 use crate::errands::Errand;
 use crate::error::EngineError;
+use crate::line::Line;
 use crate::run::RunCell;
 use jackfield_core::plan::{Concurrency, OnConflict, Plan};
 use jackfield_core::run::{CancelMode, Fact, RunState, Start};
 use jackfield_core::time::Timestamp;
 use parking_lot::Mutex;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-/// One place in so many goes to the run that has waited longest.
-const OLDEST_EVERY: u32 = 8;
-
 /// Workflow id and key.
-type LineName = (Box<str>, Arc<str>);
+pub(crate) type LineName = (Box<str>, Arc<str>);
 
 /// What became of a run that wanted a place.
 enum Entered {
@@ -34,58 +29,23 @@ enum Entered {
 #[derive(Default)]
 pub(crate) struct Lines(Mutex<HashMap<LineName, Line>>);
 
-#[derive(Default)]
-struct Line {
-    /// Ids of the runs under way.
-    under_way: BTreeSet<Arc<str>>,
-    waiting: Vec<Waiting>,
-    /// Numbers the runs in the order of their coming.
-    came: u64,
-    /// Places given since the run that had waited longest got one.
-    since_oldest: u32,
-}
-
-struct Waiting {
-    run_id: Arc<str>,
-    /// Not there until the run is known to the engine.
-    run: Weak<RunCell>,
-    nth: u64,
-    priority: u8,
-    limit: u32,
-}
-
 impl Line {
-    /// The place in the line of the one who is next, if there is room for it.
-    fn next(&mut self) -> Option<usize> {
-        let oldest = self.since_oldest + 1 >= OLDEST_EVERY;
-        let rank = |it: &Waiting| if oldest { (0, it.nth) } else { (9 - it.priority.min(9), it.nth) };
-        let (at, waiting) = self.waiting.iter().enumerate().min_by_key(|(_, it)| rank(it))?;
-        if self.under_way.len() >= waiting.limit as usize || waiting.run.strong_count() == 0 {
-            return None;
-        }
-        self.since_oldest = if oldest { 0 } else { self.since_oldest + 1 };
-        Some(at)
-    }
-
-    fn leave(&mut self, run_id: &str) {
-        self.under_way.remove(run_id);
-        self.waiting.retain(|waiting| *waiting.run_id != *run_id);
-    }
-
     /// Gives a run a place, or lets it wait for one if the workflow says so.
     fn enter(&mut self, run_id: &Arc<str>, run: Weak<RunCell>, plan: &Plan, limits: &Concurrency) -> Entered {
-        if self.waiting.is_empty() && self.under_way.len() < limits.limit as usize {
+        if self.has_room(limits.limit as usize) {
             self.under_way.insert(run_id.clone());
             return Entered::UnderWay;
         }
-        let mut others = self.under_way.iter().chain(self.waiting.iter().map(|waiting| &waiting.run_id));
+        let others = || self.under_way.iter().chain(self.waiting());
         let displaced = match limits.on_conflict {
             OnConflict::Queue => Vec::new(),
-            OnConflict::CancelRunning => others.cloned().collect(),
-            OnConflict::Reject => return Entered::Taken(others.next().cloned().unwrap_or_else(|| "".into())),
+            OnConflict::CancelRunning => others().cloned().collect(),
+            OnConflict::Reject => {
+                return Entered::Taken(others().next().cloned().unwrap_or_else(|| "".into()));
+            }
         };
         let first = self.under_way.iter().next().cloned().unwrap_or_else(|| "".into());
-        self.wait(run_id.clone(), run, plan, limits);
+        self.wait(run_id, run, plan.priority, limits.limit as usize);
         Entered::Waits(first, displaced)
     }
 }
@@ -111,28 +71,23 @@ impl Drop for Place {
 }
 
 impl Lines {
-    fn leave(&self, name: &LineName, run_id: &str) {
+    /// Whether others wait.
+    fn leave(&self, name: &LineName, run_id: &str) -> bool {
         let mut lines = self.0.lock();
-        let Some(line) = lines.get_mut(name) else { return };
+        let Some(line) = lines.get_mut(name) else { return false };
         line.leave(run_id);
-        if line.under_way.is_empty() && line.waiting.is_empty() {
+        let is_waited_for = line.is_anybody_waiting();
+        if line.is_empty() {
             lines.remove(name);
         }
+        is_waited_for
     }
 
     /// The runs that may begin now.
     fn admit(&self, name: &LineName) -> Vec<Arc<RunCell>> {
         let mut lines = self.0.lock();
         let Some(line) = lines.get_mut(name) else { return Vec::new() };
-        let mut admitted = Vec::new();
-        while let Some(at) = line.next() {
-            let waiting = line.waiting.remove(at);
-            if let Some(run) = waiting.run.upgrade() {
-                line.under_way.insert(waiting.run_id);
-                admitted.push(run);
-            }
-        }
-        admitted
+        line.admit()
     }
 }
 
@@ -163,7 +118,8 @@ impl Inner {
             inner: self.clone(),
             name,
             run_id: start.run_id.clone(),
-            is_kept: false,
+            // of another run, if the id is taken, which is found out soon
+            is_kept: line.knows(&start.run_id),
             displaced: Vec::new(),
         };
         match line.enter(&start.run_id, Weak::new(), plan, concurrency) {
@@ -222,20 +178,13 @@ impl Inner {
         }
     }
 
-    fn let_begin(self: &Arc<Self>, run: &Arc<RunCell>) {
-        self.exchange(run, &mut vec![Fact::Admitted]);
-        self.say_admitted(run);
-    }
-
     /// The run of `place` is known now: it keeps it, and whoever has to make room for it is cancelled.
     pub(crate) fn take_place_in_line(self: &Arc<Self>, mut place: Place, run: &Arc<RunCell>) {
         place.is_kept = true;
         {
             let mut lines = self.lines.0.lock();
             // one that has ended already has left no line behind
-            let waiting = lines.get_mut(&place.name).into_iter().flat_map(|line| &mut line.waiting);
-            let mine = waiting.filter(|waiting| waiting.run_id == place.run_id);
-            mine.for_each(|waiting| waiting.run = Arc::downgrade(run));
+            lines.get_mut(&place.name).into_iter().for_each(|line| line.make_known(run));
         }
         let displaced = std::mem::take(&mut place.displaced);
         self.displace(run, &place.name, displaced);
@@ -263,18 +212,20 @@ impl Inner {
         if is_delayed {
             return;
         }
-        let concurrency = run.plan.concurrency.as_deref();
-        let waits =
-            concurrency.is_some_and(|limits| key.is_some() && limits.on_conflict == OnConflict::Queue);
-        if is_queued && !waits {
-            // it had come due, and what that leads to is found out again
+        let Some((key, concurrency)) = key.zip(run.plan.concurrency.as_deref()) else {
+            if is_queued {
+                self.wait_for_seat_again(run);
+            }
+            return;
+        };
+        if is_queued && concurrency.on_conflict != OnConflict::Queue {
+            // what its coming leads to is found out again
             return self.errands.push(run, Errand::StandInLine);
         }
-        let Some((key, concurrency)) = key.zip(concurrency) else { return };
         let mut lines = self.lines.0.lock();
         let line = lines.entry((run.plan.id.clone(), key)).or_default();
         if is_queued {
-            line.wait(run.id.clone(), Arc::downgrade(run), &run.plan, concurrency);
+            line.wait(&run.id, Arc::downgrade(run), run.plan.priority, concurrency.limit as usize);
         } else {
             line.under_way.insert(run.id.clone());
         }
@@ -306,15 +257,19 @@ impl Inner {
     pub(crate) fn admit_all(self: &Arc<Self>) {
         let names: Vec<_> = self.lines.0.lock().keys().cloned().collect();
         names.iter().for_each(|name| self.admit(name));
+        self.fill_seats();
     }
 
     /// A run has ended: whoever is next may begin.
-    pub(crate) fn leave_line(self: &Arc<Self>, run: &RunCell) {
+    pub(crate) fn leave_line(self: &Arc<Self>, run: &Arc<RunCell>) {
         let key = run.shared.lock().state.start_values().key.clone();
+        self.leave_seat(run);
         let Some(key) = key else { return };
         let name = (run.plan.id.clone(), key);
-        self.lines.leave(&name, &run.id);
-        self.admit(&name);
+        if self.lines.leave(&name, &run.id) {
+            // whoever is next could end as soon as it begins, and so on
+            self.errands.push(run, Errand::FillLine(name));
+        }
     }
 
     /// The end of a run is told before its place is free: whoever has heard of it finds the place free all the same.
@@ -331,20 +286,14 @@ impl Inner {
         };
         let ended: Vec<_> = under_way.into_iter().filter(has_ended).collect();
         if !ended.is_empty() {
-            ended.iter().for_each(|run_id| self.lines.leave(name, run_id));
+            for run_id in &ended {
+                self.lines.leave(name, run_id);
+            }
             self.admit(name);
         }
     }
 
-    fn admit(self: &Arc<Self>, name: &LineName) {
+    pub(crate) fn admit(self: &Arc<Self>, name: &LineName) {
         self.lines.admit(name).iter().for_each(|run| self.let_begin(run));
-    }
-}
-
-impl Line {
-    fn wait(&mut self, run_id: Arc<str>, run: Weak<RunCell>, plan: &Plan, concurrency: &Concurrency) {
-        self.came += 1;
-        let (nth, priority, limit) = (self.came, plan.priority, concurrency.limit);
-        self.waiting.push(Waiting { run_id, run, nth, priority, limit });
     }
 }

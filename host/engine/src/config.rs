@@ -30,6 +30,9 @@ pub struct Config {
     pub finished_runs_max: usize,
     /// Runs that have not ended at most; 1,000,000 by default.
     pub open_runs_max: usize,
+    /// Runs under way at a time at most; none, which is the default, for no limit. More are queued by the priority of their
+    /// workflows. Runs that only wait are not counted, see `docs/runs.md`.
+    pub runs_under_way_max: usize,
     /// Events and messages that one run holds before its steps have taken them at most; 10,000 by default. Whoever sends
     /// more is refused.
     pub unread_max: u32,
@@ -60,6 +63,7 @@ impl Default for Config {
             shutdown_grace: Duration::from_secs(10),
             finished_runs_max: 10_000,
             open_runs_max: 1_000_000,
+            runs_under_way_max: 0,
             unread_max: 10_000,
             nesting_max: 32,
             history: History::Full,

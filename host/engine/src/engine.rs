@@ -15,6 +15,7 @@ use crate::pool::{AsyncCalls, Places};
 use crate::request::{check_delay, check_id, check_traceparent};
 use crate::run::{RunCell, Shared};
 use crate::schedules::Schedules;
+use crate::seats::Seats;
 use crate::timers::{Due, Timers};
 use crate::workflows::WorkflowRegistry;
 use jackfield_core::failure::{Failure, kind};
@@ -62,6 +63,7 @@ pub(crate) struct Inner {
     run_ended: Condvar,
     pub(crate) workflows: WorkflowRegistry,
     pub(crate) lines: Lines,
+    pub(crate) seats: Seats,
     pub(crate) schedules: Schedules,
     is_stopping: AtomicBool,
     joins: Mutex<Vec<JoinHandle<()>>>,
@@ -204,6 +206,7 @@ impl Engine {
             run_ended: Condvar::new(),
             workflows,
             lines: Lines::default(),
+            seats: Seats::default(),
             schedules,
             is_stopping: AtomicBool::new(false),
             joins: Mutex::default(),
@@ -378,6 +381,7 @@ impl Inner {
         let now = self.ports.clock.now();
         start.delayed_until = delay.map(|delay| now.after(delay));
         let place = self.stand_in_line(&plan, &mut start, now)?;
+        let seat = self.ask_for_seat(&plan, &mut start);
         let mut commands = Vec::new();
         let state = RunState::start(plan.clone(), start, now, &mut commands);
         let run = Arc::new(RunCell::new(id, plan, Shared::new(state)).within(traceparent));
@@ -386,6 +390,7 @@ impl Inner {
         let position = durable.map(|(journal, document)| self.begin_log(journal, &run, &document));
         self.launch(&run, commands);
         place.into_iter().for_each(|place| self.take_place_in_line(place, &run));
+        seat.into_iter().for_each(|seat| self.take_seat(seat, &run));
         if let Some((journal, position)) = self.journal.as_ref().zip(position) {
             journal.wait(position);
         }

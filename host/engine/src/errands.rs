@@ -1,6 +1,7 @@
 //! What runs want done with other runs. One thread does it in the order of asking and never under a run's lock, so runs
 //! that keep each other busy neither pile up on a stack nor hold on to a caller's thread.
 
+use crate::admission::LineName;
 use crate::engine::Inner;
 use crate::error::EngineError;
 use crate::perform::panic_text;
@@ -25,6 +26,10 @@ pub(crate) enum Errand {
     CancelChild(Arc<str>, CancelMode),
     /// Begin, or wait in the line of those that may.
     StandInLine,
+    /// Let those begin that have waited in this line.
+    FillLine(LineName),
+    /// Let those begin that have waited for a seat.
+    FillSeats,
     /// All runs that were to end with this one have been told: it can be kept as ended.
     SettleEnd,
     /// Make the next generation of the run ready.
@@ -96,6 +101,8 @@ impl Inner {
             }
             Errand::CancelChild(run_id, mode) => self.cancel_child(run, &run_id, mode),
             Errand::StandInLine => self.come_due(run),
+            Errand::FillLine(name) => self.admit(&name),
+            Errand::FillSeats => self.fill_seats(),
             Errand::SettleEnd => self.settle_end(run),
             Errand::Continue(next) => {
                 let ready = || self.prepare_next(run, &next).map_err(|error| failure(&error));

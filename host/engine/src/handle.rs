@@ -56,6 +56,7 @@ impl RunHandle {
         let shared = cell.shared.lock();
         let mut report = shared.state.report(now, steps_max);
         report.status = shared.status();
+        report.queued_for = shared.queued_for().map(str::to_owned);
         if let Some(failure) = &shared.broken {
             report.status = RunStatus::Failed;
             report.error = Some(failure.clone());

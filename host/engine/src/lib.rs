@@ -19,6 +19,7 @@ mod handle;
 mod inline;
 mod journal;
 mod lane;
+mod line;
 mod listener;
 mod listing;
 #[cfg(test)]
@@ -32,6 +33,7 @@ mod progress;
 mod request;
 mod run;
 mod schedules;
+mod seats;
 mod signals;
 mod silence;
 #[cfg(test)]

@@ -95,6 +95,9 @@ impl Inner {
             crew.leave();
         }
         after.is_inline_ready = has_work && crew.is_help_wanted(inline, &self.inline_lane);
+        if chunk.is_empty() {
+            self.follow_seat(run, &mut shared);
+        }
         after
     }
 

@@ -142,6 +142,10 @@ pub(crate) struct Shared {
     pub(crate) is_over: bool,
     /// What has to be written down, if the run is durable.
     pub(crate) log: Option<Box<RunLog>>,
+    /// It has begun, and this is whether it has a seat, if that was looked at.
+    pub(crate) is_seated: Option<bool>,
+    /// What it waits for by now before it begins.
+    pub(crate) queued_for: Option<Arc<str>>,
     /// Why no call can be made.
     pub(crate) blocked: Option<Arc<str>>,
     /// It has left memory: whoever still holds it is too late.
@@ -191,6 +195,8 @@ impl Shared {
             broken: None,
             is_over: false,
             log: None,
+            is_seated: None,
+            queued_for: None,
             blocked: None,
             is_evicted: false,
             next: None,
@@ -243,6 +249,11 @@ impl Shared {
             };
             into.extend(call);
         }
+    }
+
+    /// What it waits for before it begins, if it does.
+    pub(crate) fn queued_for(&self) -> Option<&str> {
+        self.state.queued_for().map(|before| self.queued_for.as_deref().unwrap_or(before))
     }
 
     pub(crate) fn status(&self) -> RunStatus {

@@ -125,6 +125,8 @@ pub struct EngineConfig {
     pub finished_runs_max: Option<usize>,
     /// Runs that have not ended, at most.
     pub open_runs_max: Option<usize>,
+    /// Runs under way at a time, at most; more are queued by the priority of their workflows. No limit if absent or 0.
+    pub runs_under_way_max: Option<usize>,
     /// Events and messages that one run holds before its steps have taken them at most; 10,000 if absent.
     pub unread_max: Option<u32>,
     /// How deep runs may start runs by steps of type `workflow`; 32 if absent.
@@ -222,7 +224,7 @@ pub struct WorkersConfig {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SessionsConfig {
-    /// Sessions at most.
+    /// Sessions at most; calls of others wait until one is over.
     pub max: Option<usize>,
     /// A session ends when it has had no call for so long.
     #[serde(deserialize_with = "optional_duration")]
@@ -404,6 +406,7 @@ impl EngineConfig {
         set(&mut config.shutdown_grace, self.shutdown_grace);
         set(&mut config.finished_runs_max, self.finished_runs_max);
         set(&mut config.open_runs_max, self.open_runs_max);
+        set(&mut config.runs_under_way_max, self.runs_under_way_max);
         set(&mut config.unread_max, self.unread_max);
         set(&mut config.nesting_max, self.nesting_max);
         set(&mut config.history, self.history);

@@ -1,7 +1,7 @@
 //! Runs that share a key wait for each other.
 
-use super::{on_each_engine, output, wait_until};
-use jackfield::{CancelMode, Run, RunOptions, RunStatus, Value, json};
+use super::{on_each_engine, on_each_engine_with, output, wait_until};
+use jackfield::{CancelMode, Config, Run, RunOptions, RunStatus, Value, json};
 use jackfield_tests::{Bench, Started};
 
 /// A run that lasts until it gets a message, one at a time for each value of `input.key`.
@@ -170,5 +170,26 @@ fn a_chain_of_generations_keeps_its_place() {
         assert_eq!(runs[1].run.status(), RunStatus::Queued);
         let [first, second] = runs.map(Started::finish);
         assert_eq!((first.output(), second.output()), (&json!(5), &json!(5)));
+    });
+}
+
+#[test]
+fn no_more_runs_than_the_configuration_says_are_under_way() {
+    let limited = |builder: jackfield::HostBuilder| {
+        let mut config = Config::default();
+        config.engine.runs_under_way_max = Some(1);
+        builder.config(config)
+    };
+    on_each_engine_with(limited, |bench| {
+        let sleep = json!({ "id": "s", "plugin": "echo", "method": "sleep", "parameters": { "ms": 60_000 } });
+        let busy =
+            bench.start_with(json!({ "id": "busy", "steps": [sleep] }), json!({}), RunOptions::id("busy"));
+        let other = start(bench, json!({}), "k", "other");
+        assert_eq!(other.run.status(), RunStatus::Queued);
+        let why = "a place among the runs under way, which are 1 at a time (priority 5)";
+        assert_eq!(other.run.report(9).queued_for.as_deref(), Some(why));
+        busy.run.cancel(CancelMode::Kill, "to make room");
+        go(&other.run);
+        assert_eq!(output(other), "gone");
     });
 }

@@ -145,6 +145,8 @@ impl Turn<'_> {
         let is_call = matches!(plan.step(step).action, Action::Call(_));
         if is_call {
             self.leave_gates(at);
+        } else {
+            self.child_left(step);
         }
         match outcome {
             // It had been stopped; only its end was waited for.

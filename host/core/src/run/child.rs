@@ -50,6 +50,7 @@ impl Turn<'_> {
         if let Some(node) = self.data.node_mut(self.plan, at, step) {
             node.more().child = Some(run_id.clone());
         }
+        self.data.children_awaited += u32::from(!child.is_detached);
         self.commands.push(Command::StartChild(Box::new(ChildCommand {
             key,
             run_id,
@@ -66,6 +67,13 @@ impl Turn<'_> {
         let attempts = self.data.node(self.plan, at, step).map_or(0, |node| node.attempts);
         let seed = identity::mix(self.view(at, Some(step)).seed, u64::from(attempts));
         crate::expr::uuid_text(identity::uuid(seed, 0)).into()
+    }
+
+    /// The outcome of an attempt that is no call has come, or is not waited for any more.
+    pub(crate) fn child_left(&mut self, step: StepIx) {
+        if matches!(&self.plan.step(step).action, Action::Workflow(child) if !child.is_detached) {
+            self.data.children_awaited -= 1;
+        }
     }
 
     /// The attempt of a step that has a run of its own under way is to end: stops that run, unless this one ends and it is

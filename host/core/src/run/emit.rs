@@ -84,5 +84,6 @@ impl Turn<'_> {
             instance.active -= 1;
         }
         self.data.in_flight -= 1;
+        self.child_left(step);
     }
 }

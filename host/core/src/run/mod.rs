@@ -124,6 +124,13 @@ impl RunState {
         }
     }
 
+    /// Whether a run that has begun asks for nothing: it waits for time, for what others send, for the ends of runs that it has
+    /// started, or to be resumed.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.data.phase != Phase::Done && self.data.in_flight == self.data.children_awaited
+    }
+
     /// The output, once the run has completed.
     #[must_use]
     pub fn output(&self) -> Option<&Payload> {

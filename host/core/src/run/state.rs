@@ -88,6 +88,8 @@ pub(crate) struct Data {
     pub(crate) status_version: u64,
     /// Calls asked for and not reported yet, cancelled ones included.
     pub(crate) in_flight: u32,
+    /// Runs among them that steps have started and wait for.
+    pub(crate) children_awaited: u32,
     /// Steps that wait for a timer.
     pub(crate) waiting: u32,
     pub(crate) steps_total: u64,
@@ -348,6 +350,7 @@ impl Data {
             custom_status: None,
             status_version: 0,
             in_flight: 0,
+            children_awaited: 0,
             waiting: 0,
             steps_total: 0,
             steps_settled: 0,

@@ -15,8 +15,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 impl Inner {
-    /// A run that has come to rest is looked at again after a while, to see whether it still rests.
+    /// A run that has come to rest gives its seat back, and is looked at again after a while, to see whether it still rests.
     pub(crate) fn note_rest(&self, run: &Arc<RunCell>, shared: &mut Shared) {
+        self.follow_seat(run, shared);
         if shared.log.is_none() || !rests(shared) {
             return;
         }
@@ -56,6 +57,7 @@ impl Inner {
         runs.evict(&run.id);
         drop(shared);
         drop(runs);
+        self.leave_seat(run);
         let due = due.filter(|_| !planted(Bug::SleeperForgotten));
         due.into_iter().for_each(|due| self.arm_wake(due, now));
     }

@@ -124,7 +124,7 @@ impl Engine {
         if let Some(why) = &shared.blocked {
             line.standing.reason = Some(format!("plugin.unavailable: {why}"));
         }
-        if let Some(why) = shared.state.queued_for() {
+        if let Some(why) = shared.queued_for() {
             line.standing.reason = Some(format!("waits for {why}"));
             line.standing.due_at = shared.state.delayed_until();
         }
@@ -154,7 +154,7 @@ impl Engine {
         let shared = run.shared.lock();
         let ended_at = summary.status.is_terminal().then(|| summary.started_at.after(summary.duration));
         let failure = shared.state.error().filter(|_| shared.has_ended());
-        let queued = || shared.state.queued_for().map(|why| format!("waits for {why}"));
+        let queued = || shared.queued_for().map(|why| format!("waits for {why}"));
         Listing {
             no: RunNo(nth),
             run_id: summary.run_id.to_string(),

@@ -25,6 +25,7 @@ mod repeat;
 mod retries;
 mod rules;
 mod schedules;
+mod seats;
 mod simple;
 mod stopping;
 mod stress;

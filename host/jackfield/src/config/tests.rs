@@ -19,6 +19,7 @@ fn every_key_is_read() {
         finished_runs_max = 9
         open_runs_max = 10
         unread_max = 11
+        runs_under_way_max = 13
         nesting_max = 12
         history = "none"
         [loader]
@@ -51,7 +52,7 @@ fn every_key_is_read() {
     config.engine.apply(&mut limits);
     assert_eq!((limits.threads, limits.blocking_threads_max, limits.async_calls_max), (3, 4, 5));
     assert_eq!((limits.foreach_concurrency, limits.finished_runs_max, limits.open_runs_max), (6, 9, 10));
-    assert_eq!((limits.unread_max, limits.nesting_max), (11, 12));
+    assert_eq!((limits.unread_max, limits.nesting_max, limits.runs_under_way_max), (11, 12, 13));
     assert_eq!(limits.history, History::None);
     assert_eq!((limits.cancel_grace.as_secs(), limits.shutdown_grace.as_secs()), (7, 8));
     let mut limits = RegistryConfig::new("d");
