@@ -109,6 +109,77 @@ fn bodies_outputs_and_runs_at_a_time_are_measured_and_checked() {
     assert_eq!(large["output"], "64k");
 }
 
+/// Of a journal, with options of its own.
+fn durable(bench: &Bench, options: &str) -> Value {
+    let line = format!("bench --json --engine sqlite --repeats 1 {options}");
+    let object = bench.cli(&line.split_whitespace().collect::<Vec<_>>()).exits(0).json();
+    assert_eq!((&object["engine"], &object["repeats"]), (&json!("sqlite"), &json!(1)));
+    assert!(is_positive(&object["ns_per_step"]), "{object}");
+    object
+}
+
+#[test]
+fn runs_that_wait_are_set_up_and_released() {
+    let bench = Bench::new(&["echo"]);
+    let object = durable(&bench, "--shape waiting --runs 30 --steps 2 --concurrency 4 --idle 100ms");
+    let told: &[&str] = match cfg!(target_os = "linux") {
+        true => &["idle_cpu_percent", "released_s", "resident_bytes", "resident_per_run", "set_up_s"],
+        false => &["released_s", "set_up_s"],
+    };
+    let mut own = further(&object);
+    own.sort_unstable();
+    assert_eq!(own, told, "{object}");
+    assert!(is_positive(&object["set_up_s"]) && is_positive(&object["released_s"]), "{object}");
+    assert_eq!(
+        (&object["runs"], &object["concurrency"], &object["steps"]),
+        (&json!(30), &json!(4), &json!(2))
+    );
+    // they wait in memory, too, and without a while in which nothing happens no processor time is told of it
+    let memory = measured(&bench, "--shape waiting --runs 5");
+    assert!(is_positive(&memory["set_up_s"]) && memory.get("idle_cpu_percent").is_none(), "{memory}");
+}
+
+#[test]
+fn a_journal_with_open_runs_is_opened_again() {
+    let object = durable(&Bench::new(&["echo"]), "--shape restart --runs 30 --steps 3");
+    assert_eq!(further(&object), ["restart_s", "recovery_s"]);
+    assert!(is_positive(&object["restart_s"]) && is_positive(&object["recovery_s"]), "{object}");
+    assert_eq!((&object["runs"], &object["concurrency"]), (&json!(30), &json!(30)));
+}
+
+#[test]
+fn pages_of_the_list_are_asked_for_in_every_way() {
+    let object = durable(&Bench::new(&["echo"]), "--shape list --runs 120");
+    assert_eq!(further(&object), ["pages"]);
+    let pages = object["pages"].as_array().unwrap();
+    let lines = pages.iter().map(|page| (page["pick"].as_str().unwrap(), page["lines"].as_u64().unwrap()));
+    let wanted = [
+        ("newest", 50),
+        ("newest, file opened anew", 50),
+        ("behind half of all", 50),
+        ("completed", 50),
+        ("failed", 0),
+        ("of the workflow", 50),
+    ];
+    assert_eq!(lines.take(wanted.len()).collect::<Vec<_>>(), wanted);
+    assert_eq!(pages.len(), 8);
+    assert!(pages.iter().all(|page| is_positive(&page["ms"]) && is_positive(&page["ms_max"])), "{object}");
+}
+
+#[test]
+fn steps_are_measured_in_runs_of_every_length() {
+    let object = durable(&Bench::new(&["echo"]), "--shape growth --steps 120 --concurrency 4");
+    assert_eq!(further(&object), ["growth"]);
+    let growth = object["growth"].as_array().unwrap();
+    let sizes = growth
+        .iter()
+        .map(|it| [&it["concurrency"], &it["steps"], &it["runs"]].map(|it| it.as_u64().unwrap()));
+    let wanted = [[1, 10, 100], [1, 100, 10], [1, 120, 9], [4, 10, 100], [4, 30, 34]];
+    assert_eq!(sizes.collect::<Vec<_>>(), wanted);
+    assert!(growth.iter().all(|it| is_positive(&it["ns_per_step"])), "{object}");
+    assert_eq!(object["ns_per_step"], growth[2]["ns_per_step"]);
+}
+
 #[test]
 fn people_get_a_table_with_the_range() {
     let bench = Bench::new(&["echo"]);
@@ -120,9 +191,22 @@ fn people_get_a_table_with_the_range() {
         assert!(text.contains(part), "no {part} in {text}");
     }
     let help = bench.cli(&["bench", "--help"]).exits(0).stdout;
-    for figure in
-        ["ns_per_step", "steps_per_s", "bytes_per_step", "efficiency", "metg_us", "latency_us", "calls"]
-    {
+    for figure in [
+        "ns_per_step",
+        "steps_per_s",
+        "bytes_per_step",
+        "efficiency",
+        "metg_us",
+        "latency_us",
+        "calls",
+        "set_up_s",
+        "resident_per_run",
+        "idle_cpu_percent",
+        "restart_s",
+        "recovery_s",
+        "pages",
+        "growth",
+    ] {
         assert!(help.contains(figure), "no {figure} in {help}");
     }
 }
@@ -138,6 +222,8 @@ fn wrong_options_and_a_missing_plugin_exit_with_2_and_say_what_to_do() {
         (vec!["--engine", "paper"], "--engine"),
         (vec!["--shape", "calls", "--engine", "sqlite"], "`--engine sqlite` has no meaning"),
         (vec!["--shape", "chain", "--width", "3"], "`--width` has no meaning for the shape `chain`"),
+        (vec!["--shape", "restart"], "say `--engine sqlite`"),
+        (vec!["--shape", "waiting", "--body", "1us"], "`--body` has no meaning for the shape `waiting`"),
         (vec!["--concurrency", "3"], "say `--runs 3` or more"),
     ] {
         let line: Vec<&str> = ["bench"].into_iter().chain(options).collect();

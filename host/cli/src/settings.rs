@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 /// Paths in the order in which they are searched, and the rest of the configuration.
+#[derive(Clone)]
 pub(crate) struct Settings {
     config: Config,
     plugin_paths: Vec<PathBuf>,

@@ -25,9 +25,21 @@ Figures (medians over the repeats; for people also the smallest and the largest)
                   left out if not even 1 ms is enough
   latency_us      (more than one run) from the start of a run to having its result, in microseconds; (calls into a
                   worker) from the start of a call of the first size to having its result
+  set_up_s        (waiting) until all runs have started and wait, in seconds
+  released_s      (waiting) from the first event that is sent to a run to the end of the last run, in seconds
+  resident_bytes  (waiting) memory of the process while all wait (Linux only, left out elsewhere, as the next two)
+  resident_per_run  (waiting) by how much that has grown since there was no run, per run
+  idle_cpu_percent  (waiting with --idle) processor time of the process in the second half of that time
+  restart_s       (restart) from opening the journal, which was closed in order, until all runs are under way again
+  recovery_s      (restart) the same of the journal as a process that is killed leaves it
+  pages           (list) for each way to ask: lines on a page, and what a page takes, in milliseconds
+  growth          (growth) for each length of a run: what a step of it takes, and what is written for it
   calls           (calls) per size of parameters and result: one call through the loader, one of a Rust function
                   that copies as many bytes, in nanoseconds, and with workers its latency_us; ns_per_step is that
                   of the first size
+The runs of waiting and restart wait for an event in their last step; each is then sent its own, completes, and has to return \
+what that event brought. Their ns_per_step and that of list is the time for all of it, divided by all steps; that of growth \
+is that of the longest run alone.
 For the shape definition a step is one of the document, which is parsed, checked and made a plan.";
 
 /// The command line of `bench`.
@@ -37,9 +49,10 @@ pub(crate) struct BenchArgs {
     /// What to measure
     #[arg(long, value_enum, default_value = "layered")]
     pub(crate) shape: Shape,
-    /// Steps of a run; calls per repeat for the shape calls
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=10_000_000))]
-    pub(crate) steps: u32,
+    /// Steps of a run, for growth of the longest; calls per repeat for the shape calls [default: 1 for waiting, restart and
+    /// list, else 10000]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) steps: Option<u32>,
     /// Steps side by side [default: 100 for layered and definition, 4 for stencil, a square for wave]
     #[arg(long, value_name = "W", value_parser = value_parser!(u32).range(1..=10_000_000))]
     pub(crate) width: Option<u32>,
@@ -52,12 +65,16 @@ pub(crate) struct BenchArgs {
     /// What is kept of completed steps
     #[arg(long, value_enum, default_value = "full")]
     pub(crate) history: History,
-    /// Runs per repeat [default: 1]
+    /// Runs per repeat [default: 10000 for waiting, restart and list, else 1]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub(crate) runs: Option<u32>,
-    /// Runs at a time; each has a thread that starts it and waits for it [default: 1]
+    /// Runs at a time; each has a thread that starts it and waits for it [default: 256 for waiting, restart, list and the many
+    /// runs of growth, else 1]
     #[arg(long, value_name = "C", value_parser = value_parser!(u32).range(1..=1_024))]
     pub(crate) concurrency: Option<u32>,
+    /// (waiting) How long all runs wait before they are released, such as 12s [default: 0]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = idle)]
+    pub(crate) idle: Option<Duration>,
     /// Where runs live
     #[arg(long, value_enum, default_value = "memory")]
     pub(crate) engine: BenchEngine,
@@ -95,6 +112,14 @@ pub(crate) enum Shape {
     Calls,
     /// Parsing, checking and planning of a layered document
     Definition,
+    /// Runs that all wait for an event, then get it
+    Waiting,
+    /// A journal with open runs is opened again
+    Restart,
+    /// Pages of the list of runs, among many
+    List,
+    /// Chains of 10 steps and more, in one run and in many at a time
+    Growth,
 }
 
 /// What a step returns.
@@ -170,6 +195,10 @@ pub(crate) enum BenchEngine {
     Memory,
     /// On a journal in SQLite that survives a loss of power, in a directory of its own that is removed afterwards
     Sqlite,
+}
+
+fn idle(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map_err(|error| format!("it {error}; write it as `500ms` or `12s`"))
 }
 
 fn body(text: &str) -> Result<Duration, String> {

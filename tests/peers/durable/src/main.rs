@@ -61,7 +61,15 @@ fn run(args: &Args) -> Result<()> {
                     System::Duroxide => runtime.block_on(duroxide::measure(false, workload.size())),
                     System::DuroxideTuned => runtime.block_on(duroxide::measure(true, workload.size())),
                 };
-                report.note(workload, system, sample.with_context(|| format!("{workload} on {system}"))?);
+                match sample.with_context(|| format!("{workload} on {system}")) {
+                    Ok(sample) => report.note(workload, system, sample),
+                    Err(error) if system == System::Jackfield => return Err(error),
+                    // it happens to the others that a run fails because their database is locked; the report says so
+                    Err(error) => {
+                        let _ = writeln!(io::stderr(), "{error:#}");
+                        report.note_failed(workload, system);
+                    }
+                }
             }
         }
     }

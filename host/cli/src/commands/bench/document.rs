@@ -47,6 +47,28 @@ pub(crate) fn document(graph: &Graph, work: Work) -> String {
     text
 }
 
+/// The event that runs wait for.
+pub(crate) const EVENT: &str = "go";
+
+/// The document of a chain whose last step waits for [`EVENT`], and which returns what that brings.
+pub(crate) fn waiting(graph: &Graph) -> String {
+    let mut text = String::from(r#"{"dsl":"1","id":"bench","mode":"parallel","steps":["#);
+    let last = graph.steps - 1;
+    let work = Work { body: Duration::ZERO, output: OutputSize::Empty };
+    for step in 0..last {
+        push_step(&mut text, step, &graph.dependencies(step), work);
+        text.push_str(",\n");
+    }
+    let id = step_id(last);
+    // writing to a string cannot fail
+    let _ = write!(text, r#"{{"id":"{id}","type":"wait_for_event","event":"{EVENT}""#);
+    if let Some(before) = last.checked_sub(1) {
+        let _ = write!(text, r#","dependencies":["{}"]"#, step_id(before));
+    }
+    let _ = writeln!(text, r#"}}],"output":"${{steps.{id}.output}}"}}"#);
+    text
+}
+
 fn push_step(text: &mut String, step: usize, dependencies: &[usize], work: Work) {
     let us = work.body.as_nanos() as f64 / 1_000.0;
     let (method, parameters) = match (work.output.bytes(), work.body.is_zero()) {
@@ -115,6 +137,21 @@ mod tests {
         let produce = second(later, OutputSize::Small);
         let parameters = jackfield::json!({ "bytes": 200, "count": "${steps.s0.output.count}", "us": 1.5 });
         assert_eq!((produce["method"].as_str(), &produce["parameters"]), (Some("produce"), &parameters));
+    }
+
+    #[test]
+    fn the_last_step_of_a_waiting_run_waits() {
+        for steps in [1, 3] {
+            let text = waiting(&Graph::new(Shape::Waiting, steps, None));
+            let value: Value = jackfield::Payload::parse(text).unwrap().value().clone();
+            let all = value["steps"].as_array().unwrap();
+            let types = all.iter().map(|step| step["type"].as_str());
+            assert_eq!((all.len(), types.flatten().collect::<Vec<_>>()), (steps, vec!["wait_for_event"]));
+            let last = all.last().unwrap();
+            assert_eq!(last["type"], "wait_for_event");
+            assert_eq!(last.get("dependencies").is_some(), steps > 1);
+            assert_eq!(value["output"], format!("${{steps.s{}.output}}", steps - 1));
+        }
     }
 
     #[test]

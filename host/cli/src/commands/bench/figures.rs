@@ -23,6 +23,52 @@ pub(crate) struct Figures {
     /// The 50th and the 99th percentile.
     pub(crate) latency_us: Option<(Spread, Spread)>,
     pub(crate) calls: Vec<CallCost>,
+    pub(crate) waiting: Option<Waiting>,
+    pub(crate) restart: Option<Restart>,
+    pub(crate) pages: Vec<PageCost>,
+    pub(crate) growth: Vec<Length>,
+}
+
+/// What runs take that wait for an event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    /// Until all wait.
+    pub(crate) set_up_s: Option<Spread>,
+    /// From the first event to the end of the last.
+    pub(crate) released_s: Option<Spread>,
+    /// Memory of the process while all wait.
+    pub(crate) resident_bytes: Option<Spread>,
+    /// By how much that has grown.
+    pub(crate) resident_per_run: Option<Spread>,
+    pub(crate) idle_cpu_percent: Option<Spread>,
+}
+
+/// From opening a journal until its runs are under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Restart {
+    /// It was closed in order.
+    pub(crate) restart_s: Option<Spread>,
+    /// Its process was killed.
+    pub(crate) recovery_s: Option<Spread>,
+}
+
+/// What a page of a list takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageCost {
+    /// What was asked for.
+    pub(crate) pick: &'static str,
+    pub(crate) lines: usize,
+    pub(crate) ms: Spread,
+}
+
+/// What a step costs in a run of this length.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Length {
+    pub(crate) steps: usize,
+    pub(crate) runs: usize,
+    pub(crate) at_once: usize,
+    pub(crate) ns_per_step: Spread,
+    pub(crate) written_per_step: Option<Spread>,
 }
 
 /// Microseconds from the start of a run to having its outcome.
@@ -68,6 +114,42 @@ pub(crate) struct Object {
     repeats: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     calls: Vec<CallObject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_up_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    released_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resident_bytes: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resident_per_run: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle_cpu_percent: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restart_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_s: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pages: Vec<PageObject>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    growth: Vec<LengthObject>,
+}
+
+#[derive(Debug, Serialize)]
+struct PageObject {
+    pick: &'static str,
+    lines: usize,
+    ms: f64,
+    ms_max: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct LengthObject {
+    steps: usize,
+    runs: usize,
+    concurrency: usize,
+    ns_per_step: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_per_step: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,6 +173,8 @@ impl Figures {
             direct_ns: median(cost.direct_ns, 1),
             latency_us: cost.latency_us.map(latency),
         };
+        let (waiting, restart) = (self.waiting, self.restart);
+        let of = |spread: Option<Spread>, digits| spread.map(|it| median(it, digits));
         Object {
             shape: job.shape,
             steps: job.graph.steps,
@@ -110,23 +194,51 @@ impl Figures {
             latency_us: self.latency_us.map(latency),
             repeats: job.repeats,
             calls: self.calls.iter().map(call).collect(),
+            set_up_s: of(waiting.and_then(|it| it.set_up_s), 3),
+            released_s: of(waiting.and_then(|it| it.released_s), 3),
+            resident_bytes: of(waiting.and_then(|it| it.resident_bytes), 0),
+            resident_per_run: of(waiting.and_then(|it| it.resident_per_run), 0),
+            idle_cpu_percent: of(waiting.and_then(|it| it.idle_cpu_percent), 3),
+            restart_s: of(restart.and_then(|it| it.restart_s), 3),
+            recovery_s: of(restart.and_then(|it| it.recovery_s), 3),
+            pages: self.pages.iter().map(PageCost::object).collect(),
+            growth: self.growth.iter().map(Length::object).collect(),
         }
     }
 
     /// The medians and how far the repeats lie apart, for people.
     pub(crate) fn table(&self, job: &Job, printer: &Printer) -> String {
         let mut lines = vec![printer.paint_result(Tone::Strong, &title(job))];
-        let head = format!("{:24}{:>12}{:>12}{:>12}", "", "median", "min", "max");
+        let head = format!("{:32}{:>12}{:>12}{:>12}", "", "median", "min", "max");
         lines.push(printer.paint_result(Tone::Dim, &head));
         let mut row = |label: &str, spread: Option<Spread>, digits: usize| {
             lines.extend(spread.map(|it| {
                 let cell = |figure| grouped(figure, digits);
-                format!("{label:24}{:>12}{:>12}{:>12}", cell(it.median), cell(it.min), cell(it.max))
+                format!("{label:32}{:>12}{:>12}{:>12}", cell(it.median), cell(it.min), cell(it.max))
             }));
         };
-        if self.calls.is_empty() {
+        if self.is_about_steps() {
             row("ns a step", self.ns_per_step, 1);
             row("steps a second", self.ns_per_step.map(|it| it.map(per_second)), 0);
+        }
+        if let Some(waiting) = self.waiting {
+            row("set up, s", waiting.set_up_s, 3);
+            row("released, s", waiting.released_s, 3);
+            row("memory, B", waiting.resident_bytes, 0);
+            row("memory a run, B", waiting.resident_per_run, 0);
+            row("processor, idle, %", waiting.idle_cpu_percent, 3);
+        }
+        if let Some(restart) = self.restart {
+            row("restart, s", restart.restart_s, 3);
+            row("after a kill, s", restart.recovery_s, 3);
+        }
+        for page in &self.pages {
+            row(&format!("{}, ms", page.pick), Some(page.ms), 2);
+        }
+        for length in &self.growth {
+            let steps = grouped(length.steps as f64, 0);
+            row(&format!("{steps} steps x {}, ns", length.at_once), Some(length.ns_per_step), 0);
+            row("  bytes written a step", length.written_per_step, 0);
         }
         for cost in &self.calls {
             let label = |way: &str| format!("{} B {way}, ns", grouped(cost.bytes as f64, 0));
@@ -144,7 +256,7 @@ impl Figures {
             row("run p99, us", self.latency_us.map(|it| it.1), 1);
         }
         let mut single = |label: &str, figure: Option<f64>, digits| {
-            lines.extend(figure.map(|it| format!("{label:24}{:>12}", grouped(it, digits))));
+            lines.extend(figure.map(|it| format!("{label:32}{:>12}", grouped(it, digits))));
         };
         single("bytes a step", self.bytes_per_step, 0);
         single("METG(50 %), us", self.metg_us, 2);
@@ -153,14 +265,43 @@ impl Figures {
     }
 }
 
+impl Figures {
+    /// Whether what a step costs is what was to be found out.
+    fn is_about_steps(&self) -> bool {
+        let others = [self.calls.is_empty(), self.pages.is_empty(), self.growth.is_empty()];
+        others.into_iter().all(|it| it) && self.waiting.is_none() && self.restart.is_none()
+    }
+}
+
+impl PageCost {
+    fn object(&self) -> PageObject {
+        let (ms, ms_max) = (rounded(self.ms.median, 3), rounded(self.ms.max, 3));
+        PageObject { pick: self.pick, lines: self.lines, ms, ms_max }
+    }
+}
+
+impl Length {
+    fn object(&self) -> LengthObject {
+        LengthObject {
+            steps: self.steps,
+            runs: self.runs,
+            concurrency: self.at_once,
+            ns_per_step: rounded(self.ns_per_step.median, 1),
+            written_per_step: self.written_per_step.map(|it| rounded(it.median, 0)),
+        }
+    }
+}
+
 fn title(job: &Job) -> String {
     let mut parts = vec![name(job.shape)];
     let steps = grouped(job.graph.steps as f64, 0);
     parts.push(if job.shape == Shape::Calls { format!("{steps} calls") } else { format!("{steps} steps") });
     parts.extend(job.graph.width.map(|width| format!("{} wide", grouped(width as f64, 0))));
-    if !matches!(job.shape, Shape::Calls | Shape::Definition) {
+    if job.shape.has_work() {
         parts.push(format!("body {}", duration::display(job.work.body)));
         parts.push(format!("output {}", name(job.work.output)));
+    }
+    if job.shape.has_runs() {
         parts.push(format!("history {}", name(job.history)));
         parts.push(format!("threads {}", job.threads));
         parts.push(format!("runs {}, {} at a time", job.runs, job.concurrency));

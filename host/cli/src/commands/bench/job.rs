@@ -21,6 +21,32 @@ pub(crate) struct Job {
     /// Runs at a time.
     pub(crate) concurrency: usize,
     pub(crate) repeats: usize,
+    /// How long runs wait that wait.
+    pub(crate) idle: Duration,
+}
+
+/// Runs of shapes that are about many.
+const MANY_RUNS: u32 = 10_000;
+/// How many of them at a time.
+const MANY_AT_ONCE: u32 = 256;
+/// Steps where not one is the natural number.
+const STEPS: u32 = 10_000;
+
+impl Shape {
+    /// Whether there are runs.
+    pub(crate) fn has_runs(self) -> bool {
+        !matches!(self, Self::Calls | Self::Definition)
+    }
+
+    /// Whether it is about many runs, not about their graph.
+    fn is_crowd(self) -> bool {
+        matches!(self, Self::Waiting | Self::Restart | Self::List)
+    }
+
+    /// Whether a run has the graph, and its steps the work, that the options say.
+    pub(crate) fn has_work(self) -> bool {
+        self.has_runs() && !self.is_crowd() && self != Self::Growth
+    }
 }
 
 impl Job {
@@ -28,15 +54,23 @@ impl Job {
     pub(crate) fn new(args: &BenchArgs, threads: usize) -> Result<Self> {
         refuse_meaningless(args)?;
         let shape = args.shape;
-        let has_runs = !matches!(shape, Shape::Calls | Shape::Definition);
-        let (runs, concurrency) = (args.runs.unwrap_or(1), args.concurrency.unwrap_or(1));
+        let has_runs = shape.has_runs();
+        let runs = args.runs.unwrap_or(if shape.is_crowd() { MANY_RUNS } else { 1 });
+        let concurrency = args.concurrency.unwrap_or(match shape {
+            Shape::Growth => MANY_AT_ONCE,
+            _ if shape.is_crowd() => MANY_AT_ONCE.min(runs),
+            _ => 1,
+        });
+        // growth has as many runs as there are at a time
+        let runs = if shape == Shape::Growth { concurrency } else { runs };
         if concurrency > runs {
             bail!("`--concurrency {concurrency}` needs as many runs; say `--runs {concurrency}` or more");
         }
+        let steps = args.steps.unwrap_or(if shape.is_crowd() { 1 } else { STEPS });
         let output = if shape == Shape::Calls { OutputSize::Small } else { args.output.unwrap_or_default() };
         Ok(Self {
             shape,
-            graph: Graph::new(shape, args.steps as usize, args.width.map(|width| width as usize)),
+            graph: Graph::new(shape, steps as usize, args.width.map(|width| width as usize)),
             work: Work { body: args.body.unwrap_or(Duration::ZERO), output },
             engine: args.engine,
             history: if has_runs { args.history } else { History::None },
@@ -44,6 +78,7 @@ impl Job {
             runs: runs as usize,
             concurrency: concurrency as usize,
             repeats: args.repeats as usize,
+            idle: args.idle.unwrap_or_default(),
         })
     }
 
@@ -63,15 +98,20 @@ impl Job {
 /// An option that would change nothing is a mistake about what is measured.
 fn refuse_meaningless(args: &BenchArgs) -> Result<()> {
     let shape = args.shape;
-    let has_runs = !matches!(shape, Shape::Calls | Shape::Definition);
+    let (has_runs, has_work) = (shape.has_runs(), shape.has_work());
+    if matches!(shape, Shape::Restart | Shape::List) && args.engine == BenchEngine::Memory {
+        let name = if shape == Shape::Restart { "restart" } else { "list" };
+        bail!("the shape `{name}` is about a journal; say `--engine sqlite`");
+    }
     let has_width = matches!(shape, Shape::Layered | Shape::Wave | Shape::Stencil | Shape::Definition);
     let given = [
         ("--width", args.width.is_some(), has_width),
-        ("--body", args.body.is_some(), has_runs),
-        ("--output", args.output.is_some(), has_runs),
-        ("--runs", args.runs.is_some(), has_runs),
+        ("--body", args.body.is_some(), has_work),
+        ("--output", args.output.is_some(), has_work),
+        ("--runs", args.runs.is_some(), has_runs && shape != Shape::Growth),
         ("--concurrency", args.concurrency.is_some(), has_runs),
         ("--transport", args.transport.is_some(), args.isolation == BenchIsolation::Worker),
+        ("--idle", args.idle.is_some(), shape == Shape::Waiting),
         ("--threads", args.threads.is_some(), has_runs),
         ("--history none", args.history == History::None, has_runs),
         ("--engine sqlite", args.engine == BenchEngine::Sqlite, has_runs),
@@ -109,6 +149,13 @@ mod tests {
             ("--shape calls --history none", "--history none"),
             ("--shape calls --transport shared_memory", "`--transport` has no meaning"),
             ("--concurrency 2", "--concurrency 2"),
+            ("--shape waiting --body 1us", "--body"),
+            ("--shape list --engine sqlite --output 64k", "--output"),
+            ("--shape growth --runs 2", "--runs"),
+            ("--shape chain --idle 1s", "--idle"),
+            ("--shape restart", "`--engine sqlite`"),
+            ("--shape list", "`--engine sqlite`"),
+            ("--shape waiting --runs 3 --concurrency 4", "--runs 4"),
             ("--body -1us", "--body"),
             ("--body 10", "--body"),
             ("--steps 0", "--steps"),
@@ -118,6 +165,18 @@ mod tests {
         }
         assert_eq!(job("--body 0").unwrap().work.body, Duration::ZERO);
         assert_eq!(job("--body 1.5us").unwrap().work.body, Duration::from_nanos(1_500));
+    }
+
+    #[test]
+    fn shapes_about_many_runs_have_many() {
+        let sizes = |options: &str| {
+            let job = job(options).unwrap();
+            (job.graph.steps, job.runs, job.concurrency)
+        };
+        assert_eq!(sizes(""), (10_000, 1, 1));
+        assert_eq!(sizes("--shape waiting"), (1, 10_000, 256));
+        assert_eq!(sizes("--shape list --engine sqlite --runs 20"), (1, 20, 20));
+        assert_eq!(sizes("--shape growth --steps 500"), (500, 256, 256));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::job::Job;
 use super::load::{Load, Pass};
 use super::spread::{Spread, percentile};
 use super::verify::Expected;
-use super::{memory, metg, spin, written};
+use super::{kernel, memory, metg, spin};
 use crate::args::{BenchEngine, Shape};
 use crate::printer::Printer;
 use anyhow::Result;
@@ -58,7 +58,7 @@ pub(crate) fn measure(host: &Host, job: &Job, printer: &Printer) -> Result<Figur
             BenchEngine::Sqlite => spread(|it| it.written_per_step),
         },
         latency_us: p50_p99,
-        calls: Vec::new(),
+        ..Figures::default()
     })
 }
 
@@ -79,9 +79,9 @@ fn repeat(load: &Load<'_>, expected: &Expected<'_>, job: &Job) -> Result<Repeat>
     };
     // right before and right behind the runs, so that both meet the machine in the same mood
     let before = bare()?;
-    let unwritten = written::bytes();
+    let unwritten = kernel::written_bytes();
     let pass = load.go()?;
-    let written = unwritten.zip(written::bytes()).map(|(before, behind)| behind - before);
+    let written = unwritten.zip(kernel::written_bytes()).map(|(before, behind)| behind - before);
     let bare_ns = before.zip(bare()?).map(|(before, behind)| f64::midpoint(before, behind));
     let elapsed_ns = nanos(pass.elapsed);
     let mut latencies: Vec<f64> = pass.latencies.iter().map(|it| nanos(*it) / 1_000.0).collect();
