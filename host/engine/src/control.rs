@@ -5,7 +5,7 @@ use crate::error::EngineError;
 use crate::handle::RunHandle;
 use crate::perform::Afterwards;
 use crate::run::{RunCell, Shared};
-use jackfield_core::run::{CancelMode, Fact, RunStatus};
+use jackfield_core::run::{Fact, RunStatus};
 use std::sync::Arc;
 
 impl Inner {
@@ -66,17 +66,6 @@ impl Inner {
         after.is_inline_ready = self.offer(&mut shared);
         drop(shared);
         Ok((run, after))
-    }
-}
-
-impl Inner {
-    /// Runs that are lost with the engine are not waited for if their time has not come.
-    pub(crate) fn cancel_delayed(self: &Arc<Self>) {
-        let is_delayed = |run: &Arc<RunCell>| run.shared.lock().state.is_delayed();
-        for run in self.open_runs().into_iter().filter(is_delayed) {
-            let handle = RunHandle { inner: self.clone(), run };
-            handle.cancel(CancelMode::Kill, "the host is shutting down");
-        }
     }
 }
 

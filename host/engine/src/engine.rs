@@ -21,7 +21,7 @@ use crate::workflows::WorkflowRegistry;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::journal::Store;
 use jackfield_core::ports::CallListener;
-use jackfield_core::run::{CancelMode, Fact, Parent, RunState, Start};
+use jackfield_core::run::{CancelMode, Parent, RunState, Start};
 use jackfield_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
@@ -511,8 +511,7 @@ impl Inner {
         match due {
             Due::Run(run, id) => {
                 let Some(run) = run.upgrade() else { return };
-                run.shared.lock().timers.remove(&id);
-                self.exchange(&run, &mut vec![Fact::Timer(id)]);
+                self.run_timer_due(&run, id);
             }
             Due::Deadline(run, key) => {
                 let Some(run) = run.upgrade() else { return };

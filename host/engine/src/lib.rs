@@ -11,6 +11,7 @@ mod children;
 mod config;
 mod control;
 mod crew;
+mod delays;
 mod engine;
 mod errands;
 mod error;

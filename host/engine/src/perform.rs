@@ -237,8 +237,7 @@ impl Inner {
                 }
                 Command::StandInLine => self.run_errand(run, shared, Errand::StandInLine),
                 Command::StartTimer { id, at } => {
-                    let due = later(at.since(now));
-                    let ticket = self.timers.set(due, Due::Run(Arc::downgrade(run), id));
+                    let ticket = self.set_run_timer(run, shared, (id, at), now);
                     shared.timers.insert(id, (ticket, at));
                 }
                 Command::CancelTimer(id) => {

@@ -59,7 +59,7 @@ impl Host {
         Schedules { host: self.clone() }
     }
 
-    /// Looks at the clock now instead of within a minute: for an application that knows that the clock was set, or that the
+    /// Looks at the clock now instead of within a minute, for schedules and delayed runs: for an application that knows that the clock was set, or that the
     /// machine slept.
     pub fn clock_changed(&self) {
         self.inner.engine.clock_changed();

@@ -371,8 +371,10 @@ impl Engine {
         Ok(made)
     }
 
-    /// Looks at the clock now instead of within a minute: for a host that knows that the clock was set or the machine slept.
+    /// Looks at the clock now instead of within a minute, for schedules and delayed runs: for a host that knows that the clock was
+    /// set or the machine slept.
     pub fn clock_changed(&self) {
+        self.inner.look_at_delayed();
         self.inner.schedules.poke();
     }
 

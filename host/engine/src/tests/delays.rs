@@ -1,12 +1,16 @@
 //! Runs that begin later than they are started.
 
 use super::durable::{after_crash, eventually, impatient};
-use super::lab::{Lab, PATIENCE, in_time};
+use super::kit::Kit;
+use super::lab::{Lab, PATIENCE, in_time, ports};
 use super::memory_store::MemoryStore;
-use crate::{Config, EngineError, RunHandle};
+use crate::{Config, Engine, EngineError, Ports, RunHandle};
 use jackfield_core::journal::{Listing, RunQuery};
+use jackfield_core::ports::Clock;
 use jackfield_core::run::{CancelMode, EventKind, RunStatus};
+use jackfield_core::time::Timestamp;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const STEP: &str = r#"{"id":"w","steps":[{"id":"a",@value,"parameters":{"value":1}}]}"#;
@@ -154,6 +158,44 @@ fn a_delayed_run_leaves_memory_and_comes_back_at_its_time() {
             assert_eq!(run.wait(Some(PATIENCE)), Some(RunStatus::Completed));
         }
     });
+}
+
+/// A clock that stands still until it is put forward.
+struct StandingClock(AtomicU64);
+
+impl Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[test]
+fn the_time_of_a_delayed_run_is_that_of_the_clock() {
+    for (is_durable, evict_after) in [(false, HOUR), (true, HOUR), (true, Duration::from_millis(1))] {
+        let (clock, kit, store) =
+            (Arc::new(StandingClock(AtomicU64::new(1 << 60))), Arc::<Kit>::default(), Arc::default());
+        let ports = Ports { clock: clock.clone(), ..ports(&kit) };
+        let config = Config { evict_after, ..Config::default() };
+        let engine = match is_durable {
+            true => Engine::durable(config, ports, Arc::<MemoryStore>::clone(&store)),
+            false => Engine::new(config, ports),
+        };
+        let lab = Lab { engine: engine.unwrap(), kit, store: is_durable.then_some(store) };
+        start(&lab, STEP, "soon", Duration::from_millis(1));
+        start(&lab, STEP, "late", HOUR);
+        // of a wait, time that passes counts
+        let nap = r#"{"id":"n","steps":[{"id":"nap","type":"wait","duration":60}]}"#;
+        assert_eq!(lab.start(nap, "null").wait(Some(PATIENCE)), Some(RunStatus::Completed));
+        assert_eq!(lab.kit.order().len(), 0, "the clock stands still");
+        let hour = u64::try_from(HOUR.as_nanos()).unwrap();
+        for (forward, begun) in [(hour / 2, vec!["soon"]), (hour, vec!["soon", "late"])] {
+            clock.0.fetch_add(forward, Ordering::SeqCst);
+            lab.engine.clock_changed();
+            let runs = || lab.kit.all_attempts().into_iter().map(|(run, ..)| run).collect::<Vec<_>>();
+            eventually("it begins", || runs() == begun);
+        }
+        drop(lab);
+    }
 }
 
 #[test]
