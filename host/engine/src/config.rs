@@ -45,6 +45,9 @@ pub struct Config {
     pub generations_kept: u32,
     /// How long a durable run waits in memory before it is put away until something happens; 5 s by default.
     pub evict_after: Duration,
+    /// Durable runs that wait in memory until then at most; 10,000 by default. Further ones are put away soon, unless somebody
+    /// holds them.
+    pub resting_runs_max: usize,
     /// Whether schedules start runs by themselves; yes by default. Otherwise they can be changed and triggered, and what they
     /// have to start is left to the next engine on the same journal.
     pub fires_schedules: bool,
@@ -69,6 +72,7 @@ impl Default for Config {
             history: History::Full,
             generations_kept: 10,
             evict_after: Duration::from_secs(5),
+            resting_runs_max: 10_000,
             fires_schedules: true,
             run_values: Arc::default(),
         }

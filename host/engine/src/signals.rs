@@ -58,9 +58,31 @@ impl Inner {
             return Ok(vec![self.find_run(to)?]);
         }
         let wanted = (emit.channel, emit.name.clone());
-        let mut runs = self.open_runs();
+        let (mut runs, asleep) = {
+            // nobody comes or goes between the two
+            let _one = self.journal.as_ref().map(|journal| journal.loading.lock());
+            (self.open_runs(), self.sleepers_for(&wanted))
+        };
         runs.retain(|run| run.plan.listens.contains(&wanted));
+        for run_id in asleep {
+            match self.find_run(&run_id) {
+                Ok(run) => runs.push(run),
+                Err(EngineError::RunNotFound(_)) => {}
+                Err(error @ EngineError::Damaged { .. }) => {
+                    tracing::error!(run_id = &*run_id, "a waiting run cannot go on: {error}");
+                }
+                Err(error) => return Err(error),
+            }
+        }
         Ok(runs)
+    }
+
+    /// Runs out of memory whose plans wait for this.
+    fn sleepers_for(&self, wanted: &(Channel, Arc<str>)) -> Vec<Arc<str>> {
+        let Some(journal) = &self.journal else { return Vec::new() };
+        let sleepers = journal.sleepers.lock();
+        let wait = sleepers.iter().filter(|(_, plan)| plan.listens.contains(wanted));
+        wait.map(|(run_id, _)| run_id.clone()).collect()
     }
 
     fn hand_round(

@@ -53,7 +53,7 @@ impl Inner {
         }
         // what a run wrote when it left memory is read only once it is all there
         if !planted(Bug::ReadTooEarly) {
-            journal.settle()?;
+            journal.settle_run(run_id)?;
         }
         let stored = journal.store.load(run_id)?.ok_or_else(not_found)?;
         self.activate(journal, &stored)
@@ -77,6 +77,7 @@ impl Inner {
             run.bind(methods.clone());
         }
         self.enter_restored(&run, stored.row.no.0, is_over);
+        journal.sleepers.lock().remove(&*run.id);
         if is_over && !journal.is_reader && !stored.standing.status.is_terminal() {
             self.pay(&run, open.commands());
         }

@@ -218,6 +218,9 @@ impl Inner {
             after.is_blocking_ready = shared.blocking.queue();
         }
         after.has_ended = released.has_ended;
+        if released.has_ended {
+            self.forget_rest(&mut shared);
+        }
         self.note_rest(run, &mut shared);
         if run.watchers.load(Ordering::Relaxed) > 0 {
             run.changed.notify_all();

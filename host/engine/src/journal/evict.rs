@@ -14,10 +14,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+/// How long a run waits in memory if too many others do, too: so that whoever has just started it can let go of it.
+const CROWDED_EVICT_AFTER: Duration = Duration::from_millis(100);
+/// How long until it is looked at again if somebody held it.
+const HELD_EVICT_AFTER: Duration = Duration::from_secs(5);
+
 impl Inner {
     /// A run that has come to rest gives its seat back, and is looked at again after a while, to see whether it still rests.
     pub(crate) fn note_rest(&self, run: &Arc<RunCell>, shared: &mut Shared) {
         self.follow_seat(run, shared);
+        self.note_rest_of(run, shared, false);
+    }
+
+    /// The same of one that somebody was seen to hold, or not.
+    fn note_rest_of(&self, run: &Arc<RunCell>, shared: &mut Shared, is_held: bool) {
         if shared.log.is_none() || !rests(shared) {
             return;
         }
@@ -27,10 +37,23 @@ impl Inner {
             let is_timed = log.rests_since.is_some();
             log.rests_since = Some(log.batches());
             if !is_timed {
-                let due = later(self.config.evict_after);
-                self.timers.set(due, Due::Rest(Arc::downgrade(run), log.batches()));
+                let Some(journal) = &self.journal else { return };
+                let resting = journal.resting.fetch_add(1, Ordering::Relaxed);
+                let evict_after = self.config.evict_after;
+                let after = match resting >= self.config.resting_runs_max {
+                    true if is_held => evict_after.min(HELD_EVICT_AFTER),
+                    true => evict_after.min(CROWDED_EVICT_AFTER),
+                    false => evict_after,
+                };
+                self.timers.set(later(after), Due::Rest(Arc::downgrade(run), log.batches()));
             }
         }
+    }
+
+    /// A run that has ended is not looked at any more.
+    pub(crate) fn forget_rest(&self, shared: &mut Shared) {
+        let rested = shared.log.as_mut().and_then(|log| log.rests_since.take());
+        self.journal.iter().for_each(|journal| journal.rests_no_more(rested.is_some()));
     }
 
     /// The while is over.
@@ -43,18 +66,23 @@ impl Inner {
         let mut shared = run.shared.lock();
         let is_resting = rests(&shared);
         let Some(log) = &mut shared.log else { return };
-        let has_moved = log.rests_since.take() != Some(since);
+        let rested = log.rests_since.take();
+        journal.rests_no_more(rested.is_some());
+        let has_moved = rested != Some(since);
         if !is_resting || !log.is_settled() {
             return;
         }
         if has_moved || Arc::strong_count(run) > 2 {
-            return self.note_rest(run, &mut shared);
+            return self.note_rest_of(run, &mut shared, true);
         }
         let (due, changes) = put_away(&mut shared);
         shared.is_evicted = true;
         shared.timers.drain().for_each(|(_, (ticket, _))| self.timers.cancel(ticket));
-        journal.submit(&mut { changes }, None);
+        journal.leaves(&run.id, journal.submit(&mut { changes }, None));
         runs.evict(&run.id);
+        if !run.plan.listens.is_empty() {
+            journal.sleepers.lock().insert(run.id.clone(), run.plan.clone());
+        }
         drop(shared);
         drop(runs);
         self.leave_seat(run);
@@ -108,11 +136,12 @@ impl Inner {
 fn rests(shared: &Shared) -> bool {
     let is_delayed = shared.state.is_delayed();
     let is_still = is_delayed || matches!(shared.state.status(), RunStatus::Waiting | RunStatus::Paused);
-    let listens = !shared.state.plan().listens.is_empty();
+    // one that has not begun is found by its time alone
+    let listens_delayed = is_delayed && !shared.state.plan().listens.is_empty();
     // a run that keeps others waiting is to be known at every start
     let has_key = shared.state.start_values().key.is_some() && !is_delayed;
     is_still
-        && !listens
+        && !listens_delayed
         && !has_key
         && !shared.is_over
         && !shared.is_evicted

@@ -198,19 +198,26 @@ pub(crate) fn ended(state: &RunState, now: Timestamp) -> Standing {
 
 /// Where a run stands that leaves memory.
 pub(crate) fn resting(state: &RunState, due_at: Option<Timestamp>) -> Standing {
+    let listens = !state.plan().listens.is_empty();
     let status = match state.status() {
-        // what is sent to all runs reaches those in memory: it is to be there from the next start of the engine on
-        RunStatus::Waiting if !state.plan().listens.is_empty() => RunStatus::Running,
+        // what is sent to all runs is to reach it: it is to be in memory from the next start of the engine on
+        RunStatus::Waiting if listens => RunStatus::Running,
         // it keeps others waiting, who are to know of it
         RunStatus::Waiting if state.start_values().key.is_some() => RunStatus::Running,
         // its next generation is to begin at the next start
         RunStatus::Continued => RunStatus::Running,
         other => other,
     };
+    let leaves_memory = match state.status() {
+        RunStatus::Waiting => state.start_values().key.is_none(),
+        RunStatus::Paused => true,
+        RunStatus::Continued => false,
+        _ => !listens,
+    };
     Standing {
         status,
         ended_at: None,
-        due_at: due_at.filter(|_| status != RunStatus::Running && state.plan().listens.is_empty()),
+        due_at: due_at.filter(|_| leaves_memory && state.status() != RunStatus::Running),
         reason: state.queued_for().map(|why| format!("waits for {why}")),
         custom_status: state.custom_status().map(|status| status.as_str().to_owned()),
     }

@@ -51,6 +51,8 @@ impl Engine {
         let mut page = Page::default();
         for _ in 0..LOOKS_MAX {
             let found = journal.store.list(&wide)?;
+            // it has looked at as many as it may, and whoever asks goes on from there
+            let is_cut_short = found.next.is_some() && found.runs.len() < limit;
             for mut line in found.runs {
                 self.put_right(&mut line);
                 if query.statuses.is_empty() || query.statuses.contains(&line.standing.status) {
@@ -63,7 +65,7 @@ impl Engine {
             }
             page.next = found.next;
             wide.before = found.next;
-            if found.next.is_none() {
+            if found.next.is_none() || is_cut_short {
                 break;
             }
         }
@@ -118,7 +120,15 @@ impl Engine {
 
     /// Where a run stands that is in memory.
     fn put_right(&self, line: &mut Listing) {
-        let Some(run) = self.inner.known_run(&line.run_id) else { return };
+        let Some(run) = self.inner.known_run(&line.run_id) else {
+            // kept as one that runs, so that the next start of the engine brings it back
+            let sleeps = |journal: &super::Journal| journal.sleepers.lock().contains_key(&*line.run_id);
+            let is_open = line.standing.status == RunStatus::Running;
+            if is_open && self.inner.journal.as_ref().is_some_and(sleeps) {
+                line.standing.status = RunStatus::Waiting;
+            }
+            return;
+        };
         let shared = run.shared.lock();
         line.standing.status = shared.status();
         if let Some(why) = &shared.blocked {

@@ -11,8 +11,8 @@ use jackfield_core::journal::{BlobId, Change, RunNo, Store, StoreError};
 use jackfield_core::plan::SharedPlan;
 use jackfield_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 const SPIN_MAX: Duration = Duration::from_micros(50);
 /// Between two tries to write what could not be written.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// Runs that have left memory and are remembered before it is looked which of them last.
+const LEAVING_MAX: usize = 1_000;
 
 /// How long somebody who wants to read waits for what is being written.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
@@ -45,7 +48,15 @@ pub(crate) struct Journal {
     /// Plans of stored runs, by document, methods and keys of the configuration.
     pub(super) plans: Mutex<HashMap<PlanName, SharedPlan>>,
     /// Held while a run is brought into memory or leaves it.
-    pub(super) loading: Mutex<()>,
+    pub(crate) loading: Mutex<()>,
+    /// Runs out of memory whose plans wait for what may be sent to all runs. Changed under the lock of loading.
+    pub(crate) sleepers: Mutex<BTreeMap<Arc<str>, SharedPlan>>,
+    /// Runs that have left memory, with the submission that has the last of them; those that last are forgotten at times.
+    pub(super) leaving: Mutex<HashMap<Arc<str>, u64>>,
+    /// Runs that will be put away if they still rest by then.
+    pub(super) resting: AtomicUsize,
+    /// Threads that look for the end of a transaction without sleeping.
+    spinning: AtomicUsize,
     /// When sleeping runs are looked after next.
     pub(super) wake: Mutex<Option<(Timestamp, Ticket)>>,
     pub(super) keeper: Keeper,
@@ -125,6 +136,10 @@ impl Journal {
             documents: Mutex::default(),
             plans: Mutex::default(),
             loading: Mutex::default(),
+            sleepers: Mutex::default(),
+            leaving: Mutex::default(),
+            resting: AtomicUsize::new(0),
+            spinning: AtomicUsize::new(0),
             wake: Mutex::default(),
             keeper: Keeper::default(),
             is_reader: false,
@@ -200,9 +215,12 @@ impl Journal {
             return crate::sim::write_until(|| self.is_durable(position));
         }
         let begin = Instant::now();
-        while !self.is_durable(position) && begin.elapsed() < SPIN_MAX {
+        // more of them would only take the processor from the thread that writes
+        let may_spin = self.spinning.fetch_add(1, Ordering::Relaxed) == 0;
+        while may_spin && !self.is_durable(position) && begin.elapsed() < SPIN_MAX {
             std::hint::spin_loop();
         }
+        self.spinning.fetch_sub(1, Ordering::Relaxed);
         let mut progress = self.progress.lock();
         while !self.is_durable(position) {
             self.written.wait(&mut progress);
@@ -237,6 +255,33 @@ impl Journal {
         }
         let why = self.stats().error.unwrap_or_else(|| "writing takes too long".into());
         Err(EngineError::Journal(why))
+    }
+
+    /// A run that rested is not going to be looked at, if it `did`.
+    pub(super) fn rests_no_more(&self, did: bool) {
+        self.resting.fetch_sub(usize::from(did), Ordering::Relaxed);
+    }
+
+    /// A run leaves memory; the last of it is written with the submission at `position`.
+    pub(super) fn leaves(&self, run_id: &Arc<str>, position: u64) {
+        let mut leaving = self.leaving.lock();
+        if leaving.len() >= LEAVING_MAX {
+            leaving.retain(|_, position| !self.is_durable(*position));
+        }
+        leaving.insert(run_id.clone(), position);
+    }
+
+    /// Blocks until everything is written of a run that has left memory.
+    ///
+    /// # Errors
+    /// As [`Journal::settle`].
+    pub(super) fn settle_run(&self, run_id: &str) -> Result<(), EngineError> {
+        let left_at = self.leaving.lock().get(run_id).copied();
+        if left_at.is_some_and(|position| !self.is_durable(position)) {
+            self.settle()?;
+        }
+        self.leaving.lock().remove(run_id);
+        Ok(())
     }
 
     /// Ends the thread once everything has been written.

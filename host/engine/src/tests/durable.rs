@@ -209,6 +209,73 @@ fn a_waiting_run_leaves_memory_and_comes_back_when_its_timer_is_due() {
     });
 }
 
+/// Waits for an event, and returns what it brings.
+fn listener(event: &str) -> String {
+    format!(
+        r#"{{"id":"l","steps":[{{"id":"go","type":"wait_for_event","event":"{event}"}}],"output":"${{steps.go.output}}"}}"#
+    )
+}
+
+#[test]
+fn an_event_for_all_reaches_runs_that_have_left_memory() {
+    in_time(|| {
+        let store = Arc::new(MemoryStore::default());
+        let config = Config { evict_after: Duration::from_millis(20), ..Config::default() };
+        let lab = Lab::durable(config, &store);
+        let [told, other] = ["go", "stay"].map(|event| lab.start(&listener(event), "null").id().clone());
+        let in_memory = || lab.engine.list(&Default::default());
+        eventually("they leave memory", || in_memory().is_empty());
+        let query = RunQuery { statuses: vec![RunStatus::Waiting], limit: 9, ..RunQuery::default() };
+        assert_eq!(lab.engine.query(&query).unwrap().runs.len(), 2, "they are listed as waiting");
+        let emit = r#"{"id":"e","steps":[{"id":"tell","type":"emit","event":"go","data":7}]}"#;
+        assert_eq!(lab.start(emit, "null").wait(Some(PATIENCE)), Some(RunStatus::Completed));
+        assert!(in_memory().iter().all(|run| *run.run_id != *other), "it was not meant");
+        let run = lab.engine.get(&told).unwrap();
+        assert_eq!(run.wait(Some(PATIENCE)), Some(RunStatus::Completed));
+        assert_eq!(run.output().unwrap().as_str(), "7");
+        // one that has come back is not found twice, and the other one still is
+        lab.engine.signal(&other, "stay", jackfield_core::payload::Payload::encode(&8)).unwrap();
+        let run = lab.engine.get(&other).unwrap();
+        assert_eq!(run.wait(Some(PATIENCE)), Some(RunStatus::Completed));
+        assert_eq!(lab.engine.query(&query).unwrap().runs.len(), 0);
+    });
+}
+
+#[test]
+fn a_run_out_of_memory_stops_waiting_for_an_event_in_time() {
+    in_time(|| {
+        let store = Arc::new(MemoryStore::default());
+        let config = Config { evict_after: Duration::from_millis(20), ..Config::default() };
+        let lab = Lab::durable(config, &store);
+        let document = r#"{"id":"l","steps":[{"id":"go","type":"wait_for_event","event":"go","timeout":600,"max_retries":0}]}"#;
+        let begin = Instant::now();
+        let id = lab.start(document, "null").id().clone();
+        eventually("it leaves memory", || lab.engine.list(&Default::default()).is_empty());
+        assert!(begin.elapsed() < Duration::from_millis(600), "it left while it waited");
+        // asking for it would bring it back
+        let query = RunQuery { statuses: vec![RunStatus::Failed], limit: 9, ..RunQuery::default() };
+        eventually("it comes back", || !lab.engine.query(&query).unwrap().runs.is_empty());
+        assert!(begin.elapsed() >= Duration::from_millis(600), "not before its time");
+        assert_eq!(lab.engine.get(&id).unwrap().status(), RunStatus::Failed);
+    });
+}
+
+#[test]
+fn too_many_waiting_runs_leave_memory_before_their_time() {
+    in_time(|| {
+        let store = Arc::new(MemoryStore::default());
+        let config =
+            Config { evict_after: Duration::from_secs(3_600), resting_runs_max: 2, ..Config::default() };
+        let lab = Lab::durable(config, &store);
+        let ids: Vec<_> = (0..6).map(|_| lab.start(&listener("go"), "null").id().clone()).collect();
+        eventually("four leave memory", || lab.engine.list(&Default::default()).len() == 2);
+        for id in ids {
+            lab.engine.signal(&id, "go", jackfield_core::payload::Payload::encode(&1)).unwrap();
+            assert_eq!(lab.engine.get(&id).unwrap().wait(Some(PATIENCE)), Some(RunStatus::Completed));
+        }
+    });
+}
+
 #[test]
 fn a_timer_keeps_its_time_over_a_restart_whether_it_was_due_before_or_not() {
     in_time(|| {
