@@ -52,6 +52,7 @@ fn no_more_runs_are_under_way_than_may_be_and_the_others_are_queued() {
             assert!(lab.engine.start(again).is_err());
         }
         assert_eq!((of(RunStatus::Running), of(RunStatus::Queued)), (2, 2));
+        eventually("both are held", || lab.kit.order().len() == 2);
         lab.kit.open_gate();
         for nth in [0, 1, 2, 4] {
             assert_eq!(end(&runs[nth]), Some(RunStatus::Completed));
