@@ -12,6 +12,7 @@ mod detached;
 mod generations;
 mod lines;
 mod messages;
+mod pools;
 #[cfg(unix)]
 mod saved;
 mod schedules;

@@ -89,6 +89,8 @@ pub enum Code {
     UnreachableCase = 102,
     /// A condition that is always true or always false.
     ConstantCondition = 103,
+    /// A call names a pool that this host does not have.
+    UnknownPool = 104,
 }
 
 impl Code {
@@ -129,6 +131,7 @@ impl Code {
             Self::UnusedOutput,
             Self::UnreachableCase,
             Self::ConstantCondition,
+            Self::UnknownPool,
         ]
     }
 

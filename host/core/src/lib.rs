@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod expr;
 pub mod failure;
 pub mod journal;
+pub mod line;
 pub mod model;
 pub mod payload;
 pub mod plan;

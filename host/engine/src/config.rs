@@ -53,6 +53,9 @@ pub struct Config {
     pub fires_schedules: bool,
     /// Values for `config.<key>` in the runs of schedules.
     pub run_values: Arc<BTreeMap<Box<str>, Payload>>,
+    /// Pools of this host: how many attempts of the calls that name one may be under way at a time, over all runs. Calls that
+    /// name another one wait.
+    pub pools: BTreeMap<Box<str>, u32>,
 }
 
 impl Default for Config {
@@ -75,6 +78,7 @@ impl Default for Config {
             resting_runs_max: 10_000,
             fires_schedules: true,
             run_values: Arc::default(),
+            pools: BTreeMap::new(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::admission::Lines;
 use crate::config::{Config, Ports, StartRequest};
+use crate::doors::Doors;
 use crate::errands::Errands;
 use crate::error::EngineError;
 use crate::handle::RunHandle;
@@ -25,8 +26,8 @@ use jackfield_core::run::{CancelMode, Parent, RunState, Start};
 use jackfield_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) workflows: WorkflowRegistry,
     pub(crate) lines: Lines,
     pub(crate) seats: Seats,
+    /// Where calls wait for a place in a pool or their turn.
+    pub(crate) doors: Mutex<Doors<Weak<RunCell>>>,
     pub(crate) schedules: Schedules,
     is_stopping: AtomicBool,
     joins: Mutex<Vec<JoinHandle<()>>>,
@@ -185,6 +188,7 @@ impl Engine {
         };
         let voice = Arc::new(Voice(ports.listener.clone()));
         let schedules = Schedules::new(ports.clock.now());
+        let doors = Mutex::new(Doors::new(&config.pools));
         let inner = Arc::new(Inner {
             config,
             ports,
@@ -207,6 +211,7 @@ impl Engine {
             workflows,
             lines: Lines::default(),
             seats: Seats::default(),
+            doors,
             schedules,
             is_stopping: AtomicBool::new(false),
             joins: Mutex::default(),
@@ -531,6 +536,7 @@ impl Inner {
             }
             Due::Rest(run, since) => self.put_off(Chore::Rest(run, since)),
             Due::Wake => self.put_off(Chore::Wake),
+            Due::Rate(key) => self.rate_is_due(&key),
         }
     }
 

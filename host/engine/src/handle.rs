@@ -57,6 +57,7 @@ impl RunHandle {
         let mut report = shared.state.report(now, steps_max);
         report.status = shared.status();
         report.queued_for = shared.queued_for().map(str::to_owned);
+        self.inner.tell_waiting(&shared, &mut report);
         if let Some(failure) = &shared.broken {
             report.status = RunStatus::Failed;
             report.error = Some(failure.clone());

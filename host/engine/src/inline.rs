@@ -6,6 +6,7 @@
 
 use crate::engine::Inner;
 use crate::lane::Next;
+use crate::limits::Begin;
 use crate::perform::{CHUNK_MAX, GRAIN_NS, Share, panic_text};
 use crate::run::RunCell;
 use crate::silence::{is_silent, silent};
@@ -173,6 +174,20 @@ impl Inner {
             MutexGuard::unlocked(&mut turn.local, || self.start_async(run, command));
             turn.read_clock();
             return true;
+        }
+        if run.plan.has_limits {
+            match self.begin(run, &command) {
+                Begin::Now => {}
+                Begin::Not(after) => {
+                    MutexGuard::unlocked(&mut turn.local, || self.go_on(run, after));
+                    return true;
+                }
+                Begin::Never(failure) => {
+                    let outcome = Err(Box::new(failure));
+                    turn.local.outbox.push(Fact::Outcome { key, duration: Nanos::ZERO, outcome });
+                    return true;
+                }
+            }
         }
         let started = turn.begun + Duration::from_nanos(started_ns);
         let method = &**run.method(command.method);

@@ -32,6 +32,11 @@ impl Shared {
         }
     }
 
+    /// Whether ready calls are put aside.
+    pub(crate) fn is_parking(&self) -> bool {
+        self.parked.is_paused
+    }
+
     /// Puts ready calls aside while the run is paused. Undoing that has begun goes on.
     pub(crate) fn park(&mut self) {
         if !self.parked.is_paused {

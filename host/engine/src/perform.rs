@@ -1,6 +1,7 @@
 //! Facts in, commands out: the one place where a run's lock is held while its state changes.
 
 use crate::crew::CHEAP_NS;
+use crate::doors::Grant;
 use crate::engine::Inner;
 use crate::errands::Errand;
 use crate::journal::Held;
@@ -14,8 +15,8 @@ use jackfield_core::time::{Nanos, Timestamp};
 use jackfield_core::trace;
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// Longest time that an inline thread's outcomes are held back, and the work that it takes at a time.
@@ -32,6 +33,8 @@ pub(crate) struct Afterwards {
     pub(crate) is_inline_ready: bool,
     pub(crate) is_blocking_ready: bool,
     pub(crate) has_ended: bool,
+    /// Calls that have been let in, of any run.
+    pub(crate) granted: Vec<Grant<Weak<RunCell>>>,
 }
 
 /// What an inline thread holds of a run while it works on it.
@@ -50,8 +53,9 @@ pub(crate) struct Share<'a> {
 impl Afterwards {
     /// Whether there is anything to do at all.
     pub(crate) fn is_nothing(&self) -> bool {
-        let Self { cancelled, told, is_inline_ready, is_blocking_ready, has_ended } = self;
-        cancelled.is_empty() && told.is_empty() && !is_inline_ready && !is_blocking_ready && !has_ended
+        let Self { cancelled, told, is_inline_ready, is_blocking_ready, has_ended, granted } = self;
+        let is_ready = *is_inline_ready || *is_blocking_ready;
+        cancelled.is_empty() && told.is_empty() && granted.is_empty() && !is_ready && !has_ended
     }
 }
 
@@ -152,6 +156,9 @@ impl Inner {
         facts: &mut Vec<Fact>,
         after: &mut Afterwards,
     ) {
+        if let Some(limited) = &mut shared.limited {
+            self.give_back(limited, facts, after);
+        }
         if shared.is_over || shared.is_evicted || facts.is_empty() {
             return facts.clear();
         }
@@ -169,11 +176,12 @@ impl Inner {
             Ok(()) => {
                 self.write_down(run, shared, now, &commands);
                 self.carry_out(run, shared, &mut commands, now, after);
-                shared.follow_pause(run);
+                self.follow_pause(run, shared, after);
             }
             Err(panic) => {
                 commands.clear();
                 shared.break_down(&panic_text(&*panic));
+                self.leave_doors(shared, |_| true, after);
                 shared.timers.drain().for_each(|(_, (ticket, _))| self.timers.cancel(ticket));
                 self.write_breakdown(run, shared, now);
             }
@@ -206,6 +214,9 @@ impl Inner {
         if after.has_ended {
             self.run_ended(run);
         }
+        if !after.granted.is_empty() {
+            self.deliver(after.granted);
+        }
     }
 
     /// Everything that the state machine asks for.
@@ -227,7 +238,7 @@ impl Inner {
                         log.hold(Held::Call(call));
                         continue;
                     }
-                    shared.ready(run.lane(call.method)).calls.push_back(call);
+                    self.ready_call(run, shared, call, after);
                 }
                 Command::CancelCall(key) => self.cancel_call(run, shared, key, after),
                 Command::Emit(emit) => self.run_errand(run, shared, Errand::Emit(emit)),
@@ -246,6 +257,7 @@ impl Inner {
                 }
                 Command::Continue(next) => self.run_errand(run, shared, Errand::Continue(next)),
                 Command::Finish => {
+                    self.leave_doors(shared, |_| true, after);
                     shared.timers.drain().for_each(|(_, (ticket, _))| self.timers.cancel(ticket));
                     // one that goes on as new is over when the next generation stands in its place
                     shared.is_over = !shared.state.is_continued();
@@ -278,6 +290,11 @@ impl Inner {
     /// Tells a call to stop. One that runs on a pool or answers by completion gets its grace; whether one of the
     /// inline lane has begun is found out once the run's lock is free.
     fn cancel_call(&self, run: &Arc<RunCell>, shared: &mut Shared, key: CallKey, after: &mut Afterwards) {
+        if let Some(limited) = &mut shared.limited
+            && self.leave_door(limited, key).is_some()
+        {
+            return after.cancelled.push(key);
+        }
         let Some(running) = shared.running.get_mut(&key) else {
             run.cancel_epoch.fetch_add(1, Ordering::SeqCst);
             shared.dropped.insert(key);

@@ -4,6 +4,7 @@
 use crate::engine::Inner;
 use crate::inline::{guarded, panicked};
 use crate::lane::{Lane, Next};
+use crate::limits::Begin;
 use crate::run::{LaneKind, RunCell};
 use crate::sync::{AtomicUsize, Ordering};
 use jackfield_core::failure::Failure;
@@ -82,6 +83,9 @@ impl Inner {
     }
 
     fn make_blocking(self: &Arc<Self>, run: &Arc<RunCell>, command: &CallCommand) -> bool {
+        if run.plan.has_limits && !self.begins(run, command) {
+            return true;
+        }
         let (key, started) = (command.key, Instant::now());
         let method = run.method(command.method);
         let call = match self.prepare(run, command) {
@@ -98,6 +102,16 @@ impl Inner {
         let outcome = guarded(&**method, &call);
         drop(span);
         self.leave(run, (key, &call, &**method), started.elapsed(), outcome)
+    }
+
+    /// Whether a limited call is to be made by the thread that has taken it.
+    fn begins(self: &Arc<Self>, run: &Arc<RunCell>, command: &CallCommand) -> bool {
+        match self.begin(run, command) {
+            Begin::Now => return true,
+            Begin::Not(after) => self.go_on(run, after),
+            Begin::Never(failure) => self.report(run, command.key, Err(failure)),
+        }
+        false
     }
 
     /// Reports the outcome of a call that was never begun.
@@ -136,6 +150,9 @@ impl Inner {
     }
 
     fn launch_async(self: &Arc<Self>, AsyncCall { run, command }: AsyncCall) {
+        if run.plan.has_limits && !self.begins(&run, &command) {
+            return self.async_call_ended();
+        }
         let (key, started) = (command.key, Instant::now());
         let method = run.method(command.method).clone();
         let call = match self.prepare(&run, &command) {

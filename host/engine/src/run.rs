@@ -4,6 +4,7 @@ use crate::careful::Careful;
 use crate::crew::{Crew, Ready};
 use crate::generations::Prepared;
 use crate::journal::RunLog;
+use crate::limits::Limited;
 use crate::pause::Parked;
 use crate::planted::{Bug, planted};
 use crate::timers::Ticket;
@@ -152,6 +153,8 @@ pub(crate) struct Shared {
     pub(crate) is_evicted: bool,
     /// Calls that are made at most once, if its workflow has any.
     pub(crate) careful: Option<Box<Careful>>,
+    /// Calls that have to wait for those of other runs, if its workflow has any.
+    pub(crate) limited: Option<Box<Limited>>,
     /// What the next generation needs, once it is ready to begin.
     pub(crate) next: Option<Prepared>,
 }
@@ -181,6 +184,7 @@ impl Shared {
     pub(crate) fn new(state: RunState) -> Self {
         Self {
             careful: Careful::of(state.plan()),
+            limited: Limited::of(state.plan()),
             state,
             inline: Ready::default(),
             blocking: Ready::default(),
@@ -261,9 +265,15 @@ impl Shared {
             _ if self.broken.is_some() => RunStatus::Failed,
             // what is over is not told before it lasts
             status if status.is_terminal() && !self.has_ended() => RunStatus::Running,
-            RunStatus::Running if self.blocked.is_some() => RunStatus::Waiting,
+            RunStatus::Running if self.blocked.is_some() || self.is_held_up() => RunStatus::Waiting,
             status => status,
         }
+    }
+
+    /// Whether everything that it has under way waits for a place in a pool or its turn.
+    fn is_held_up(&self) -> bool {
+        let waiting = self.limited.as_ref().map_or(0, |limited| limited.waiting());
+        waiting > 0 && u32::try_from(waiting).is_ok_and(|waiting| waiting == self.state.in_flight())
     }
 
     /// The state machine panicked: the run cannot go on.

@@ -4,7 +4,7 @@ use crate::run::RunCell;
 use jackfield_core::run::{CallKey, TimerId};
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 /// What time it is for timers; a simulation has a time of its own.
@@ -31,6 +31,8 @@ pub(crate) enum Due {
     Rest(Weak<RunCell>, u64),
     /// Runs out of memory have timers that are due.
     Wake,
+    /// More attempts that this key counts may begin.
+    Rate(Arc<str>),
 }
 
 /// Names a timer, to take it back.

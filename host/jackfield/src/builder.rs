@@ -10,11 +10,13 @@ use crate::secrets::SecretSources;
 use crate::watch::{Hearer, Watcher};
 use crate::{Error, PluginChanges, places};
 use jackfield_core::ports::{Call, Clock, Methods, Secrets};
+use jackfield_core::validate;
 use jackfield_engine::{self as engine, RunListener};
 use jackfield_loader::{Registry, RegistryConfig, WorkerProgram};
 use jackfield_store_sqlite::{Durability, Options, SqliteStore};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -79,6 +81,7 @@ pub struct HostBuilder {
     data_dir: Option<PathBuf>,
     threads: Option<usize>,
     blocking_threads: Option<usize>,
+    pools: BTreeMap<String, u32>,
     engine: Engine,
     secrets: Option<Arc<dyn Secrets>>,
     listener: Option<Arc<dyn RunListener>>,
@@ -131,6 +134,13 @@ impl HostBuilder {
     /// Threads for methods that may block, at most.
     pub fn blocking_threads(mut self, threads: usize) -> Self {
         self.blocking_threads = Some(threads);
+        self
+    }
+
+    /// A pool of this host: at most `limit` attempts of the calls that name it are under way at a time, over all runs. It goes
+    /// before a pool of this name in the configuration.
+    pub fn pool(mut self, name: &str, limit: u32) -> Self {
+        self.pools.insert(name.to_owned(), limit);
         self
     }
 
@@ -253,25 +263,29 @@ impl HostBuilder {
             listener: self.listener.take().unwrap_or_else(|| Arc::new(TracingListener)),
             compile: Some(compiler(&registry, &methods, &values)),
         };
-        let engine = self.start_engine(ports, &values)?;
+        let pools = self.pools()?;
+        let checks = validate::Options { pools: Some(pools.keys().cloned().collect()), ..checks_of(&values) };
+        let engine = self.start_engine(ports, &values, pools)?;
         let watcher = match self.watches_plugins || self.config.loader.watch {
             true => Some(Watcher::start(registry.clone(), self.plugin_hearer.take())?),
             false => None,
         };
-        Ok(Host::assemble(Parts { engine, methods, registry, values, watcher }))
+        Ok(Host::assemble(Parts { engine, methods, registry, values, checks, watcher }))
     }
 
     fn start_engine(
         &self,
         ports: engine::Ports,
         values: &Arc<ConfigValues>,
+        pools: BTreeMap<Box<str>, u32>,
     ) -> Result<engine::Engine, Error> {
+        let limits = engine::Config { pools, ..self.limits(values) };
         let (path, durability) = match &self.engine.0 {
-            EngineKind::Memory => return Ok(engine::Engine::new(self.limits(values), ports)?),
+            EngineKind::Memory => return Ok(engine::Engine::new(limits, ports)?),
             EngineKind::Reader => {
                 let path = self.data_place()?.join(JOURNAL_FILE);
                 let store = SqliteStore::open_reader(&path).map_err(engine::EngineError::from)?;
-                return Ok(engine::Engine::reader(self.limits(values), ports, Arc::new(store))?);
+                return Ok(engine::Engine::reader(limits, ports, Arc::new(store))?);
             }
             EngineKind::Sqlite(path, durability) => (path, durability),
         };
@@ -285,7 +299,7 @@ impl HostBuilder {
         let mut options = Options::default();
         options.durability = *durability;
         let store = SqliteStore::open(&path, options).map_err(engine::EngineError::from)?;
-        Ok(engine::Engine::durable(self.limits(values), ports, Arc::new(store))?)
+        Ok(engine::Engine::durable(limits, ports, Arc::new(store))?)
     }
 
     fn data_place(&self) -> Result<PathBuf, Error> {
@@ -321,6 +335,20 @@ impl HostBuilder {
         Ok(registry)
     }
 
+    /// The pools of the configuration and of the builder.
+    fn pools(&self) -> Result<BTreeMap<Box<str>, u32>, Error> {
+        let configured = self.config.pools.iter().map(|(name, pool)| (name, pool.limit));
+        let own = self.pools.iter().map(|(name, limit)| (name, *limit));
+        let check = |(name, limit): (&String, u32)| match (name.is_empty(), limit) {
+            (true, _) => Err(Error::setup("a pool has an empty name; calls could not name it")),
+            (false, 0) => Err(Error::setup(format!(
+                "the limit of pool `{name}` is 0, so that no call in it could ever begin; give it at least 1, or leave the pool out"
+            ))),
+            (false, limit) => Ok((name.as_str().into(), limit)),
+        };
+        configured.chain(own).map(check).collect()
+    }
+
     fn limits(&self, values: &Arc<ConfigValues>) -> engine::Config {
         let mut limits = engine::Config {
             fires_schedules: !self.holds_schedules,
@@ -334,16 +362,21 @@ impl HostBuilder {
     }
 }
 
+/// What documents can name, without the pools: those that were accepted once are not warned of again.
+fn checks_of(values: &ConfigValues) -> validate::Options {
+    validate::Options { config_keys: Some(values.keys().cloned().collect()), pools: None }
+}
+
 /// How documents that were registered earlier become plans again.
 fn compiler(
     registry: &Arc<Registry>,
     methods: &Arc<AllMethods>,
     values: &Arc<ConfigValues>,
 ) -> jackfield_engine::Compile {
-    let (registry, methods, values) = (registry.clone(), methods.clone(), values.clone());
+    let (registry, methods, checks) = (registry.clone(), methods.clone(), checks_of(values));
     Arc::new(move |document| {
         // every JSON document is one with comments that has none
-        let checked = definition::check("workflow", document.into(), Dialect::Jsonc, &values, |plugins| {
+        let checked = definition::check("workflow", document.into(), Dialect::Jsonc, &checks, |plugins| {
             registry.load(plugins)?;
             Ok(methods.catalog())
         });

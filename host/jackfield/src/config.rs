@@ -40,6 +40,9 @@
 //! limits = { memory_bytes_max = 1073741824 }
 //! sandbox = "best_effort"             # goes before that of [isolation]
 //!
+//! [pools.gpu]                         # calls with `pool: "gpu"` ...
+//! limit = 2                           # ... are under way so many at a time, over all runs
+//!
 //! [config]                            # what `config.<key>` is in expressions
 //! region = "eu"
 //!
@@ -91,6 +94,8 @@ pub struct Config {
     pub isolation: IsolationConfig,
     /// Per plugin, by name.
     pub plugins: BTreeMap<String, PluginConfig>,
+    /// Pools of this host, by name.
+    pub pools: BTreeMap<String, PoolConfig>,
     /// What `config.<key>` is in expressions.
     pub config: toml::Table,
     /// Where named secrets come from.
@@ -177,6 +182,15 @@ pub struct PluginConfig {
     pub limits: Option<Limits>,
     /// What becomes of its workers on a system that cannot enforce their sandbox.
     pub sandbox: Option<Policy>,
+}
+
+/// `[pools.NAME]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PoolConfig {
+    /// Attempts of the calls that name the pool at a time, over all runs; at least 1.
+    pub limit: u32,
 }
 
 /// `[isolation]`.

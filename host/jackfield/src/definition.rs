@@ -1,7 +1,6 @@
 //! From text to a checked workflow: the one way, for files, JSON and code alike.
 
 use crate::calls::calls;
-use crate::config::ConfigValues;
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::graph::Graph;
 use crate::sketch::draft;
@@ -45,12 +44,12 @@ pub fn dialect_of(path: &Path) -> Dialect {
 }
 
 /// Checks `source`. `load` makes the named plugins known and answers with everything that can be called;
-/// `values` are what `config.<key>` is in expressions.
+/// `options` say what else the host has.
 pub(crate) fn check(
     name: &str,
     source: Box<str>,
     dialect: Dialect,
-    values: &ConfigValues,
+    options: &validate::Options,
     load: impl FnOnce(&[&str]) -> Result<Arc<Catalog>, Error>,
 ) -> Result<Workflow, Error> {
     let parsed = model::parse(source.as_bytes(), dialect);
@@ -58,8 +57,7 @@ pub(crate) fn check(
     let mut plan = None;
     if let Some(workflow) = &parsed.workflow {
         let catalog = load(&Vec::from_iter(plugins(workflow)))?;
-        let options = validate::Options { config_keys: Some(values.keys().cloned().collect()) };
-        let compiled = validate::compile(workflow, &catalog, &options);
+        let compiled = validate::compile(workflow, &catalog, options);
         findings.extend(compiled.findings);
         plan = compiled.plan;
     }

@@ -18,6 +18,7 @@ use jackfield_core::payload::Payload;
 use jackfield_core::ports::Methods;
 use jackfield_core::run::CancelMode;
 use jackfield_core::time::Timestamp;
+use jackfield_core::validate;
 use jackfield_engine::{Document, Engine, JournalStats, RunFilter, RunSummary, StartRequest, WorkflowEntry};
 use jackfield_loader::manifest::Manifest;
 use jackfield_loader::{ExitNote, PluginVersion, Registry, UncleanExit};
@@ -40,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     /// What `config.<key>` is in expressions.
     pub(crate) values: Arc<ConfigValues>,
+    /// What documents can name besides plugins.
+    pub(crate) checks: validate::Options,
     /// Looks at plugins again when something changes.
     pub(crate) watcher: Option<Watcher>,
 }
@@ -108,7 +111,7 @@ impl Host {
     }
 
     fn check(&self, name: &str, source: Box<str>, dialect: Dialect) -> Result<Workflow, Error> {
-        definition::check(name, source, dialect, &self.inner.values, |plugins| {
+        definition::check(name, source, dialect, &self.inner.checks, |plugins| {
             self.inner.registry.load(plugins)?;
             Ok(self.inner.methods.catalog())
         })

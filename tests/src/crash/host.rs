@@ -68,7 +68,7 @@ impl Lab {
         let plugins = ["csv", "echo", "fault", "fs", "http", "json", "table"];
         self.registry.load(&plugins).expect("bundled plugins describe themselves");
         let config = values();
-        let options = validate::Options { config_keys: Some(config.keys().cloned().collect()) };
+        let options = validate::Options { config_keys: Some(config.keys().cloned().collect()), pools: None };
         let compiled = validate::compile(&workflow, &self.registry.catalog(), &options);
         let plan: SharedPlan = compiled.plan.unwrap_or_else(|| panic!("{:?}", compiled.findings));
         let document: Value = serde_json::from_str(text).expect("it was parsed before");

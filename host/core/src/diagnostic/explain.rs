@@ -102,7 +102,7 @@ fn limits(code: Code) -> Explanation {
             "this version does not perform what the document asks for",
             "The type or field is a part of the format, but this version cannot do what it says. It is refused rather than \
              ignored.",
-            r#"{"id": "w", "steps": [{"id": "a", "plugin": "echo", "method": "echo", "pool": "small"}]}"#,
+            r#"{"id": "w", "mode": "pipeline", "steps": [{"id": "a", "plugin": "echo", "method": "echo", "buffer": 8}]}"#,
             RIGHT,
         ),
         Code::TooLarge => explanation(
@@ -308,6 +308,13 @@ fn policies(code: Code) -> Explanation {
             r#"{"id": "w", "steps": [{"id": "s", "type": "switch", "cases": [
  {"name": "many", "when": "input.n > 1", "steps": [{"id": "b", "type": "set", "variables": {}}]}],
  "default": {"steps": [{"id": "a", "type": "set", "variables": {}}]}}]}"#,
+        ),
+        Code::UnknownPool => explanation(
+            "a call names a pool that this host does not have",
+            "Pools belong to hosts: [pools.NAME] in the configuration says how many calls may be under way at a time. A call whose pool \
+             is not there waits, also for good; another host may have it.",
+            r#"{"id": "w", "steps": [{"id": "a", "plugin": "echo", "method": "echo", "pool": "gpu"}]}"#,
+            RIGHT,
         ),
         _ => explanation(
             "a condition that is always true or always false",

@@ -87,7 +87,7 @@ impl Pinned {
         let Some(mut workflow) = parsed.workflow else { return Err(first(&parsed.findings)) };
         // a plugin that is required and not called was there when the run began, which is all that was asked
         workflow.requires.retain(|name, _| self.0.iter().any(|method| method.plugin == *name));
-        let options = validate::Options { config_keys: Some(config_keys) };
+        let options = validate::Options { config_keys: Some(config_keys), pools: None };
         let compiled = validate::compile(&workflow, &self.catalog(), &options);
         compiled.plan.ok_or_else(|| first(&compiled.findings))
     }

@@ -108,7 +108,7 @@ pub struct CallFields {
     pub parameters: Option<Json>,
     /// Affinity key template.
     pub session: Option<Json>,
-    /// Pool name. Performed by a later engine.
+    /// Name of the pool that attempts need a place in.
     pub pool: Option<At<Box<str>>>,
     /// Isolation asked for.
     pub isolation: Option<At<Isolation>>,

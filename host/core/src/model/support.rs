@@ -22,11 +22,8 @@ const fn refuse_but(record: &'static str, name: &'static str, accepted: &'static
 
 /// Everything that is refused. A feature that is performed loses its rows here and nothing else.
 pub(crate) const REFUSED: &[Refusal] = &[
-    refuse("defaults", "pool"),
     refuse("step", "rate_limit"),
     refuse_but("step", "priority", "5"),
-    refuse("call", "pool"),
-    refuse("compensate", "pool"),
     refuse("stage", "concurrency"),
     refuse("stage", "buffer"),
     refuse("stage", "batch"),

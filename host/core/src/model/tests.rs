@@ -265,7 +265,7 @@ fn what_is_not_performed_is_refused_by_name_and_only_then() {
     };
     let names: Vec<String> =
         EXAMPLES[..8].iter().map(|(name, text)| format!("{name}: {}", refused(text).len())).collect();
-    assert_eq!(names, ["1: 0", "2: 0", "3: 0", "4: 0", "5: 0", "6: 0", "7: 5", "8: 0"]);
+    assert_eq!(names, ["1: 0", "2: 0", "3: 0", "4: 0", "5: 0", "6: 0", "7: 4", "8: 0"]);
     let all = refused(EXAMPLES[8].1).join("\n");
     for row in support::REFUSED {
         if row.record != "compensate" || row.accepted.is_empty() {

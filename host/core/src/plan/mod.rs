@@ -4,11 +4,13 @@
 //! Successors and declared dependencies are CSR arrays over that table. Nothing here is changed by a run.
 
 mod admission;
+mod call;
 mod input;
 mod outward;
 mod plain;
 
 pub use admission::{Concurrency, OnConflict};
+pub use call::{Call, CallOptions, RateLimit};
 pub use input::InputSchema;
 pub use outward::{Channel, ChildRun, ContinueAsNew, Emit, OnParentClose, OwnRun, Receive, WaitForEvent};
 pub use plain::Plain;
@@ -106,8 +108,12 @@ pub struct Plan {
     pub concurrency: Option<Box<Concurrency>>,
     /// Order among queued runs: 9 first, 0 last.
     pub priority: u8,
+    /// The priorities of steps, if they are not all that of the run: by step, inherited ones filled in.
+    pub step_priorities: Option<Box<[u8]>>,
     /// Some call is made at most once.
     pub has_at_most_once: bool,
+    /// Some call needs a place in a pool or has a rate limit.
+    pub has_limits: bool,
     /// Workflows that steps run, each with its range of versions.
     pub children: Vec<(Arc<str>, Option<VersionReq>)>,
     /// When runs start by themselves, once the workflow is registered.
@@ -298,49 +304,6 @@ pub struct Compensate {
     pub timeout: Option<Duration>,
     /// Retries.
     pub retry: Option<RetryIx>,
-}
-
-/// A call.
-#[derive(Debug)]
-pub struct Call {
-    /// What is called.
-    pub method: MethodIx,
-    /// Its parameters.
-    pub parameters: Template,
-    /// What few calls have.
-    pub options: Option<Box<CallOptions>>,
-}
-
-impl Call {
-    /// The affinity key, if it has one.
-    #[must_use]
-    pub fn session(&self) -> Option<&Template> {
-        self.options.as_ref()?.session.as_deref()
-    }
-
-    /// Whether an attempt that was under way when the host ended is not made again.
-    #[must_use]
-    pub fn is_at_most_once(&self) -> bool {
-        self.options.as_ref().is_some_and(|options| options.is_at_most_once)
-    }
-
-    /// Longest silence of the method, if there is a limit.
-    #[must_use]
-    pub fn heartbeat_timeout(&self) -> Option<Duration> {
-        self.options.as_ref()?.heartbeat_timeout
-    }
-}
-
-/// What few calls have.
-#[derive(Debug, Default)]
-pub struct CallOptions {
-    /// Affinity key. Its references stand behind those of the parameters where values are kept for both.
-    pub session: Option<Arc<Template>>,
-    /// Longest silence of the method.
-    pub heartbeat_timeout: Option<Duration>,
-    /// The start of each attempt is recorded before it is made, and one that was under way when the host ended is not made
-    /// again.
-    pub is_at_most_once: bool,
 }
 
 /// A method resolved to one version.

@@ -96,7 +96,8 @@ impl Turn<'_> {
             return self.leave_gates(at);
         }
         let is_constant = call.parameters.constant().is_some()
-            && call.session().is_none_or(|session| session.constant().is_some());
+            && call.session().is_none_or(|session| session.constant().is_some())
+            && call.rate_limit().is_none_or(|limit| limit.key.constant().is_some());
         let inputs = (!is_constant).then(|| self.view(at, Some(step)).keep_call(call));
         let timeout = self.attempt_limit(at, step);
         let Some(instance) = self.data.instance_mut(at) else { return };
@@ -131,6 +132,9 @@ impl Turn<'_> {
     ) {
         let (at, step) = (key.instance, key.step);
         let plan = self.plan;
+        if plan.has_limits {
+            self.leave_out_waiting(key, duration);
+        }
         let Some(instance) = self.data.instance_mut(at) else { return };
         let place = local(plan, instance.scope, step);
         let Some(node) = instance.nodes.get_mut(place) else { return };

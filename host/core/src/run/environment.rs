@@ -55,11 +55,14 @@ impl<'a> View<'a> {
         Inputs { values, now: self.now, seed: self.seed }
     }
 
-    /// Keeps what the parameters and the session of `call` are rendered from.
+    /// Keeps what the parameters, the session and the key of the rate limit of `call` are rendered from.
     pub(crate) fn keep_call(&self, call: &Call) -> Inputs {
         let mut inputs = self.keep(call.parameters.references());
         if let Some(session) = call.session() {
             inputs.values.extend(self.keep(session.references()).values);
+        }
+        if let Some(limit) = call.rate_limit() {
+            inputs.values.extend(self.keep(limit.key.references()).values);
         }
         inputs
     }

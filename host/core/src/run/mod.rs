@@ -18,6 +18,7 @@ mod gate;
 mod generation;
 mod identity;
 mod inbox;
+mod limits;
 mod pause;
 mod plain;
 mod queued;
@@ -41,6 +42,8 @@ pub use child::{Parent, child_failure};
 pub use event::{Event, EventKind};
 pub use generation::{Carried, Generation, Unread};
 pub(crate) use identity::{mix, uuid};
+pub(crate) use limits::key_fault;
+pub use limits::{Needs, Rate};
 pub use record::{
     CallCommand, CallKey, CancelMode, ChildCommand, Command, ContinueCommand, Detail, EmitCommand, Fact,
     Input, InputEnv, Inputs, InstanceIx, LogLine, Record, RecordKind, TimerId,

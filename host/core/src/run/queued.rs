@@ -2,6 +2,7 @@
 
 use super::ending::Ending;
 use super::environment::View;
+use super::limits::key_fault;
 use super::record::{Command, Detail, Fact, InstanceIx, RecordKind};
 use super::state::{Data, Start, TimerKind};
 use super::turn::Turn;
@@ -10,9 +11,6 @@ use crate::failure::{Failure, kind};
 use crate::plan::Plan;
 use crate::time::Timestamp;
 use std::sync::Arc;
-
-/// Longest key of a run, in bytes.
-const KEY_LEN_MAX: usize = 256;
 
 impl RunState {
     /// Whether it has been accepted and waits until it may begin, see [`Fact::Admitted`].
@@ -50,16 +48,10 @@ impl RunState {
         let view = View::new(plan, &data, InstanceIx(0), None, at);
         let failed = |error| attempt::expression_failure("concurrency.key", &error);
         let key = concurrency.key.evaluate(&view).map_err(failed)?;
-        let is_key = matches!(key.as_str().as_bytes().first(), Some(b'"' | b't' | b'f' | b'-' | b'0'..=b'9'));
-        let text = attempt::text_of(&key);
-        if !is_key || text.len() > KEY_LEN_MAX {
-            let message = format!(
-                "`concurrency.key` is {:?}, expected a text, a number or a bool of at most {KEY_LEN_MAX} bytes",
-                key.value()
-            );
-            return Err(Failure::new(kind::EXPRESSION, message));
+        if let Some(fault) = key_fault(&key) {
+            return Err(Failure::new(kind::EXPRESSION, format!("`concurrency.key` is {fault}")));
         }
-        Ok(Some(text.into()))
+        Ok(Some(attempt::text_of(&key).into()))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use std::sync::Arc;
 
 /// Nobody has secrets for a key, which validation sees to.
-struct NoSecrets;
+pub(super) struct NoSecrets;
 
 impl crate::ports::Secrets for NoSecrets {
     fn get(&self, _: &str) -> Result<Arc<str>, String> {

@@ -29,6 +29,8 @@ pub(crate) struct Undo {
     pub(crate) current: Option<Armed>,
     pub(crate) attempts: u32,
     pub(crate) first_start: Timestamp,
+    /// When the present attempt was asked for.
+    pub(crate) asked: Timestamp,
     /// A call is in flight.
     pub(crate) is_calling: bool,
     pub(crate) after: After,
@@ -66,8 +68,15 @@ impl Turn<'_> {
         if entries.is_empty() {
             return false;
         }
-        let undo =
-            Undo { entries, current: None, attempts: 0, first_start: self.now, is_calling: false, after };
+        let undo = Undo {
+            entries,
+            current: None,
+            attempts: 0,
+            first_start: self.now,
+            asked: self.now,
+            is_calling: false,
+            after,
+        };
         self.data.undos.push(Some(undo));
         self.next_undo(self.data.undos.len() - 1);
         true
@@ -106,6 +115,7 @@ impl Turn<'_> {
         let Some(spec) = compensate_of(plan, armed.step) else { return };
         undo.attempts += 1;
         undo.is_calling = true;
+        undo.asked = now;
         let key =
             CallKey { instance: armed.instance, step: armed.step, attempt: undo.attempts, is_undo: true };
         let total = spec.retry.and_then(|retry| plan.retries[retry.0 as usize].total_timeout);
@@ -138,8 +148,16 @@ impl Turn<'_> {
         let found = self.data.undos.iter().position(|undo| undo.as_ref().is_some_and(is_it));
         self.data.in_flight = self.data.in_flight.saturating_sub(1);
         let Some(ix) = found else { return };
+        let is_limited = || compensate_of(self.plan, key.step).is_some_and(|undo| undo.call.is_limited());
+        let waited = if self.plan.has_limits && is_limited() {
+            let asked = self.data.undos[ix].as_ref().map_or(self.now, |undo| undo.asked);
+            super::limits::began(asked, self.now, duration).since(asked)
+        } else {
+            Duration::ZERO
+        };
         if let Some(undo) = &mut self.data.undos[ix] {
             undo.is_calling = false;
+            undo.first_start = undo.first_start.after(waited);
         }
         match outcome {
             Ok(result) => {

@@ -49,6 +49,8 @@ pub struct Compiled {
 pub struct Options {
     /// The keys that `config.<key>` can name; `None` accepts any, and one that is missing is null in the run.
     pub config_keys: Option<BTreeSet<Box<str>>>,
+    /// The pools that the host has; `None` says nothing of pools. A call may name another one, and waits where it is not.
+    pub pools: Option<BTreeSet<Box<str>>>,
 }
 
 /// Checks `workflow` and lowers it. Takes time in proportion to the document; a step that is wrong in itself is
@@ -83,6 +85,8 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
         let (listens, children) = (outward::listens(&steps), outward::children(&steps));
         let has_call_options = steps.iter().any(Step::has_call_options);
         let has_at_most_once = steps.iter().any(Step::is_at_most_once);
+        let has_limits = steps.iter().any(Step::is_limited);
+        let priority = workflow.priority.as_ref().map_or(PRIORITY_DEFAULT, |priority| priority.value);
         let plain = crate::plan::Plain::table(&steps, &scopes, &edges.successor_starts, &edges.successors);
         Arc::new(Plan {
             id: workflow.id.value.clone(),
@@ -111,8 +115,10 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
             max_concurrency: layout::limit(&workflow.body),
             listens,
             concurrency,
-            priority: workflow.priority.as_ref().map_or(PRIORITY_DEFAULT, |priority| priority.value),
+            priority,
+            step_priorities: None,
             has_at_most_once,
+            has_limits,
             children,
             schedule,
         })

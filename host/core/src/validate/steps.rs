@@ -14,7 +14,7 @@ use crate::plan::{
     Action, Assignment, Call, Case, Catch, Compensate, Extras, Fail, Foreach, Items, Log, MethodIx, Repeat,
     Retry, RetryIx, ScopeIx, Step, StepIx, Switch, Tolerance, TriggerRule,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,7 @@ pub(super) fn lower<'w>(
         default_session,
         called: Vec::new(),
         constants: HashMap::new(),
+        pools: BTreeSet::new(),
         next: StepIx(0),
     };
     let mut steps = Some(Vec::with_capacity(layout.steps.len()));
@@ -77,6 +78,8 @@ pub(super) struct Lowering<'l, 'a, 'w, 'c> {
     called: Vec<(StepIx, MethodIx)>,
     /// Constant parameters by their text.
     constants: HashMap<Box<str>, Payload>,
+    /// Names of pools so far.
+    pools: BTreeSet<Arc<str>>,
     /// The step that is being lowered.
     next: StepIx,
 }

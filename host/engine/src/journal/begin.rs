@@ -206,8 +206,7 @@ impl Inner {
         for held in released.held {
             match held {
                 Held::Call(call) => {
-                    let lane = run.lane(call.method);
-                    shared.ready(lane).calls.push_back(call);
+                    self.ready_call(run, &mut shared, call, &mut after);
                 }
                 Held::Errand(errand) => self.errands.push(run, errand),
             }

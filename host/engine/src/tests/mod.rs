@@ -17,6 +17,7 @@ pub(crate) mod memory_store;
 mod modes;
 mod observing;
 mod pausing;
+mod pools;
 mod race;
 pub(crate) mod random;
 mod reference;

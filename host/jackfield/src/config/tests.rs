@@ -36,6 +36,8 @@ fn every_key_is_read() {
         allow = ["a", "b-*@^2"]
         [plugins.csv]
         config = { root = "/data" }
+        [pools.gpu]
+        limit = 2
         [config]
         region = "eu"
         since = 2026-01-01
@@ -55,6 +57,7 @@ fn every_key_is_read() {
     assert_eq!((limits.unread_max, limits.nesting_max, limits.runs_under_way_max), (11, 12, 13));
     assert_eq!(limits.history, History::None);
     assert_eq!((limits.cancel_grace.as_secs(), limits.shutdown_grace.as_secs()), (7, 8));
+    assert_eq!(config.pools["gpu"].limit, 2);
     let mut limits = RegistryConfig::new("d");
     config.loader.apply(&mut limits);
     assert_eq!((limits.file_bytes_max, limits.result_bytes_max, limits.instances_max), (11, 12, 13));
@@ -136,6 +139,9 @@ fn faults_name_the_key_and_its_line() {
         ("[plugins.csv]\nlimits = { memory = 1 }", "unknown field `memory`"),
         ("[plugins.csv]\nsandbox = 'on'", "unknown variant `on`"),
         ("[plugins.csv]\ntransport = 'shm'", "unknown variant `shm`, expected `socket` or `shared_memory`"),
+        ("[pools.gpu]\nlimits = 2", "unknown field `limits`"),
+        ("[pools.gpu]", "missing field `limit`"),
+        ("[pools.gpu]\nlimit = -1", "-1"),
         ("[isolation]\nsandbox = 'on'", "unknown variant `on`"),
         ("[trust]\nkeys = ['no key']", "`no key` is no public key"),
         ("[trust]\nallow = ['csv@one']", "`csv@one` has no range"),

@@ -106,7 +106,7 @@ fn a_step_with_several_faults_reports_them_all() {
 
 #[test]
 fn a_field_that_is_not_performed_is_reported_once() {
-    let document = workflow("sequential", "", &call("a", r#""pool": "p""#));
+    let document = workflow("pipeline", "", &call("a", r#""buffer": 2"#));
     assert_eq!(only(&document).code, Code::NotSupported);
 }
 
@@ -144,7 +144,7 @@ fn a_syntax_fault_is_placed_inside_the_string_also_behind_escapes() {
 fn config_keys_are_checked_if_the_host_knows_them() {
     let document = workflow("sequential", "", &call("a", r#""when": "config.regoin == 'x'""#));
     assert!(compiled(&document).plan.is_some());
-    let options = Options { config_keys: Some(["region".into()].into()) };
+    let options = Options { config_keys: Some(["region".into()].into()), pools: None };
     let compiled = compiled_with(&document, &options);
     assert_eq!(codes(&compiled), [Code::UnknownName]);
     assert_eq!(compiled.findings[0].hint, "Did you mean `config.region`?");
