@@ -64,7 +64,7 @@ impl Inner {
             calls.into_iter().for_each(|call| log.hold(Held::Call(call)));
         } else {
             for call in calls.into_iter().rev() {
-                shared.ready(run.lane(call.method)).calls.push_front(call);
+                shared.ready(run.lane(call.method)).calls.push_front(call, |call| run.priority(call));
             }
         }
         true

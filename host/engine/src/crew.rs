@@ -1,6 +1,7 @@
 //! Who makes a run's ready calls: how threads come to the run, hand calls back, leave it and ask for help.
 
 use crate::lane::Lane;
+use jackfield_core::line::Line;
 use std::collections::VecDeque;
 
 /// Steps that take less are not worth a second thread: handing them over costs more.
@@ -10,7 +11,7 @@ const WAKE_NS: u64 = 40_000;
 
 /// Calls of one lane that nobody has taken.
 pub(crate) struct Ready<C> {
-    pub(crate) calls: VecDeque<C>,
+    pub(crate) calls: Line<C>,
     /// The run stands in the lane's queue.
     pub(crate) is_queued: bool,
 }
@@ -33,15 +34,20 @@ pub(crate) struct Pace {
 
 impl<C> Default for Ready<C> {
     fn default() -> Self {
-        Self { calls: VecDeque::new(), is_queued: false }
+        Self { calls: Line::default(), is_queued: false }
     }
 }
 
 impl<C> Ready<C> {
+    /// Calls that are taken in the order of their coming, or by priority.
+    pub(crate) fn new(is_ranked: bool) -> Self {
+        Self { calls: Line::new(is_ranked), is_queued: false }
+    }
+
     /// Puts what was taken and not begun back to the front, in order.
-    pub(crate) fn put_back(&mut self, chunk: &mut VecDeque<C>) {
+    pub(crate) fn put_back(&mut self, chunk: &mut VecDeque<C>, priority: impl Fn(&C) -> u8) {
         while let Some(call) = chunk.pop_back() {
-            self.calls.push_front(call);
+            self.calls.push_front(call, &priority);
         }
     }
 

@@ -5,6 +5,7 @@
 //! behind an open door of it goes in, by priority and then by coming; lines behind other doors are not looked at.
 //! This is the innermost lock: nothing else is locked while it is held.
 
+use crate::planted::{Bug, planted};
 use jackfield_core::line::{Ranked, Spot, Turns};
 use jackfield_core::model::duration;
 use jackfield_core::run::{CallKey, Needs, Rate};
@@ -71,11 +72,9 @@ enum What<'a> {
 impl<R> Doors<R> {
     /// Those of a host that has these pools.
     pub(crate) fn new(pools: &BTreeMap<Box<str>, u32>) -> Self {
-        let pool = |(name, limit): (&Box<str>, &u32)| {
-            (Arc::from(&**name), Pool { limit: Some(*limit), ..Pool::default() })
-        };
+        let pool = |limit: u32| Pool { limit: Some(limit), ..Pool::default() };
         Self {
-            pools: pools.iter().map(pool).collect(),
+            pools: pools.iter().map(|(name, limit)| (Arc::from(&**name), pool(*limit))).collect(),
             windows: BTreeMap::new(),
             lines: BTreeMap::new(),
             came: 0,
@@ -125,12 +124,18 @@ impl<R> Doors<R> {
     }
 
     /// An attempt began at `at`, before this engine did.
-    pub(crate) fn remember(&mut self, rate: &Rate, at: Instant, now: Instant) -> Opened<R> {
-        let window = self.windows.entry(rate.key.clone()).or_default();
-        window.keep = (window.keep.0.max(rate.per), window.keep.1.max(rate.count));
+    pub(crate) fn remember(
+        &mut self,
+        key: &Arc<str>,
+        keep: Duration,
+        at: Instant,
+        now: Instant,
+    ) -> Opened<R> {
+        let window = self.windows.entry(key.clone()).or_default();
+        window.keep.0 = window.keep.0.max(keep);
         let behind = window.begun.partition_point(|earlier| *earlier <= at);
         window.begun.insert(behind, at);
-        Opened { grants: Vec::new(), looks: self.look(&rate.key, now).into_iter().collect() }
+        Opened { grants: Vec::new(), looks: self.look(key, now).into_iter().collect() }
     }
 
     /// An attempt gives back what it took: it has ended, or will not begin after all.
@@ -158,6 +163,11 @@ impl<R> Doors<R> {
         opened
     }
 
+    /// The longest window of a key.
+    pub(crate) fn longest(&self, key: &str) -> Duration {
+        self.windows.get(key).map_or(Duration::ZERO, |window| window.keep.0)
+    }
+
     /// What somebody who needs this waits for, for people.
     pub(crate) fn why(&self, needs: &Needs, now: Instant) -> String {
         let pool = needs.pool.as_ref().filter(|name| !self.has_place(name));
@@ -178,7 +188,8 @@ impl<R> Doors<R> {
     }
 
     fn has_place(&self, pool: &str) -> bool {
-        self.pools.get(pool).is_some_and(|pool| pool.limit.is_some_and(|limit| pool.taken < limit))
+        let beyond = u32::from(planted(Bug::OnePlaceTooMany));
+        self.pools.get(pool).is_some_and(|pool| pool.limit.is_some_and(|limit| pool.taken < limit + beyond))
     }
 
     /// When one more may begin; `None` if that depends on what becomes of those that may.

@@ -13,7 +13,7 @@ use crate::listener::Voice;
 use crate::listing::{RunFilter, RunSummary};
 use crate::perform::later;
 use crate::pool::{AsyncCalls, Places};
-use crate::request::{check_delay, check_id, check_traceparent};
+use crate::request::{check_delay, check_id, check_traceparent, fresh_id};
 use crate::run::{RunCell, Shared};
 use crate::schedules::Schedules;
 use crate::seats::Seats;
@@ -589,13 +589,4 @@ pub(crate) fn summary(run: &RunCell, now: Timestamp) -> RunSummary {
         started_at,
         duration: ended.unwrap_or(now).since(started_at),
     }
-}
-
-/// An id that no run has had; the order of starts is that of ids.
-pub(crate) fn fresh_id() -> uuid::Uuid {
-    #[cfg(all(test, not(loom)))]
-    if let Some(id) = crate::sim::fresh_id() {
-        return id;
-    }
-    uuid::Uuid::now_v7()
 }

@@ -176,7 +176,7 @@ impl Inner {
             return true;
         }
         if run.plan.has_limits {
-            match self.begin(run, &command) {
+            match self.begin_call(run, &command) {
                 Begin::Now => {}
                 Begin::Not(after) => {
                     MutexGuard::unlocked(&mut turn.local, || self.go_on(run, after));

@@ -6,13 +6,17 @@
 
 use crate::doors::{Grant, Opened};
 use crate::engine::Inner;
+use crate::error::EngineError;
+use crate::journal::Journal;
 use crate::perform::Afterwards;
+use crate::planted::{Bug, planted};
 use crate::run::{LaneKind, RunCell, Shared};
 use crate::timers::Due;
 use jackfield_core::failure::Failure;
+use jackfield_core::journal::{Change, RateStart};
 use jackfield_core::line::Spot;
 use jackfield_core::plan::Plan;
-use jackfield_core::run::{CallCommand, CallKey, Fact, Needs, RunReport, RunState, StepStatus};
+use jackfield_core::run::{CallCommand, CallKey, Fact, Needs, Rate, RunReport, RunState, StepStatus};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 
@@ -67,8 +71,9 @@ impl Inner {
         call: CallCommand,
         after: &mut Afterwards,
     ) {
+        let may_begin = call.key.is_undo || !shared.is_parking();
         if let Some(limited) = &mut shared.limited
-            && (call.key.is_undo || !shared.state.is_paused())
+            && may_begin
             && !limited.placed.contains_key(&call.key)
             // one that fails does so when a thread takes it
             && let Ok(Some(needs)) = RunState::needs(&run.plan, &call)
@@ -80,7 +85,7 @@ impl Inner {
             limited.waiting.insert(key, Waiting { call, needs, spot });
             return self.note_opened(opened, after);
         }
-        shared.ready(run.lane(call.method)).calls.push_back(call);
+        shared.push_ready(run, call);
     }
 
     fn note_opened(&self, opened: Opened<Weak<RunCell>>, after: &mut Afterwards) {
@@ -92,7 +97,7 @@ impl Inner {
     }
 
     /// A thread is about to make a call.
-    pub(crate) fn begin(&self, run: &Arc<RunCell>, call: &CallCommand) -> Begin {
+    pub(crate) fn begin_call(&self, run: &Arc<RunCell>, call: &CallCommand) -> Begin {
         let mut after = Afterwards::default();
         let mut shared = run.shared.lock();
         if shared.is_over || shared.is_evicted || shared.dropped.remove(&call.key) {
@@ -108,12 +113,39 @@ impl Inner {
             placed.has_begun = true;
             let opened = self.doors.lock().begin(&needs, crate::timers::now());
             self.note_opened(opened, &mut after);
+            if let (Some(rate), Some(_)) = (&needs.rate, &shared.log) {
+                self.keep_rate_start(rate);
+            }
             return Begin::Now;
         }
         // its place was taken back while the thread had it
         self.ready_call(run, &mut shared, call.clone(), &mut after);
-        shared.park();
+        shared.park(run);
         Begin::Not(after)
+    }
+
+    /// Writes down that an attempt begins that a rate limit counts.
+    fn keep_rate_start(&self, rate: &Rate) {
+        let Some(journal) = &self.journal else { return };
+        let at = self.ports.clock.now();
+        let until = at.after(self.doors.lock().longest(&rate.key));
+        let start = RateStart { key: rate.key.clone(), at, until };
+        journal.submit(&mut vec![Change::RateStart(start)], None);
+    }
+
+    /// What rate limits counted before this engine began still counts. What the clock says it has not seen yet began now.
+    pub(crate) fn remember_rates(&self, journal: &Journal) -> Result<(), EngineError> {
+        let (now, wall) = (crate::timers::now(), self.ports.clock.now());
+        let mut after = Afterwards::default();
+        for RateStart { key, at, until } in journal.store.rate_starts()? {
+            let (keep, age) = (until.since(at), wall.since(at));
+            if age < keep && !planted(Bug::RatesForgotten) {
+                let at = now.checked_sub(age).unwrap_or(now);
+                let opened = self.doors.lock().remember(&key, keep, at, now);
+                self.note_opened(opened, &mut after);
+            }
+        }
+        Ok(())
     }
 
     /// Attempts that have ended give back what they hold.
@@ -172,12 +204,12 @@ impl Inner {
         }
         if is_paused {
             for call in self.leave_doors(shared, |key| !key.is_undo, after) {
-                shared.ready(run.lane(call.method)).calls.push_back(call);
+                shared.push_ready(run, call);
             }
-            return shared.park();
+            return shared.park(run);
         }
         for lane in [LaneKind::Inline, LaneKind::Blocking] {
-            let ready: VecDeque<_> = shared.ready(lane).calls.drain(..).collect();
+            let ready = shared.ready(lane).calls.take_all();
             for call in ready {
                 self.ready_call(run, shared, call, after);
             }
@@ -217,7 +249,8 @@ impl Inner {
         }
         let Some(Waiting { call, .. }) = limited.waiting.remove(&key) else { return false };
         limited.placed.insert(key, Placed { needs: needs.clone(), has_begun: false });
-        shared.ready(run.lane(call.method)).calls.push_back(call);
+        shared.push_ready(run, call);
+        self.follow_seat(run, &mut shared);
         after.is_inline_ready = self.offer(&mut shared);
         after.is_blocking_ready = shared.blocking.queue();
         true

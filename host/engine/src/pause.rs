@@ -24,11 +24,11 @@ impl Shared {
         if is_paused {
             // threads hand back what they have taken and not begun
             run.cancel_epoch.fetch_add(1, Ordering::SeqCst);
-            return self.park();
+            return self.park(run);
         }
         for lane in [LaneKind::Inline, LaneKind::Blocking] {
             let mut parked = std::mem::take(self.parked.lane(lane));
-            self.ready(lane).put_back(&mut parked);
+            self.ready(lane).put_back(&mut parked, |call| run.priority(call));
         }
     }
 
@@ -38,15 +38,15 @@ impl Shared {
     }
 
     /// Puts ready calls aside while the run is paused. Undoing that has begun goes on.
-    pub(crate) fn park(&mut self) {
+    pub(crate) fn park(&mut self, run: &RunCell) {
         if !self.parked.is_paused {
             return;
         }
         for lane in [LaneKind::Inline, LaneKind::Blocking] {
-            let ready = std::mem::take(&mut self.ready(lane).calls);
+            let ready = self.ready(lane).calls.take_all();
             let (undoing, mut rest): (VecDeque<_>, VecDeque<_>) =
                 ready.into_iter().partition(|call| call.key.is_undo);
-            self.ready(lane).calls = undoing;
+            undoing.into_iter().for_each(|call| self.push_ready(run, call));
             // what a thread hands back is older than what nobody had taken
             let parked = self.parked.lane(lane);
             rest.append(parked);

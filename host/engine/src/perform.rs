@@ -81,15 +81,15 @@ impl Inner {
         }
         shared.crew.pace.note(spent_ns, outbox.len());
         // what was not begun goes back to the front, in order; taking it again skips what was cancelled
-        shared.inline.put_back(chunk);
+        shared.inline.put_back(chunk, |call| run.priority(call));
         self.apply_all(run, &mut shared, now, outbox, &mut after);
         if !is_last && !shared.is_over && !self.is_at_rest(&shared) {
             let fair = shared.inline.calls.len().div_ceil(self.threads).max(1);
             let worth = shared.crew.pace.steps_in(GRAIN_NS).min(CHUNK_MAX);
             let wanted = if shared.crew.pace.step_ns < CHEAP_NS { worth } else { fair.min(worth) };
-            shared.take(LaneKind::Inline, wanted, chunk);
+            shared.take(run, LaneKind::Inline, wanted, chunk);
             if shared.careful.is_some() && self.record_begun(run, &mut shared, &mut after) {
-                shared.take(LaneKind::Inline, wanted, chunk);
+                shared.take(run, LaneKind::Inline, wanted, chunk);
             }
         }
         // who is put away keeps its calls: threads that come for them would only get in each other's way
@@ -121,7 +121,7 @@ impl Inner {
     ) {
         let mut after = Afterwards::default();
         let mut shared = run.shared.lock();
-        shared.inline.put_back(chunk);
+        shared.inline.put_back(chunk, |call| run.priority(call));
         self.apply_all(run, &mut shared, self.ports.clock.now(), facts, &mut after);
         after.is_inline_ready = shared.inline.queue();
         drop(shared);
@@ -135,10 +135,10 @@ impl Inner {
         shared.blocking.is_queued = false;
         let mut after = Afterwards::default();
         if !self.is_at_rest(&shared) {
-            shared.take(LaneKind::Blocking, 1, &mut taken);
+            shared.take(run, LaneKind::Blocking, 1, &mut taken);
             if shared.careful.is_some() && self.record_begun(run, &mut shared, &mut after) && taken.is_empty()
             {
-                shared.take(LaneKind::Blocking, 1, &mut taken);
+                shared.take(run, LaneKind::Blocking, 1, &mut taken);
             }
             after.is_blocking_ready = shared.blocking.queue();
         }

@@ -32,6 +32,10 @@ pub(crate) enum Bug {
     HeldUpForgotten,
     /// Other runs are told of something that may not have happened.
     ErrandBeforeCause,
+    /// A pool has one place more than its limit.
+    OnePlaceTooMany,
+    /// After a restart nobody knows what rate limits have counted.
+    RatesForgotten,
 }
 
 /// Whether this defect is planted.

@@ -106,7 +106,7 @@ impl Inner {
 
     /// Whether a limited call is to be made by the thread that has taken it.
     fn begins(self: &Arc<Self>, run: &Arc<RunCell>, command: &CallCommand) -> bool {
-        match self.begin(run, command) {
+        match self.begin_call(run, command) {
             Begin::Now => return true,
             Begin::Not(after) => self.go_on(run, after),
             Begin::Never(failure) => self.report(run, command.key, Err(failure)),

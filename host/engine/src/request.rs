@@ -25,3 +25,12 @@ pub(crate) fn check_id(id: &str) -> Result<(), EngineError> {
     let is_fine = (1..=256).contains(&id.len()) && !id.chars().any(char::is_control);
     if is_fine { Ok(()) } else { Err(EngineError::BadRunId(id.chars().take(64).collect())) }
 }
+
+/// An id that no run has had; the order of starts is that of ids.
+pub(crate) fn fresh_id() -> uuid::Uuid {
+    #[cfg(all(test, not(loom)))]
+    if let Some(id) = crate::sim::fresh_id() {
+        return id;
+    }
+    uuid::Uuid::now_v7()
+}

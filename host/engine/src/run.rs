@@ -10,6 +10,7 @@ use crate::planted::{Bug, planted};
 use crate::timers::Ticket;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
+use jackfield_core::line::Line;
 use jackfield_core::plan::{MethodIx, SharedPlan};
 use jackfield_core::ports::{Call, Method};
 use jackfield_core::run::{CallCommand, CallKey, Command, RunState, RunStatus, TimerId};
@@ -111,6 +112,11 @@ impl RunCell {
         }
     }
 
+    /// The priority of a call among those that are ready.
+    pub(crate) fn priority(&self, call: &CallCommand) -> u8 {
+        self.plan.priority_of(call.key.step)
+    }
+
     /// All methods that it has.
     pub(crate) fn methods(&self) -> &[Arc<dyn Method>] {
         self.bound.get().map_or(&[], |bound| &bound.methods)
@@ -182,12 +188,13 @@ impl Running {
 
 impl Shared {
     pub(crate) fn new(state: RunState) -> Self {
+        let is_ranked = state.plan().step_priorities.is_some();
         Self {
             careful: Careful::of(state.plan()),
             limited: Limited::of(state.plan()),
             state,
-            inline: Ready::default(),
-            blocking: Ready::default(),
+            inline: Ready::new(is_ranked),
+            blocking: Ready::new(is_ranked),
             parked: Parked::default(),
             crew: Crew::default(),
             running: HashMap::new(),
@@ -224,6 +231,11 @@ impl Shared {
         told.map_or(usize::MAX, |log| log.public)
     }
 
+    /// A call is ready for whatever thread takes it.
+    pub(crate) fn push_ready(&mut self, run: &RunCell, call: CallCommand) {
+        self.ready(run.lane(call.method)).calls.push_back(call, |call| run.priority(call));
+    }
+
     pub(crate) fn ready(&mut self, lane: LaneKind) -> &mut Ready<CallCommand> {
         match lane {
             LaneKind::Inline => &mut self.inline,
@@ -232,10 +244,18 @@ impl Shared {
     }
 
     /// Takes up to `max` calls that still want to be made.
-    pub(crate) fn take(&mut self, lane: LaneKind, max: usize, into: &mut VecDeque<CallCommand>) {
-        self.park();
-        if self.dropped.is_empty() && self.careful.is_none() {
-            let ready = &mut self.ready(lane).calls;
+    pub(crate) fn take(
+        &mut self,
+        run: &RunCell,
+        lane: LaneKind,
+        max: usize,
+        into: &mut VecDeque<CallCommand>,
+    ) {
+        self.park(run);
+        if self.dropped.is_empty()
+            && self.careful.is_none()
+            && let Line::InOrder(ready) = &mut self.ready(lane).calls
+        {
             if into.is_empty() && ready.len() <= max {
                 return std::mem::swap(ready, into);
             }
@@ -272,8 +292,13 @@ impl Shared {
 
     /// Whether everything that it has under way waits for a place in a pool or its turn.
     fn is_held_up(&self) -> bool {
+        self.at_doors() > 0 && self.at_doors() == self.state.in_flight()
+    }
+
+    /// How many of its calls wait for a place in a pool or their turn.
+    pub(crate) fn at_doors(&self) -> u32 {
         let waiting = self.limited.as_ref().map_or(0, |limited| limited.waiting());
-        waiting > 0 && u32::try_from(waiting).is_ok_and(|waiting| waiting == self.state.in_flight())
+        u32::try_from(waiting).unwrap_or(u32::MAX)
     }
 
     /// The state machine panicked: the run cannot go on.

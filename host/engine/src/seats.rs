@@ -1,7 +1,7 @@
 //! How many runs are under way on this host (`runs_under_way_max`): more wait in line.
 //!
 //! The limit is one on beginning. A run that only waits (for time, for what others send, for runs that it has started, to be
-//! resumed, for a plugin) gives its seat back and takes one again when it goes on, without waiting for it; and a run that a step
+//! resumed, for a plugin, for a place in a pool or its turn within a rate limit) gives its seat back and takes one again when it goes on, without waiting for it; and a run that a step
 //! of another one waits for takes one at once. So nobody who has begun ever waits for a seat, and no two runs can keep each
 //! other from going on; for a while there can be more runs under way than the limit.
 
@@ -141,7 +141,8 @@ impl Shared {
     /// Whether nothing is done for a run that has begun, and nothing will be until something comes from elsewhere.
     fn is_idle(&self) -> bool {
         let is_held = self.state.is_paused() && self.running.is_empty() && self.crew.workers == 0;
-        self.blocked.is_some() || is_held || self.state.is_idle()
+        let is_held_up = self.at_doors() > 0 && self.at_doors() == self.state.under_way();
+        self.blocked.is_some() || is_held || is_held_up || self.state.is_idle()
     }
 }
 

@@ -30,6 +30,7 @@ mod list;
 mod lock;
 mod log;
 mod prune;
+mod rates;
 mod readers;
 mod runs;
 mod schedules;

@@ -68,6 +68,11 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE queued_starts(schedule TEXT NOT NULL, no INTEGER NOT NULL, start TEXT NOT NULL,
         PRIMARY KEY(schedule, no)) STRICT, WITHOUT ROWID;
 ",
+"
+    -- attempts that rate limits count, as long as they do
+    CREATE TABLE rate_starts(key TEXT NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL) STRICT;
+    CREATE INDEX rate_starts_until ON rate_starts(until);
+",
 ];
 
 /// The newest format known here.

@@ -4,9 +4,9 @@ use crate::fault::{Fault, Result};
 use crate::lock::OwnerLock;
 use crate::readers::Readers;
 use crate::writer::{self, Writer};
-use crate::{blobs, chunks, documents, list, runs, schedules, schema};
+use crate::{blobs, chunks, documents, list, rates, runs, schedules, schema};
 use jackfield_core::journal::{
-    BlobId, Change, Listing, Page, QueuedStart, RunNo, RunQuery, Store, StoreError, StoredRun,
+    BlobId, Change, Listing, Page, QueuedStart, RateStart, RunNo, RunQuery, Store, StoreError, StoredRun,
     StoredSchedule, StoredWorkflow,
 };
 use jackfield_core::payload::Payload;
@@ -266,6 +266,10 @@ impl Store for SqliteStore {
 
     fn workflows(&self) -> std::result::Result<Vec<StoredWorkflow>, StoreError> {
         self.read(documents::workflows)
+    }
+
+    fn rate_starts(&self) -> std::result::Result<Vec<RateStart>, StoreError> {
+        self.read(rates::all)
     }
 
     fn schedules(&self) -> std::result::Result<Vec<(StoredSchedule, Vec<QueuedStart>)>, StoreError> {

@@ -5,7 +5,7 @@ use crate::fault::{Fault, Result};
 use crate::frame::Frame;
 use crate::log::{self, Moved};
 use crate::tail::{Extent, Tails};
-use crate::{blobs, documents, former, runs, schedules};
+use crate::{blobs, documents, former, rates, runs, schedules};
 use jackfield_core::journal::{Change, Continued, RunNo, Standing, StoredRow};
 use jackfield_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
@@ -146,6 +146,7 @@ impl Commit<'_> {
             Change::Schedule(schedule) => schedules::put(self.conn, schedule),
             Change::RemoveSchedule(id) => schedules::remove(self.conn, id),
             Change::QueueStart { schedule, start } => schedules::queue(self.conn, schedule, start),
+            Change::RateStart(start) => rates::put(self.conn, start),
             Change::UnqueueStart { schedule, no } => schedules::unqueue(self.conn, schedule, *no),
         }
     }

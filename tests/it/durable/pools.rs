@@ -13,11 +13,17 @@ fn call() -> Value {
     json!({ "id": "a", "plugin": "echo", "method": "echo", "parameters": { "v": 1 }, "pool": "gpu" })
 }
 
+/// What `text` says, with plugins in the process of the test.
+fn configuration(text: &str) -> Config {
+    let text = format!("{text}\n[isolation]\ndefault = \"in_process\"");
+    Config::parse(&text).expect("the test writes a configuration")
+}
+
 /// A host on the journal of the bench, with what the configuration says.
 fn host(bench: &Bench, config: &str) -> Host {
     let begin = Instant::now();
     loop {
-        let config = Config::parse(config).expect("the test writes a configuration");
+        let config = configuration(config);
         let builder = Host::builder().config(config).data_dir(bench.data_dir()).engine(Engine::durable());
         match builder.plugin_path(bench.plugin_dir()).build() {
             Ok(host) => return host,
@@ -46,9 +52,11 @@ fn a_call_waits_for_a_pool_that_the_host_does_not_have_until_one_has_it() {
     wait_until(|| waits(&without));
     drop(run);
     without.shutdown();
+    drop(without);
     let other = host(&bench, "[pools.cpu]\nlimit = 1");
     wait_until(|| waits(&other));
     other.shutdown();
+    drop(other);
     let with = host(&bench, "[pools.gpu]\nlimit = 1");
     let checked = with.parse(&document(json!([call()])).to_string()).expect("it is right");
     assert!(checked.warnings().is_empty(), "{:?}", checked.warnings());
@@ -63,7 +71,8 @@ fn a_call_waits_for_a_pool_that_the_host_does_not_have_until_one_has_it() {
 fn a_wait_beside_a_call_whose_pool_is_not_there_wins() {
     for engine in [Engine::memory(), Engine::durable()] {
         let bench = Bench::new(&["echo"]);
-        let builder = Host::builder().data_dir(bench.data_dir()).plugin_path(bench.plugin_dir());
+        let builder = Host::builder().config(configuration("")).data_dir(bench.data_dir());
+        let builder = builder.plugin_path(bench.plugin_dir());
         let host = builder.engine(engine).build().expect("a host");
         let wait = json!({ "id": "t", "type": "wait", "duration": "50ms" });
         let race = json!({ "id": "r", "type": "race", "steps": [call(), wait] });

@@ -3,7 +3,7 @@
 use super::file;
 use super::script::{Kill, Moment, die};
 use jackfield_core::journal::{
-    BlobId, Change, Listing, Page, QueuedStart, RunNo, RunQuery, Store, StoreError, StoredRun,
+    BlobId, Change, Listing, Page, QueuedStart, RateStart, RunNo, RunQuery, Store, StoreError, StoredRun,
     StoredSchedule, StoredWorkflow,
 };
 use jackfield_core::payload::Payload;
@@ -92,6 +92,10 @@ impl<S: Store> Store for Mortal<S> {
 
     fn workflows(&self) -> Result<Vec<StoredWorkflow>, StoreError> {
         self.store.workflows()
+    }
+
+    fn rate_starts(&self) -> Result<Vec<RateStart>, StoreError> {
+        self.store.rate_starts()
     }
 
     fn schedules(&self) -> Result<Vec<(StoredSchedule, Vec<QueuedStart>)>, StoreError> {

@@ -18,7 +18,7 @@ pub use saved::{SavedError, SavedRun};
 pub use schedule::{Cause, QueuedStart, StoredSchedule};
 pub use start::StoredStart;
 pub use store::{
-    Change, Continued, Listing, Page, RunQuery, Standing, Store, StoreError, StoredRow, StoredRun,
+    Change, Continued, Listing, Page, RateStart, RunQuery, Standing, Store, StoreError, StoredRow, StoredRun,
     StoredWorkflow,
 };
 

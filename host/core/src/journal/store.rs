@@ -79,6 +79,8 @@ pub enum Change {
         /// The start.
         start: Box<QueuedStart>,
     },
+    /// An attempt that a rate limit counts has begun; those that are of no interest any more by then are forgotten.
+    RateStart(RateStart),
     /// It need not be made any more.
     UnqueueStart {
         /// Which schedule.
@@ -86,6 +88,17 @@ pub enum Change {
         /// Place in its queue.
         no: u64,
     },
+}
+
+/// An attempt that a rate limit counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RateStart {
+    /// What it is counted by.
+    pub key: Arc<str>,
+    /// When it began, in wall time.
+    pub at: Timestamp,
+    /// When the longest window of the key that it is in has passed.
+    pub until: Timestamp,
 }
 
 /// A run as it began.
@@ -344,4 +357,10 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// If the store cannot be read.
     fn schedules(&self) -> Result<Vec<(StoredSchedule, Vec<QueuedStart>)>, StoreError>;
+
+    /// The attempts that rate limits count, by key and then in the order of time.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn rate_starts(&self) -> Result<Vec<RateStart>, StoreError>;
 }

@@ -159,8 +159,8 @@ impl Check<'_> {
         if place != Place::Body(Mode::Pipeline) {
             let message = format!("`{name}` has no meaning here: the step is no stage of a pipeline");
             self.report(at, message, "Remove it, or choose the mode `pipeline`.");
-        } else if let Some((message, hint)) = support::refused("stage", name, "") {
-            self.findings.push(Finding { code: Code::NotSupported, at, message, hint });
+        } else if let Some(message) = support::refused("stage", name) {
+            self.findings.push(Finding { code: Code::NotSupported, at, message, hint: String::new() });
         }
     }
 }

@@ -57,9 +57,9 @@ pub struct Step {
     pub output: Option<Json>,
     /// Custom status of the run, set when the step starts.
     pub status: Option<Json>,
-    /// Performed by the durable engine.
+    /// Order among ready calls; absent: that of the step around it, then of the run.
     pub priority: Option<At<u8>>,
-    /// Performed by the durable engine.
+    /// How many attempts may begin in a time, over all runs.
     pub rate_limit: Option<At<RateLimit>>,
     /// What the step does.
     pub action: Action,

@@ -67,6 +67,12 @@ impl RunState {
     pub fn in_flight(&self) -> u32 {
         self.data.in_flight
     }
+
+    /// Those of them that are no runs whose ends it waits for.
+    #[must_use]
+    pub fn under_way(&self) -> u32 {
+        self.data.in_flight - self.data.children_awaited
+    }
 }
 
 /// Why `key` can be no key that runs share; nothing if it can.

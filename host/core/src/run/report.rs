@@ -94,7 +94,7 @@ pub struct StepReport {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
-    /// Why it was skipped.
+    /// Why it was skipped, or what it waits for: a place in a pool, or its turn within a rate limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -10,6 +10,7 @@ use super::record::{CallKey, InstanceIx, Record, TimerId};
 use super::status::StepStatus;
 use super::undo::{Armed, Undo};
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::payload::Payload;
 use crate::plan::{Plan, ScopeIx, StepIx};
 use crate::time::Timestamp;
@@ -105,6 +106,10 @@ pub(crate) struct Data {
     /// It ends at once, without clean-up, and so do those that it started.
     pub(crate) is_killed: bool,
     pub(crate) work: VecDeque<Work>,
+    /// Calls that became ready in this turn, where priorities decide which of them start first.
+    pub(crate) ready: Vec<(InstanceIx, StepIx)>,
+    /// Limits that have room again since this turn began, where priorities count.
+    pub(crate) roomy: Vec<InstanceIx>,
 }
 
 /// Something that follows from what just happened. Worked off in a loop, so that chains of any length and steps
@@ -187,7 +192,7 @@ pub(crate) struct Bound {
 pub(crate) struct Gate {
     pub(crate) limit: u32,
     pub(crate) running: u32,
-    pub(crate) queue: VecDeque<CallKey>,
+    pub(crate) queue: Line<CallKey>,
 }
 
 /// One step in one instance.
@@ -361,6 +366,8 @@ impl Data {
             followers: Vec::new(),
             is_killed: false,
             work: VecDeque::new(),
+            ready: Vec::new(),
+            roomy: Vec::new(),
         };
         if let Some(carried) = carried {
             data.take_over(&carried);

@@ -5,6 +5,7 @@ use super::record::{CancelMode, Command, Detail, Fact, InstanceIx, Record, Recor
 use super::state::{Bound, Data, Gate, Instance, InstanceInfo, Node, TimerKind, Work};
 use crate::expr::{Env, EvalError, Template};
 use crate::failure::{Failure, kind};
+use crate::line::Line;
 use crate::payload::Payload;
 use crate::plan::{Mode, Plan, ScopeIx, ScopeRole, StepIx};
 use crate::time::Timestamp;
@@ -79,8 +80,11 @@ impl Turn<'_> {
                     Work::Attempt(instance, step) => self.next_attempt(instance, step),
                 }
             }
+            if self.plan.step_priorities.is_some() && self.start_ready() {
+                continue;
+            }
             self.continue_ending();
-            if self.data.work.is_empty() {
+            if self.data.work.is_empty() && self.data.ready.is_empty() {
                 return;
             }
         }
@@ -130,7 +134,8 @@ impl Turn<'_> {
             .collect();
         let open = steps.end - steps.start;
         let limit = if scope == ScopeIx::ROOT { self.plan.max_concurrency } else { shape.max_concurrency };
-        let gate = limit.map(|limit| Gate { limit, running: 0, queue: Default::default() });
+        let queue = || Line::new(self.plan.step_priorities.is_some());
+        let gate = limit.map(|limit| Gate { limit, running: 0, queue: queue() });
         self.data.infos.push(InstanceInfo {
             scope,
             parent,

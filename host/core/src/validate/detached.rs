@@ -19,8 +19,11 @@ impl<'w> Lowering<'_, '_, 'w, '_> {
     pub(super) fn detached(&mut self, step: &'w model::Step, fields: &'w CallFields) -> Option<Action> {
         let workflow = self.context.workflow;
         let session = fields.session.as_ref().or(workflow.defaults.session.as_ref());
-        let input = self.template(&input(fields, session))?;
-        match own_run(workflow, step, fields, session.is_some(), self.calls.catalog()) {
+        let input =
+            self.template(&input(fields, session, step.rate_limit.as_ref().map(|limit| &limit.value.key)))?;
+        let priority = self.context.layout.priority_of(self.next, super::priority_of(workflow));
+        let own = Own { has_session: session.is_some(), priority };
+        match own_run(workflow, step, fields, own, self.calls.catalog()) {
             Ok(own) => Some(Action::Workflow(Box::new(ChildRun {
                 workflow: (*own.plan.id).into(),
                 own: Some(Arc::new(own)),
@@ -40,21 +43,28 @@ impl<'w> Lowering<'_, '_, 'w, '_> {
 }
 
 /// What the run is started with: everything that its call is made from.
-fn input(fields: &CallFields, session: Option<&Json>) -> Json {
+fn input(fields: &CallFields, session: Option<&Json>, rate_key: Option<&Json>) -> Json {
     let parameters = fields.parameters.as_ref();
     let (text, at) = parameters.map_or(("{}", fields.method.at), |json| (&*json.text, json.at));
     let session = session.map_or("null", |json| &*json.text);
-    let text = format!(r#"{BEFORE_PARAMETERS}{text},"session":{session}}}"#);
+    let rate_key = rate_key.map(|json| format!(r#","rate_key":{}"#, json.text)).unwrap_or_default();
+    let text = format!(r#"{BEFORE_PARAMETERS}{text},"session":{session}{rate_key}}}"#);
     // faults in the parameters point at where they stand
     let at = at.saturating_sub(u32::try_from(BEFORE_PARAMETERS.len()).unwrap_or(0));
     Json { text: text.into(), at }
+}
+
+/// What the run has besides the call.
+struct Own {
+    has_session: bool,
+    priority: u8,
 }
 
 fn own_run(
     workflow: &Workflow,
     step: &model::Step,
     fields: &CallFields,
-    has_session: bool,
+    Own { has_session, priority }: Own,
     catalog: &Catalog,
 ) -> Result<OwnRun, (Code, String)> {
     let json = |text: &str| Some(Json { text: text.into(), at: 0 });
@@ -77,6 +87,10 @@ fn own_run(
         action: model::Action::Call(call.into()),
         ..step.clone()
     };
+    let mut step = step;
+    if let (Some(limit), Some(key)) = (&mut step.rate_limit, json(r#""${input.rate_key}""#)) {
+        limit.value.key = key;
+    }
     let mut id = format!("{}_{}", workflow.id.value, step.id.value);
     id.truncate(ID_LEN_MAX);
     let frame = format!(r#"{{"id":"{id}","steps":[{{"id":"s","type":"return"}}]}}"#);
@@ -87,6 +101,7 @@ fn own_run(
     own.requires = workflow.requires.clone();
     own.requires.retain(|plugin, _| *plugin == fields.plugin.value);
     own.retry_policies = workflow.retry_policies.clone();
+    own.priority = (priority != super::PRIORITY_DEFAULT).then_some(model::At { value: priority, at: 0 });
     own.defaults = Defaults { session: None, ..workflow.defaults.clone() };
     own.body.steps = vec![step];
     let document = model::to_json(&own);

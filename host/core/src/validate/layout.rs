@@ -43,6 +43,29 @@ pub(super) struct Anchor {
 }
 
 impl<'w> Layout<'w> {
+    /// The priority of a step, or that which it inherits.
+    pub(super) fn priority_of(&self, step: StepIx, of_run: u8) -> u8 {
+        let node = self.node(step);
+        let inherited =
+            || self.scope(node.scope).owner.map_or(of_run, |owner| self.priority_of(owner, of_run));
+        node.step.priority.as_ref().map_or_else(inherited, |priority| priority.value)
+    }
+
+    /// The priority of each step, inherited ones filled in; `None` if all have that of the run.
+    pub(super) fn priorities(&self, of_run: u8) -> Option<Box<[u8]>> {
+        let mut all = vec![of_run; self.steps.len()];
+        // scopes stand behind those that their owners stand in
+        for scope in &self.scopes {
+            let inherited = scope.owner.map_or(of_run, |owner| all[owner.0 as usize]);
+            for ix in scope.steps.clone() {
+                let own = self.steps[ix as usize].step.priority.as_ref().map(|priority| priority.value);
+                all[ix as usize] = own.unwrap_or(inherited);
+            }
+        }
+        let has_others = all.iter().any(|priority| *priority != of_run);
+        has_others.then(|| all.into())
+    }
+
     pub(super) fn of(workflow: &'w Workflow) -> Self {
         let mut layout = Self { scopes: Vec::new(), steps: Vec::new(), by_id: HashMap::new() };
         layout.scopes.push(root(&workflow.body, workflow.output.as_ref()));

@@ -86,8 +86,13 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
         let has_call_options = steps.iter().any(Step::has_call_options);
         let has_at_most_once = steps.iter().any(Step::is_at_most_once);
         let has_limits = steps.iter().any(Step::is_limited);
-        let priority = workflow.priority.as_ref().map_or(PRIORITY_DEFAULT, |priority| priority.value);
-        let plain = crate::plan::Plain::table(&steps, &scopes, &edges.successor_starts, &edges.successors);
+        let priority = priority_of(workflow);
+        let step_priorities = layout.priorities(priority);
+        let plain = match step_priorities {
+            None => crate::plan::Plain::table(&steps, &scopes, &edges.successor_starts, &edges.successors),
+            // the short way knows no order but that of lists
+            Some(_) => vec![None; steps.len()].into(),
+        };
         Arc::new(Plan {
             id: workflow.id.value.clone(),
             version: workflow.version(),
@@ -116,7 +121,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
             listens,
             concurrency,
             priority,
-            step_priorities: None,
+            step_priorities,
             has_at_most_once,
             has_limits,
             children,
@@ -124,6 +129,11 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
         })
     });
     Compiled { plan, findings }
+}
+
+/// The priority of runs.
+fn priority_of(workflow: &Workflow) -> u8 {
+    workflow.priority.as_ref().map_or(PRIORITY_DEFAULT, |priority| priority.value)
 }
 
 /// `None` if the key is faulty.

@@ -81,7 +81,7 @@ pub(super) struct Lowering<'l, 'a, 'w, 'c> {
     /// Names of pools so far.
     pools: BTreeSet<Arc<str>>,
     /// The step that is being lowered.
-    next: StepIx,
+    pub(super) next: StepIx,
 }
 
 impl<'w> Lowering<'_, '_, 'w, '_> {

@@ -191,10 +191,10 @@ fn who_needs_both_holds_neither_while_it_waits() {
 fn what_began_before_counts() {
     let mut hall = Hall::new(&[]);
     let needs = rate("k", 10 * SECOND, 2);
-    let (now, limit) = (hall.now + 20 * SECOND, needs.rate.clone().unwrap());
+    let now = hall.now + 20 * SECOND;
     hall.now = now;
     for ago in [4, 7] {
-        let opened = hall.doors.remember(&limit, now - ago * SECOND, now);
+        let opened = hall.doors.remember(&"k".into(), 10 * SECOND, now - ago * SECOND, now);
         hall.take(opened);
     }
     hall.come(1, &needs, 5);

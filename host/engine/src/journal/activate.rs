@@ -251,6 +251,7 @@ impl Inner {
     /// Everything that had not ended goes on.
     pub(crate) fn recover(self: &Arc<Self>) -> Result<(), EngineError> {
         let Some(journal) = &self.journal else { return Ok(()) };
+        self.remember_rates(journal)?;
         let one = journal.loading.lock();
         for stored in journal.store.unfinished()? {
             if let Err(error) = self.activate(journal, &stored) {

@@ -211,7 +211,7 @@ impl Inner {
                 Held::Errand(errand) => self.errands.push(run, errand),
             }
         }
-        shared.park();
+        shared.park(run);
         if !shared.is_over && !shared.is_evicted {
             after.is_inline_ready = self.offer(&mut shared);
             after.is_blocking_ready = shared.blocking.queue();

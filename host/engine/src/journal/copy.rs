@@ -6,10 +6,10 @@ use super::activate::standing_of;
 use super::back::{Begin, facts_of, play};
 use super::log::{ended, resting};
 use super::retry::{Course, Told};
-use crate::engine::{Engine, Inner, fresh_id};
+use crate::engine::{Engine, Inner};
 use crate::error::EngineError;
 use crate::handle::RunHandle;
-use crate::request::check_id;
+use crate::request::{check_id, fresh_id};
 use jackfield_core::journal::{
     BlobId, Blobs, Change, Damage, Pinned, RunNo, SavedError, SavedRun, Standing, StoredRow, StoredRun,
     StoredStart, encode_batch,

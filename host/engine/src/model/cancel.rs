@@ -70,7 +70,7 @@ impl Site {
         if is_first {
             crew.come(ready);
         }
-        ready.put_back(&mut local.chunk);
+        ready.put_back(&mut local.chunk, |_| 0);
         reported.append(&mut local.outbox);
         while let Some(call) = ready.calls.pop_front() {
             if !dropped.remove(&call) {

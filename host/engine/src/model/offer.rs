@@ -32,7 +32,7 @@ impl Desk {
             assert!(!self.reported.contains(&call), "call {call} was reported twice");
             self.reported.push(call);
             if let Some((_, next)) = self.follows.filter(|(first, _)| *first == call) {
-                self.ready.calls.push_back(next);
+                self.ready.calls.push_back(next, |_| 0);
             }
         }
         self.reported.len() == self.count
@@ -70,7 +70,7 @@ impl Run {
     fn make_ready(&self, call: u32) {
         let mut desk = self.desk.lock();
         let Desk { ready, crew, .. } = &mut *desk;
-        ready.calls.push_back(call);
+        ready.calls.push_back(call, |_| 0);
         let is_offered = crew.is_help_wanted(ready, &self.lane);
         drop(desk);
         self.go_on(is_offered, false);
@@ -89,7 +89,7 @@ impl Run {
             let Desk { ready, crew, .. } = &mut *desk;
             crew.come(ready);
         }
-        desk.ready.put_back(chunk);
+        desk.ready.put_back(chunk, |_| 0);
         let has_ended = !outbox.is_empty() && desk.apply(outbox);
         if !is_last {
             chunk.extend(desk.ready.calls.pop_front());
@@ -106,7 +106,7 @@ impl Run {
     /// As `Inner::relieve`: another thread hands back what a worker holds.
     fn relieve(&self, chunk: &mut VecDeque<u32>) {
         let mut desk = self.desk.lock();
-        desk.ready.put_back(chunk);
+        desk.ready.put_back(chunk, |_| 0);
         let is_offered = desk.ready.queue();
         drop(desk);
         self.go_on(is_offered, false);

@@ -9,6 +9,10 @@ use jackfield_core::validate;
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 
+/// The rate limit: so many begin within so many milliseconds.
+pub(super) const SLOW_COUNT: usize = 2;
+pub(super) const SLOW_PER_MS: u64 = 700;
+
 /// What a run comes to.
 #[derive(Clone, Debug)]
 pub(super) enum End {
@@ -170,6 +174,48 @@ fn undone() -> Vec<Text> {
     ]
 }
 
+/// Steps that wait for those of other runs: ids that begin with `narrow` are in the pool of one place, those that begin with
+/// `slow` are counted by one key.
+fn limited() -> Vec<Text> {
+    let narrow = |id: &str, method: &str, value: u64| {
+        with(call(id, method, json!(value)), json!({ "pool": "narrow" }))
+    };
+    let slow = |step: Value| {
+        with(step, json!({ "rate_limit": { "key": "slow", "per": SLOW_PER_MS, "count": SLOW_COUNT } }))
+    };
+    vec![
+        (
+            "narrow",
+            "parallel",
+            json!([
+                with(narrow("narrow_a", "later", 1), json!({ "priority": 9 })), narrow("narrow_b", "blocking", 2),
+                with(narrow("narrow_c", "inline", 3), json!({ "compensate": { "plugin": "s", "method": "later", "pool": "narrow" } })),
+                { "id": "each", "type": "foreach", "items": "[1, 2, 3]", "max_concurrency": 0, "priority": 1,
+                  "steps": [narrow("narrow_d", "later", 4)] },
+                call("free", "later", json!(5)),
+            ]),
+            json!(
+                "${steps.narrow_a.output + steps.narrow_b.output + steps.narrow_c.output + steps.free.output}"
+            ),
+            End::Completed(json!(11)),
+        ),
+        (
+            "slow",
+            "parallel",
+            json!([
+                slow(call("slow_a", "later", json!(1))),
+                slow(call("slow_b", "inline", json!(2))),
+                slow(narrow("narrow_slow", "later", 3)),
+                with(slow(call("slow_c", "blocking", json!(4))), json!({ "priority": 9 })),
+            ]),
+            json!(
+                "${steps.slow_a.output + steps.slow_b.output + steps.narrow_slow.output + steps.slow_c.output}"
+            ),
+            End::Completed(json!(10)),
+        ),
+    ]
+}
+
 /// Runs that start runs.
 fn starting() -> Vec<Text> {
     vec![
@@ -219,7 +265,7 @@ pub(super) fn all() -> &'static [Workflow] {
                 end,
             }
         };
-        let all = [calling(), waiting(), undone(), starting()];
+        let all = [calling(), waiting(), undone(), limited(), starting()];
         all.into_iter().flatten().map(make).collect()
     })
 }

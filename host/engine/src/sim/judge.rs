@@ -45,11 +45,55 @@ pub(super) struct Judge {
     pub(super) runs: BTreeMap<String, Told>,
 }
 
+/// Names an attempt.
+pub(super) fn name(call: &Call) -> (String, String, u32) {
+    (call.run_id().into(), call.step().into(), call.attempt)
+}
+
+/// Whether the last part of a path begins like this.
+fn is_like(step: &str, prefix: &str) -> bool {
+    let own = step.trim_end_matches(".compensate");
+    own.rsplit('.').next().is_some_and(|id| id.starts_with(prefix))
+}
+
 impl World {
+    /// After a restart the engine knows of those beginnings that had reached the disk, by the wall clock.
+    pub(super) fn recall_slow(&self) {
+        let starts = self.store.borrow().rate_starts().expect("a store in memory can be read");
+        let ago = |at| self.instant().checked_sub(self.wall().since(at)).unwrap_or_else(|| self.instant());
+        let mut slow: Vec<_> = starts.iter().map(|start| ago(start.at)).collect();
+        slow.sort_unstable();
+        *self.slow.borrow_mut() = slow;
+    }
+
+    /// A call that is limited over all runs begins.
+    fn check_limits(&self, call: &Call) {
+        let (step, given_up) = (call.step(), self.given_up.borrow());
+        let (open, late) = (self.open.borrow(), self.late.borrow());
+        let holds = |open: &super::methods::Open| {
+            is_like(open.call.step(), "narrow") && !given_up.contains(&name(&open.call))
+        };
+        if is_like(step, "narrow") && open.iter().chain(&*late).any(holds) {
+            self.accuse(format!("{}/{step} begins while another call has the only place", call.run_id()));
+        }
+        if step.ends_with(".compensate") || !(is_like(step, "slow") || step == "narrow_slow") {
+            return;
+        }
+        let mut slow = self.slow.borrow_mut();
+        let now = self.instant();
+        slow.push(now);
+        let per = std::time::Duration::from_millis(documents::SLOW_PER_MS);
+        let before = slow.len().checked_sub(documents::SLOW_COUNT + 1);
+        if before.is_some_and(|before| now - slow[before] < per) {
+            self.accuse(format!("{}/{step} begins too soon", call.run_id()));
+        }
+    }
+
     /// A call begins.
     pub(super) fn begin(&self, call: &Call, is_pure: bool) {
         let (run_id, step, attempt) = (call.run_id(), call.step(), call.attempt);
         self.note(|| format!("call {run_id}/{step} {attempt}"));
+        self.check_limits(call);
         if !self.begun.borrow_mut().insert((run_id.into(), step.into(), attempt)) {
             self.accuse(format!("{run_id}/{step}, attempt {attempt}: called twice"));
         }

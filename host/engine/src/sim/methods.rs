@@ -72,7 +72,11 @@ impl Method for Bound {
 
     fn cancelled(&self, _: &Call) {}
 
-    fn abandoned(&self, _: &Call) {}
+    fn abandoned(&self, call: &Call) {
+        if let Some(world) = World::current() {
+            world.given_up.borrow_mut().insert(super::judge::name(call));
+        }
+    }
 
     fn returned(&self, _: &Call) {}
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const BUGS: [Bug; 14] = [
+const BUGS: [Bug; 16] = [
     Bug::EffectBeforeCause,
     Bug::EndBeforeItLasts,
     Bug::RecordsBeforeTheyLast,
@@ -21,6 +21,8 @@ const BUGS: [Bug; 14] = [
     Bug::ReadTooEarly,
     Bug::ErrandBeforeCause,
     Bug::HeldUpForgotten,
+    Bug::OnePlaceTooMany,
+    Bug::RatesForgotten,
 ];
 
 /// A defect is to be found by one of so many seeds.

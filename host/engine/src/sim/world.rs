@@ -56,6 +56,10 @@ pub(crate) struct World {
     /// Calls begun since the engine started: run, step, attempt.
     pub(super) begun: RefCell<BTreeSet<(String, String, u32)>>,
     pub(super) is_plugin_missing: Cell<bool>,
+    /// Calls whose end nobody waits for any more: their places are others'.
+    pub(super) given_up: RefCell<BTreeSet<(String, String, u32)>>,
+    /// When calls began that the one rate limit counts, as far as the engine can know of them.
+    pub(super) slow: RefCell<Vec<Instant>>,
     pub(super) faults: RefCell<BTreeMap<&'static str, u32>>,
     pub(super) steps: Cell<u32>,
     pub(super) trace: RefCell<Vec<String>>,
@@ -83,6 +87,8 @@ impl World {
             late: RefCell::default(),
             begun: RefCell::default(),
             is_plugin_missing: Cell::default(),
+            given_up: RefCell::default(),
+            slow: RefCell::default(),
             faults: RefCell::default(),
             steps: Cell::default(),
             trace: RefCell::default(),
@@ -164,6 +170,7 @@ impl World {
             threads: 1,
             blocking_threads_max: 1,
             evict_after: Duration::from_millis(500),
+            pools: [("narrow".into(), 1)].into(),
             ..Config::default()
         };
         let journal = Journal::new(store).expect("a store in memory can be read");
@@ -173,6 +180,8 @@ impl World {
         engine.inner.pool_places.take(1);
         self.slot.take();
         self.begun.borrow_mut().clear();
+        self.given_up.borrow_mut().clear();
+        self.recall_slow();
         let inner = engine.inner.clone();
         *self.engine.borrow_mut() = Some(engine.clone());
         super::documents::register(&engine);

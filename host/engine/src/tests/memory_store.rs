@@ -1,8 +1,8 @@
 //! A store in memory that outlives engines, as a disk outlives processes, and fails when it is told to.
 
 use jackfield_core::journal::{
-    BlobId, Change, Continued, Listing, Page, QueuedStart, RunNo, RunQuery, Standing, Store, StoreError,
-    StoredRow, StoredRun, StoredSchedule, StoredWorkflow,
+    BlobId, Change, Continued, Listing, Page, QueuedStart, RateStart, RunNo, RunQuery, Standing, Store,
+    StoreError, StoredRow, StoredRun, StoredSchedule, StoredWorkflow,
 };
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
@@ -24,6 +24,7 @@ pub(crate) struct Content {
     /// By run id and number.
     former: BTreeMap<(Arc<str>, u32), Kept>,
     schedules: BTreeMap<Arc<str>, KeptSchedule>,
+    rate_starts: Vec<RateStart>,
 }
 
 #[derive(Clone)]
@@ -103,6 +104,10 @@ impl Content {
             Change::QueueStart { schedule, start } => {
                 let queue = &mut self.schedules.get_mut(schedule).expect("the schedule is known").1;
                 assert!(queue.insert(start.no, (**start).clone()).is_none(), "{start:?} is queued twice");
+            }
+            Change::RateStart(start) => {
+                self.rate_starts.retain(|it| it.until > start.at);
+                self.rate_starts.push(start.clone());
             }
             Change::UnqueueStart { schedule, no } => {
                 self.schedules.get_mut(schedule).into_iter().for_each(|kept| drop(kept.1.remove(no)));
@@ -247,6 +252,12 @@ impl Store for MemoryStore {
 
     fn workflows(&self) -> Result<Vec<StoredWorkflow>, StoreError> {
         Ok(self.content.lock().workflows.clone())
+    }
+
+    fn rate_starts(&self) -> Result<Vec<RateStart>, StoreError> {
+        let mut starts = self.content.lock().rate_starts.clone();
+        starts.sort();
+        Ok(starts)
     }
 
     fn schedules(&self) -> Result<Vec<(StoredSchedule, Vec<QueuedStart>)>, StoreError> {

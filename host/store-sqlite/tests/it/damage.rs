@@ -71,7 +71,7 @@ fn a_journal_of_a_later_version_is_not_touched() {
     let path = folder.path().join("journal.db");
     filled(&path);
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 77).unwrap();
-    assert!(matches!(refused(&path), StoreError::TooNew { found: 77, known: 3, .. }));
+    assert!(matches!(refused(&path), StoreError::TooNew { found: 77, known: 4, .. }));
     let error = SqliteStore::open_reader(&path).unwrap_err();
     assert!(matches!(error, StoreError::TooNew { found: 77, .. }));
 }

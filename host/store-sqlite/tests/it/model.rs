@@ -1,7 +1,8 @@
 //! The simplest thing that does what a store does.
 
 use jackfield_core::journal::{
-    BlobId, Change, QueuedStart, RunNo, RunQuery, Standing, StoredRow, StoredSchedule, StoredWorkflow,
+    BlobId, Change, QueuedStart, RateStart, RunNo, RunQuery, Standing, StoredRow, StoredSchedule,
+    StoredWorkflow,
 };
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
@@ -19,6 +20,7 @@ pub(crate) struct Model {
     pub(crate) values: BTreeMap<BlobId, Payload>,
     pub(crate) workflows: BTreeMap<(String, String), StoredWorkflow>,
     pub(crate) schedules: BTreeMap<Arc<str>, (StoredSchedule, BTreeMap<u64, QueuedStart>)>,
+    pub(crate) rate_starts: Vec<RateStart>,
 }
 
 #[derive(Clone)]
@@ -94,6 +96,11 @@ impl Model {
             Change::RemoveSchedule(id) => drop(self.schedules.remove(&id)),
             Change::QueueStart { schedule, start } => {
                 self.schedules.get_mut(&schedule).unwrap().1.insert(start.no, *start);
+            }
+            Change::RateStart(start) => {
+                self.rate_starts.retain(|known| known.until > start.at);
+                self.rate_starts.push(start);
+                self.rate_starts.sort();
             }
             Change::UnqueueStart { schedule, no } => {
                 self.schedules.get_mut(&schedule).into_iter().for_each(|known| drop(known.1.remove(&no)));

@@ -2,7 +2,7 @@
 
 use crate::model::Model;
 use crate::sample::{batches, row, schedule, short_log, standing, start};
-use jackfield_core::journal::{BlobId, Change, Continued, RunNo, RunQuery, Store, StoredWorkflow};
+use jackfield_core::journal::{BlobId, Change, Continued, RateStart, RunNo, RunQuery, Store, StoredWorkflow};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
 use jackfield_core::time::Timestamp;
@@ -109,6 +109,12 @@ fn change(random: &mut Random, model: &Model) -> Change {
 }
 
 fn schedule_change(random: &mut Random, model: &Model) -> Change {
+    if random.below(4) == 0 {
+        let at = random.below(100);
+        let until = Timestamp(at + random.below(50));
+        let key = format!("k{}", random.below(3)).into();
+        return Change::RateStart(RateStart { key, at: Timestamp(at), until });
+    }
     let id: Arc<str> = format!("s{}", random.below(3)).into();
     let Some((known, queue)) = model.schedules.get(&id) else {
         let number = random.below(9);
@@ -187,6 +193,7 @@ fn assert_same(store: &SqliteStore, model: &Model, random: &mut Random) {
     let schedules = model.schedules.values().cloned();
     let schedules: Vec<_> = schedules.map(|(it, queue)| (it, Vec::from_iter(queue.into_values()))).collect();
     assert_eq!(store.schedules().unwrap(), schedules);
+    assert_eq!(store.rate_starts().unwrap(), model.rate_starts);
 }
 
 fn run(seed: u64) {

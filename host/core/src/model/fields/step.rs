@@ -40,8 +40,6 @@ pub(crate) static STEP: Record = Record {
         field("output", Kind::Template, "Output of the step, a template over `result`.")
             .default("\"${result}\""),
         field("status", Kind::Template, "Custom status of the run, set when the step starts."),
-        field("priority", Kind::Int { min: 0, max: 9 }, "Order among ready steps, 9 first."),
-        field("rate_limit", Kind::Record(&RATE_LIMIT), "Starts per time."),
     ],
 };
 
@@ -95,6 +93,11 @@ const PLUGIN_VERSION: Field = field("plugin_version", Kind::Range, "Range of plu
 const PARAMETERS: Field = field("parameters", Kind::Parameters, "Parameters of the call.").default("{}");
 const SESSION: Field =
     field("session", Kind::Template, "Affinity key; an empty string clears an inherited one.");
+const PRIORITY: Field = field(
+    "priority",
+    Kind::Int { min: 0, max: 9 },
+    "Order among ready calls, 9 first; that of a step with a body holds for the calls in it.",
+);
 const POOL: Field = field("pool", Kind::Name, "Pool that limits the call.");
 const ISOLATION: Field = field("isolation", Kind::OneOf(&["in_process", "worker"]), "Where the call runs.")
     .default("\"in_process\"");
@@ -119,6 +122,12 @@ pub(crate) static CALL: Record = Record {
         PARAMETERS,
         SESSION,
         POOL,
+        PRIORITY,
+        field(
+            "rate_limit",
+            Kind::Record(&RATE_LIMIT),
+            "How many attempts may begin in a time, over all runs.",
+        ),
         ISOLATION,
         DETACHED,
         DELIVERY,
@@ -145,6 +154,7 @@ static GROUP: Record = Record {
     doc: "Steps in a scope of their own.",
     choices: &[],
     fields: &[
+        PRIORITY,
         mode(),
         field(
             "max_concurrency",
@@ -161,6 +171,7 @@ static SWITCH: Record = Record {
     doc: "Runs the first case, or all cases, whose condition holds.",
     choices: &[],
     fields: &[
+        PRIORITY,
         field("match", Kind::OneOf(&["first", "all"]), "Whether one case is taken or all that hold.")
             .default("\"first\""),
         field("cases", Kind::Records { record: &CASE, min: 1 }, "The cases in order.").required(),
@@ -194,6 +205,7 @@ static FOREACH: Record = Record {
     doc: "Runs its steps for every item.",
     choices: &[],
     fields: &[
+        PRIORITY,
         field("items", Kind::Items, "An expression that yields an array, or an array of templates.")
             .required(),
         field("as", Kind::Id, "Name of the item in the body.").default("\"item\""),
@@ -217,6 +229,7 @@ static REPEAT: Record = Record {
     doc: "Runs its steps again and again.",
     choices: &[Choice { of: &["while", "until"], rule: Rule::Exactly }],
     fields: &[
+        PRIORITY,
         field("while", Kind::Condition, "Goes on as long as this holds."),
         field("until", Kind::Condition, "Goes on until this holds."),
         field("max_iterations", count(1), "Iterations at most.").default("10000"),
@@ -230,7 +243,7 @@ static RACE: Record = Record {
     name: "race",
     doc: "The first of its steps to complete win; the others are cancelled.",
     choices: &[],
-    fields: &[field("winners", count(1), "How many win.").default("1"), steps()],
+    fields: &[PRIORITY, field("winners", count(1), "How many win.").default("1"), steps()],
 };
 
 static WAIT: Record = Record {
@@ -390,11 +403,11 @@ pub(crate) static COMPENSATE: Record = Record {
 /// `rate_limit`.
 pub(crate) static RATE_LIMIT: Record = Record {
     name: "rate_limit",
-    doc: "Starts per time.",
+    doc: "How many attempts may begin in a time.",
     choices: &[],
     fields: &[
         field("key", Kind::Template, "What the limit is counted by.").required(),
         field("per", Kind::PositiveDuration, "Length of the window.").required(),
-        field("count", count(1), "Starts in a window.").required(),
+        field("count", count(1), "Attempts that begin within any window at most.").required(),
     ],
 };

@@ -40,11 +40,9 @@ pub(super) fn object<'j>(
                 reader.skip()?;
             } else {
                 seen.push((field.name, key_at));
-                let (_, value_at) = reader.begin()?;
                 member(reader, field, key_at)?;
-                let written = &reader.text()[value_at as usize..reader.position() as usize];
-                if let Some((message, hint)) = support::refused(record.name, field.name, written) {
-                    reader.report(Code::NotSupported, key_at, message, hint);
+                if let Some(message) = support::refused(record.name, field.name) {
+                    reader.report(Code::NotSupported, key_at, message, "");
                 }
             }
         } else {

@@ -280,9 +280,9 @@ fn finish(reader: &mut Reader<'_>, union: &Union, parts: &mut Parts, seen: u128,
         report_unknown(reader, &key, key_at, record.name, names.map(|(_, field)| field.name));
     }
     if let Some(place) = parts.kind.as_ref().map(|kind| kind.at)
-        && let Some((message, hint)) = support::refused("type", record.name, "")
+        && let Some(message) = support::refused("type", record.name)
     {
-        reader.report(Code::NotSupported, place, message, hint);
+        reader.report(Code::NotSupported, place, message, "");
     }
     if seen & !allowed != 0 {
         for member in parts.members.iter().filter(|member| allowed & (1 << member.place) == 0) {
@@ -295,9 +295,8 @@ fn finish(reader: &mut Reader<'_>, union: &Union, parts: &mut Parts, seen: u128,
         {
             let name = union.fields[member.place].name;
             let owner = if union.common & (1 << member.place) != 0 { "step" } else { record.name };
-            let written = &reader.text()[member.value_at as usize..member.end as usize];
-            if let Some((message, hint)) = support::refused(owner, name, written) {
-                reader.report(Code::NotSupported, member.key_at, message, hint);
+            if let Some(message) = support::refused(owner, name) {
+                reader.report(Code::NotSupported, member.key_at, message, "");
             }
         }
     }

@@ -90,7 +90,7 @@ impl Lowering<'_, '_, '_, '_> {
     fn rate_limit(&mut self, limit: &At<model::RateLimit>) -> Option<Box<RateLimit>> {
         let model::RateLimit { key, per, count } = &limit.value;
         let template = self.context.template(key, self.site())?;
-        if let Some(fault) = template.constant().and_then(|key| crate::run::key_fault(key)) {
+        if let Some(fault) = template.constant().and_then(crate::run::key_fault) {
             let hint = "A key is a text, such as \"mail\" or \"${input.customer}\".";
             self.context.report(Code::WrongType, key.at, format!("`key` is {fault}"), hint);
             return None;
