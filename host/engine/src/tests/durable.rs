@@ -130,7 +130,8 @@ fn a_run_that_goes_on_as_new_is_there_once_after_a_crash_at_any_write() {
         {"id":"n",@value_blocking,"parameters":{"value":"${input == null ? 1 : input + 1}"}},
         {"id":"bye","type":"return","when":"steps.n.output == 3","value":"${steps.n.output}"},
         {"id":"again","type":"continue_as_new","input":"${steps.n.output}"}]}"#;
-    assert!(crash_after_every_write(counter) >= 7);
+    // the result that a run goes on as new with may be written together with the next generation, or before it
+    assert!(crash_after_every_write(counter) >= 5);
 }
 
 /// Waits until `is_so`.
