@@ -1,6 +1,7 @@
 //! What runs do whichever engine performs them. The numbers in `docs/durable-cases.md` say which case of the list of
 //! behaviours a test stands for.
 
+mod basics;
 mod children;
 mod command;
 #[cfg(unix)]

@@ -113,7 +113,8 @@ pub struct StartRequest {
     pub until: Option<String>,
     /// W3C trace context that the run is part of.
     pub traceparent: Option<String>,
-    /// The document of the plan: needed, and a reason, to keep the run in the journal of a durable engine.
+    /// The document of the plan: needed, and a reason, to keep the run in the journal of a durable engine; and needed to
+    /// tell, for `attach`, whether a run in memory was started with the same one.
     pub document: Option<Document>,
     /// If a run of this id exists that was started with the same document and input, that one is meant, whenever it is to
     /// begin.

@@ -10,20 +10,20 @@ use crate::inline::{Slot, timed_out};
 use crate::journal::{Chore, Journal};
 use crate::lane::Lane;
 use crate::listener::Voice;
-use crate::listing::{RunFilter, RunSummary};
+use crate::listing::{RunFilter, RunSummary, summary};
 use crate::perform::later;
 use crate::pool::{AsyncCalls, Places};
 use crate::request::{check_delay, check_id, check_traceparent, fresh_id};
 use crate::run::{RunCell, Shared};
 use crate::schedules::Schedules;
 use crate::seats::Seats;
+use crate::stats::Tally;
 use crate::timers::{Due, Timers};
 use crate::workflows::WorkflowRegistry;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::journal::Store;
 use jackfield_core::ports::CallListener;
 use jackfield_core::run::{CancelMode, Parent, RunState, Start};
-use jackfield_core::time::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,6 +67,7 @@ pub(crate) struct Inner {
     pub(crate) seats: Seats,
     /// Where calls wait for a place in a pool or their turn.
     pub(crate) doors: Mutex<Doors<Weak<RunCell>>>,
+    pub(crate) tally: Tally,
     pub(crate) schedules: Schedules,
     is_stopping: AtomicBool,
     joins: Mutex<Vec<JoinHandle<()>>>,
@@ -212,6 +213,7 @@ impl Engine {
             lines: Lines::default(),
             seats: Seats::default(),
             doors,
+            tally: Tally::default(),
             schedules,
             is_stopping: AtomicBool::new(false),
             joins: Mutex::default(),
@@ -224,7 +226,12 @@ impl Engine {
     /// # Errors
     /// If the input does not fit, the id is taken, a method cannot be had, or the engine takes no more runs.
     pub fn start(&self, request: StartRequest) -> Result<RunHandle, EngineError> {
-        self.inner.start_run(request, None)
+        let again = request.attach.then(|| request.clone());
+        match (self.inner.start_run(request, None), again) {
+            // somebody else may have started it while this one looked
+            (Err(EngineError::RunExists { .. }), Some(again)) => self.inner.start_run(again, None),
+            (started, _) => started,
+        }
     }
 
     /// The run called `run_id`, also one that has to be read from the journal.
@@ -318,9 +325,7 @@ impl Engine {
             std::thread::sleep(Duration::from_millis(1));
         }
         for join in joins.into_iter().filter(JoinHandle::is_finished) {
-            if join.join().is_err() {
-                tracing::error!("a thread of the engine ended by a panic");
-            }
+            inner.bury(join);
         }
     }
 }
@@ -377,10 +382,7 @@ impl Inner {
             queued: None,
             delayed_until: None,
         };
-        let durable = self.journal.as_ref().zip(document);
-        if let (true, Some((journal, document))) = (is_chosen, &durable)
-            && let Some(known) = self.known_start(journal, document, &start, attach)?
-        {
+        if is_chosen && let Some(known) = self.known_start(document.as_ref(), &start, attach)? {
             return Ok(RunHandle { inner: self.clone(), run: known });
         }
         let now = self.ports.clock.now();
@@ -389,9 +391,12 @@ impl Inner {
         let seat = self.ask_for_seat(&plan, &mut start);
         let mut commands = Vec::new();
         let state = RunState::start(plan.clone(), start, now, &mut commands);
-        let run = Arc::new(RunCell::new(id, plan, Shared::new(state)).within(traceparent));
+        let cell = RunCell::new(id, plan, Shared::new(state)).within(traceparent);
+        let run = Arc::new(cell.made_from(document.as_ref().map(|document| document.id)));
         run.bind(methods);
         self.enter_run(&run)?;
+        self.tally.run_started();
+        let durable = self.journal.as_ref().zip(document);
         let position = durable.map(|(journal, document)| self.begin_log(journal, &run, &document));
         self.launch(&run, commands);
         place.into_iter().for_each(|place| self.take_place_in_line(place, &run));
@@ -476,6 +481,7 @@ impl Inner {
     /// A run has ended: it stays readable until newer ones push it out.
     pub(crate) fn run_ended(self: &Arc<Self>, run: &Arc<RunCell>) {
         run.methods().iter().for_each(|method| method.released());
+        self.tally.run_ended(run);
         let is_replaced = run.shared.lock().is_replaced();
         if !is_replaced {
             self.schedules.run_ended(&run.id);
@@ -489,6 +495,10 @@ impl Inner {
         self.leave_line(run);
         self.tell_parent(run);
         let mut runs = self.runs.lock();
+        if !runs.all.get(&run.id).is_some_and(|(_, known)| Arc::ptr_eq(known, run)) {
+            // the engine ends: it had left memory when its end was written
+            return;
+        }
         runs.open -= 1;
         runs.finished.push_back(run.id.clone());
         self.forget_oldest(&mut runs);
@@ -554,6 +564,14 @@ impl Inner {
         }
     }
 
+    /// A thread has ended.
+    fn bury(&self, join: JoinHandle<()>) {
+        if join.join().is_err() {
+            self.tally.thread_lost();
+            tracing::error!("a thread of the engine ended by a panic");
+        }
+    }
+
     fn spawn_inline_thread(self: &Arc<Self>) -> Result<(), EngineError> {
         let slot = Arc::new(Slot::default());
         self.slots.lock().push(slot.clone());
@@ -571,22 +589,8 @@ impl Inner {
             .spawn(move || body(inner))
             .map_err(|error| EngineError::Thread(error.to_string()))?;
         let mut joins = self.joins.lock();
-        joins.retain(|join| !join.is_finished());
+        joins.extract_if(.., |join| join.is_finished()).for_each(|join| self.bury(join));
         joins.push(join);
         Ok(())
-    }
-}
-
-pub(crate) fn summary(run: &RunCell, now: Timestamp) -> RunSummary {
-    let shared = run.shared.lock();
-    let started_at = shared.state.started_at();
-    let ended = shared.is_over.then(|| shared.state.history().last().map_or(now, |record| record.at));
-    RunSummary {
-        run_id: run.id.clone(),
-        workflow: run.plan.id.to_string(),
-        version: run.plan.version.to_string(),
-        status: shared.status(),
-        started_at,
-        duration: ended.unwrap_or(now).since(started_at),
     }
 }

@@ -59,6 +59,11 @@ impl Errands {
         self.more.notify_one();
     }
 
+    /// Those that nobody has begun.
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().queue.len()
+    }
+
     fn next(&self) -> Option<(Arc<RunCell>, Errand)> {
         let mut state = self.state.lock();
         loop {

@@ -43,6 +43,7 @@ mod silence;
 #[cfg(not(loom))]
 mod sim;
 mod spans;
+mod stats;
 mod sync;
 #[cfg(test)]
 #[cfg(not(loom))]
@@ -59,4 +60,5 @@ pub use listener::{RunListener, SilentListener};
 pub use listing::{RunFilter, RunSummary};
 pub use progress::CustomStatus;
 pub use schedules::{Backfilled, PlannedStart, ScheduleInfo, ScheduleRequest, Triggered};
+pub use stats::{EngineStats, QueueDepths, RunCounts, StepCounts};
 pub use workflows::{Compile, Registered, WorkflowEntry};

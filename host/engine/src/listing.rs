@@ -1,5 +1,6 @@
 //! Lists of runs in memory.
 
+use crate::run::RunCell;
 use jackfield_core::run::RunStatus;
 use jackfield_core::time::Timestamp;
 use std::sync::Arc;
@@ -29,4 +30,18 @@ pub struct RunSummary {
     pub started_at: Timestamp,
     /// How long it took, or has taken so far.
     pub duration: Duration,
+}
+
+pub(crate) fn summary(run: &RunCell, now: Timestamp) -> RunSummary {
+    let shared = run.shared.lock();
+    let started_at = shared.state.started_at();
+    let ended = shared.is_over.then(|| shared.state.history().last().map_or(now, |record| record.at));
+    RunSummary {
+        run_id: run.id.clone(),
+        workflow: run.plan.id.to_string(),
+        version: run.plan.version.to_string(),
+        status: shared.status(),
+        started_at,
+        duration: ended.unwrap_or(now).since(started_at),
+    }
 }

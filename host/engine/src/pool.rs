@@ -198,6 +198,13 @@ pub(crate) struct AsyncCalls {
     is_launching: bool,
 }
 
+impl AsyncCalls {
+    /// Calls beyond the limit.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+}
+
 /// The one answer that an `async` call owes.
 struct Answer {
     inner: Arc<Inner>,

@@ -49,6 +49,8 @@ pub(crate) struct RunCell {
     pub(crate) traceparent: Box<str>,
     /// The same for all generations of a run and for no other run.
     pub(crate) line: u64,
+    /// What its plan was made from, if whoever started it said so and the run is not kept.
+    pub(crate) document: Option<jackfield_core::journal::BlobId>,
 }
 
 /// The methods of a run.
@@ -83,12 +85,19 @@ impl RunCell {
             span,
             traceparent: Box::default(),
             line,
+            document: None,
         }
     }
 
     /// The same run as part of a W3C trace context; empty if of none.
     pub(crate) fn within(mut self, traceparent: Box<str>) -> Self {
         self.traceparent = traceparent;
+        self
+    }
+
+    /// The same run, whose plan was made from this.
+    pub(crate) fn made_from(mut self, document: Option<jackfield_core::journal::BlobId>) -> Self {
+        self.document = document;
         self
     }
 
@@ -146,6 +155,8 @@ pub(crate) struct Shared {
     pub(crate) logged: usize,
     /// Set once if the state machine itself broke.
     pub(crate) broken: Option<Failure>,
+    /// The steps that the engine has counted.
+    pub(crate) counted: crate::stats::StepCounts,
     pub(crate) is_over: bool,
     /// What has to be written down, if the run is durable.
     pub(crate) log: Option<Box<RunLog>>,
@@ -204,6 +215,7 @@ impl Shared {
             steps: Default::default(),
             logged: 0,
             broken: None,
+            counted: Default::default(),
             is_over: false,
             log: None,
             is_seated: None,

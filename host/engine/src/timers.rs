@@ -53,6 +53,11 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
+    /// Timers that are set.
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().due.len()
+    }
+
     /// Sets a timer. It fires on the timer thread, never before `at`.
     pub(crate) fn set(&self, at: Instant, due: Due) -> Ticket {
         let mut state = self.state.lock();

@@ -19,7 +19,9 @@ use jackfield_core::ports::Methods;
 use jackfield_core::run::CancelMode;
 use jackfield_core::time::Timestamp;
 use jackfield_core::validate;
-use jackfield_engine::{Document, Engine, JournalStats, RunFilter, RunSummary, StartRequest, WorkflowEntry};
+use jackfield_engine::{
+    Document, Engine, EngineStats, JournalStats, RunFilter, RunSummary, StartRequest, WorkflowEntry,
+};
 use jackfield_loader::manifest::Manifest;
 use jackfield_loader::{ExitNote, PluginVersion, Registry, UncleanExit};
 use semver::{Version, VersionReq};
@@ -194,7 +196,9 @@ impl Host {
         input: impl Into<Payload>,
         options: RunOptions,
     ) -> Result<Run, Error> {
-        let document = self.inner.engine.is_durable().then(|| workflow.document());
+        // it tells runs of the same id apart, or keeps them
+        let is_needed = self.inner.engine.is_durable() || options.run_id.is_some();
+        let document = is_needed.then(|| workflow.document());
         self.start_as(workflow, input.into(), options, document)
     }
 
@@ -242,6 +246,12 @@ impl Host {
     /// If the journal cannot be read.
     pub fn query(&self, query: &RunQuery) -> Result<Page, Error> {
         Ok(self.inner.engine.query(query)?)
+    }
+
+    /// Counters of what this host has done since it was built, and how much waits for its turn: a snapshot.
+    #[must_use]
+    pub fn stats(&self) -> EngineStats {
+        self.inner.engine.stats()
     }
 
     /// Counters of the journal; `None` if runs live in memory.

@@ -82,8 +82,8 @@ pub use jackfield_core::run::{
 };
 pub use jackfield_core::time::Timestamp;
 pub use jackfield_engine::{
-    Backfilled, CustomStatus, EngineError, JournalStats, PlannedStart, RunFilter, RunListener, RunSummary,
-    ScheduleInfo, Triggered, WorkflowEntry,
+    Backfilled, CustomStatus, EngineError, EngineStats, JournalStats, PlannedStart, QueueDepths, RunCounts,
+    RunFilter, RunListener, RunSummary, ScheduleInfo, StepCounts, Triggered, WorkflowEntry,
 };
 pub use jackfield_loader::{
     AllowRule, Direction, Downgrade, ExitNote, InstalledPlugin, KeyId, Lock, LockedPlugin, PluginVersion,

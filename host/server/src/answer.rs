@@ -4,11 +4,10 @@ use crate::problem::Problem;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use jackfield::{Host, RunFilter};
+use jackfield::{EngineStats, Host};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest time that a request may ask to wait; who wants more asks again.
@@ -67,13 +66,6 @@ pub(crate) async fn healthz() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-pub(crate) async fn stats(State(host): State<Host>) -> Result<Json<Value>, Problem> {
-    answer(move || {
-        let mut runs: BTreeMap<&str, u64> = BTreeMap::new();
-        for run in host.list(&RunFilter::default()) {
-            *runs.entry(run.status.as_str()).or_default() += 1;
-        }
-        Ok(json!({ "runs_in_memory": runs, "journal": host.journal_stats() }))
-    })
-    .await
+pub(crate) async fn stats(State(host): State<Host>) -> Result<Json<EngineStats>, Problem> {
+    answer(move || Ok(host.stats())).await
 }

@@ -132,6 +132,12 @@ impl Mark {
 type Marks = Vec<Mark>;
 
 impl RunState {
+    /// Steps that have settled, and those of them that completed; of this generation.
+    #[must_use]
+    pub fn step_counts(&self) -> (u64, u64) {
+        (self.data.steps_settled, self.data.steps_completed)
+    }
+
     /// The result document as of `now`, with at most `steps_max` steps.
     #[must_use]
     pub fn report(&self, now: Timestamp, steps_max: usize) -> RunReport {

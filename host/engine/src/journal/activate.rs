@@ -8,6 +8,7 @@ use crate::error::EngineError;
 use crate::perform::later;
 use crate::planted::{Bug, planted};
 use crate::run::{RunCell, Shared};
+use crate::stats::StepCounts;
 use crate::timers::Due;
 use jackfield_core::journal::{BlobId, Damage, Pinned, Standing, StoredRun, StoredStart};
 use jackfield_core::plan::SharedPlan;
@@ -136,7 +137,9 @@ impl Inner {
         let mut log = RunLog::restored(stored, start.at, &state);
         log.set_tail(stored.chunked, tail);
         let (is_over, records) = (state.is_over(), state.history().len());
+        let (settled, completed) = state.step_counts();
         let mut shared = Shared::new(state);
+        shared.counted = StepCounts { settled, completed };
         shared.logged = records;
         shared.is_over = is_over;
         shared.is_evicted = journal.is_reader;

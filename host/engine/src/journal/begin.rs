@@ -21,14 +21,15 @@ impl Inner {
     /// The run that has the id of `start` already, if the caller means it; an error if there is one and he does not.
     pub(crate) fn known_start(
         self: &Arc<Self>,
-        journal: &Journal,
-        document: &Document,
+        document: Option<&Document>,
         start: &Start,
         attach: bool,
     ) -> Result<Option<Arc<RunCell>>, EngineError> {
-        let is_known =
-            self.known_run(&start.run_id).is_some() || journal.store.find(&start.run_id)?.is_some();
-        if !is_known {
+        let is_kept = match &self.journal {
+            Some(journal) => journal.store.find(&start.run_id)?.is_some(),
+            None => false,
+        };
+        if !is_kept && self.known_run(&start.run_id).is_none() {
             return Ok(None);
         }
         let known = match self.find_run(&start.run_id) {
@@ -44,15 +45,13 @@ impl Inner {
         if !attach {
             return Err(exists());
         }
-        journal.settle()?;
         let is_same = {
             let shared = known.shared.lock();
-            let input = &shared.state.start_values().input;
-            input.value() == start.input.value()
+            let its_document = shared.log.as_ref().map(|log| log.document).or(known.document);
+            its_document.is_some_and(|its| document.is_some_and(|document| document.id == its))
+                && shared.state.start_values().input.value() == start.input.value()
         };
-        let stored = journal.store.load(&start.run_id)?;
-        let same_document = stored.is_some_and(|stored| stored.row.document == document.id);
-        if is_same && same_document { Ok(Some(known)) } else { Err(exists()) }
+        if is_same { Ok(Some(known)) } else { Err(exists()) }
     }
 
     /// Writes down that a run begins; returns the position at which that lasts.

@@ -76,6 +76,7 @@ impl Inner {
             return self.note_rest_of(run, &mut shared, true);
         }
         let (due, changes) = put_away(&mut shared);
+        self.tally.count_steps(&mut shared);
         shared.is_evicted = true;
         shared.timers.drain().for_each(|(_, (ticket, _))| self.timers.cancel(ticket));
         journal.leaves(&run.id, journal.submit(&mut { changes }, None));

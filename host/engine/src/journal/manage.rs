@@ -1,8 +1,9 @@
 //! What those who run a durable engine ask of it.
 
 use super::JournalStats;
-use crate::engine::{Engine, summary};
+use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::listing::summary;
 use crate::run::RunCell;
 use jackfield_core::journal::{Change, Listing, Page, RunNo, RunQuery, Standing};
 use jackfield_core::run::RunStatus;

@@ -268,6 +268,7 @@ impl Engine {
     /// have its concurrency key now; others if it cannot be read.
     pub fn retry(&self, run_id: &str, from: Option<&str>) -> Result<RunHandle, EngineError> {
         self.inner.retry(run_id, from)?;
+        self.inner.tally.run_retried();
         self.get(run_id)
     }
 }

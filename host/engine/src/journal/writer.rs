@@ -107,7 +107,7 @@ impl Drop for Together<'_> {
 }
 
 /// Counters of a journal.
-#[derive(Clone, Debug, Default, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct JournalStats {
     /// Transactions written.
     pub transactions: u64,
@@ -149,6 +149,11 @@ impl Journal {
 
     pub(crate) fn stats(&self) -> JournalStats {
         self.stats.lock().clone()
+    }
+
+    /// Changes that are not being written yet.
+    pub(crate) fn pending_changes(&self) -> usize {
+        self.pending.lock().changes.len()
     }
 
     /// Documents that are about to be referred to: those that are not in the store for sure are written.

@@ -378,6 +378,28 @@ fn shutting_down_puts_runs_away_and_they_go_on_with_the_next_engine() {
 }
 
 #[test]
+fn an_end_that_is_written_while_the_engine_ends_is_written_and_breaks_nothing() {
+    let store = Arc::new(MemoryStore::default());
+    let lab = Lab::durable(Config { shutdown_grace: PATIENCE, ..Config::default() }, &store);
+    // the start is written, the end is not
+    store.set_room(Some(1));
+    let run = lab.start(r#"{"id":"w","steps":[{"id":"a",@value,"parameters":{"value":1}}]}"#, "null");
+    eventually("the step has run and its end is not written", || {
+        lab.kit.order() == ["a"] && lab.engine.journal_stats().unwrap().errors > 0
+    });
+    let id = run.id().clone();
+    let engine = lab.engine.clone();
+    let ending = std::thread::spawn(move || engine.shutdown());
+    eventually("the run has left memory", || lab.engine.list(&Default::default()).is_empty());
+    store.set_room(None);
+    ending.join().unwrap();
+    drop(lab);
+    let later = Lab::durable_with(Config::default(), &store, Arc::default());
+    assert_eq!(later.engine.get(&id).unwrap().status(), RunStatus::Completed);
+    assert!(later.kit.order().is_empty(), "nothing is done again");
+}
+
+#[test]
 fn runs_that_start_at_once_are_all_kept() {
     let store = Arc::new(MemoryStore::default());
     let lab = Lab::durable(Config::default(), &store);

@@ -126,6 +126,9 @@ impl Drop for Lab {
     fn drop(&mut self) {
         self.kit.open_gate();
         self.engine.shutdown();
+        if !std::thread::panicking() {
+            assert_eq!(self.engine.stats().threads_lost, 0, "a thread of the engine panicked");
+        }
     }
 }
 
