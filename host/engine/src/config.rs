@@ -36,6 +36,9 @@ pub struct Config {
     /// Events and messages that one run holds before its steps have taken them at most; 10,000 by default. Whoever sends
     /// more is refused.
     pub unread_max: u32,
+    /// How often in a row a host may end out of order while calls of a durable run are under way before the run is paused;
+    /// 10 by default, 0 = as often as it happens.
+    pub recoveries_max: u32,
     /// How deep runs may start runs by steps of type `workflow`; 32 by default.
     pub nesting_max: u32,
     /// What runs keep of what has happened in them; everything by default.
@@ -71,6 +74,7 @@ impl Default for Config {
             open_runs_max: 1_000_000,
             runs_under_way_max: 0,
             unread_max: 10_000,
+            recoveries_max: 10,
             nesting_max: 32,
             history: History::Full,
             generations_kept: 10,

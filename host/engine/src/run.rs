@@ -107,6 +107,11 @@ impl RunCell {
         self.bound.get_or_init(|| Bound { methods, kinds });
     }
 
+    /// Whether it has the methods that it calls.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound.get().is_some()
+    }
+
     /// How a method wants to be called.
     pub(crate) fn kind(&self, method: MethodIx) -> MethodKind {
         let ix = method.0 as usize;

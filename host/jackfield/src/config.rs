@@ -134,6 +134,9 @@ pub struct EngineConfig {
     pub runs_under_way_max: Option<usize>,
     /// Events and messages that one run holds before its steps have taken them at most; 10,000 if absent.
     pub unread_max: Option<u32>,
+    /// How often in a row a host may end out of order while calls of a durable run are under way before the run is paused; 10
+    /// if absent, 0 is as often as it happens.
+    pub recoveries_max: Option<u32>,
     /// How deep runs may start runs by steps of type `workflow`; 32 if absent.
     pub nesting_max: Option<u32>,
     /// What runs keep of what has happened in them.
@@ -422,6 +425,7 @@ impl EngineConfig {
         set(&mut config.open_runs_max, self.open_runs_max);
         set(&mut config.runs_under_way_max, self.runs_under_way_max);
         set(&mut config.unread_max, self.unread_max);
+        set(&mut config.recoveries_max, self.recoveries_max);
         set(&mut config.nesting_max, self.nesting_max);
         set(&mut config.history, self.history);
     }

@@ -72,6 +72,7 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Owner {
     writer: Mutex<Writer>,
+    was_clean: bool,
     _lock: OwnerLock,
 }
 
@@ -84,8 +85,8 @@ impl SqliteStore {
     /// [`StoreError::Full`], [`StoreError::Other`] if it is no journal or cannot be read and written.
     pub fn open(path: &Path, options: Options) -> std::result::Result<Self, StoreError> {
         let lock = OwnerLock::take(path)?;
-        let writer = open_writer(path, options).map_err(|fault| fault.at(path))?;
-        let owner = Owner { writer: Mutex::new(writer), _lock: lock };
+        let (writer, was_clean) = open_writer(path, options).map_err(|fault| fault.at(path))?;
+        let owner = Owner { writer: Mutex::new(writer), was_clean, _lock: lock };
         Ok(Self { path: path.into(), readers: Readers::new(path), owner: Some(owner) })
     }
 
@@ -160,7 +161,7 @@ impl Drop for SqliteStore {
     }
 }
 
-fn open_writer(path: &Path, options: Options) -> Result<Writer> {
+fn open_writer(path: &Path, options: Options) -> Result<(Writer, bool)> {
     create(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags)?;
@@ -180,12 +181,13 @@ fn open_writer(path: &Path, options: Options) -> Result<Writer> {
     if let Some(size) = options.size_max {
         conn.pragma_update_and_check(None, "max_page_count", pages(size), |_| Ok(()))?;
     }
-    if format > 0 && !is_clean(&conn)? {
+    let was_clean = format == 0 || is_clean(&conn)?;
+    if !was_clean {
         quick_check(&conn)?;
     }
     schema::migrate(&mut conn, format)?;
     set_clean(&conn, false)?;
-    Writer::new(conn, options.log_len_max)
+    Ok((Writer::new(conn, options.log_len_max)?, was_clean))
 }
 
 /// So many bytes in pages, at least one.
@@ -220,6 +222,10 @@ fn quick_check(conn: &Connection) -> Result<()> {
 }
 
 impl Store for SqliteStore {
+    fn was_left_unclean(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| !owner.was_clean)
+    }
+
     fn write(&self, changes: &[Change]) -> std::result::Result<(), StoreError> {
         self.with_writer(|writer| writer.write(changes))
     }

@@ -59,6 +59,7 @@ fn words(record: &Event) -> Option<(Tone, &'static str)> {
         EventKind::RunQueued => (Tone::Dim, "queued"),
         EventKind::RunPaused => (Tone::Warning, "paused"),
         EventKind::RunResumed => (Tone::Dim, "resumed"),
+        EventKind::RunRecovered => (Tone::Warning, "goes on after a crash"),
         EventKind::RunRetried => (Tone::Warning, "retried"),
         EventKind::RunForked => (Tone::Dim, "forked"),
         EventKind::CancelRequested => (Tone::Warning, "cancelling"),

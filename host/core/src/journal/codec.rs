@@ -66,6 +66,7 @@ enum Stored<'a> {
         #[serde(borrow)]
         input: Option<Text<'a>>,
     },
+    Recovered,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -130,6 +131,7 @@ pub fn encode_batch(
             Fact::Cancel { mode, reason } => Stored::Cancel { is_kill: *mode == CancelMode::Kill, reason },
             Fact::Pause { reason } => Stored::Pause(reason),
             Fact::Resume => Stored::Resume,
+            Fact::Recovered => Stored::Recovered,
             Fact::Forked(forked) => Stored::Forked {
                 run_id: &forked.run_id,
                 at: &forked.at,
@@ -230,6 +232,7 @@ impl<'a> Batches<'a> {
             },
             Stored::Pause(reason) => Fact::Pause { reason: reason.into() },
             Stored::Resume => Fact::Resume,
+            Stored::Recovered => Fact::Recovered,
             Stored::Forked { run_id, at, input } => {
                 let input = input.map(|input| self.payload(input)).transpose()?;
                 Fact::Forked(Box::new(Forked { run_id: run_id.into(), at: at.into(), input }))

@@ -284,6 +284,9 @@ impl StoreError {
 
 /// Keeps runs. Writing is done by one thread at a time, reading by any.
 pub trait Store: Send + Sync {
+    /// Whether whoever wrote to it before ended out of order.
+    fn was_left_unclean(&self) -> bool;
+
     /// Writes all changes in this order, or none; they are durable when this returns.
     ///
     /// # Errors

@@ -140,6 +140,7 @@ fn the_format_of_facts_does_not_change() {
     assert_eq!(hex_of(&second_kinds()), include_str!("facts-2.hex").trim());
     assert_eq!(hex_of(&[Fact::Began(key(2)), Fact::Admitted]), "d00f020703f0a204020108");
     assert_eq!(hex_of(&[retried()]), "d00f0109ac020103f0a204010161");
+    assert_eq!(hex_of(&[Fact::Recovered]), "d00f010b");
     assert_eq!(hex_of(&[forked()]), "d00f010a017201610101035b315d");
 }
 

@@ -121,6 +121,7 @@ impl RunState {
             Fact::Outcome { .. }
             | Fact::Admitted
             | Fact::Began(_)
+            | Fact::Recovered
             | Fact::Timer(_)
             | Fact::Retried(_)
             | Fact::Forked(_) => {}

@@ -101,7 +101,8 @@ impl Turn<'_> {
             Fact::Resume => self.resume_run(),
             Fact::Sent { channel, name, data } => self.deliver((channel, name), data),
             Fact::Timer(id) => self.timer(id),
-            Fact::Outcome { .. } | Fact::Began(_) | Fact::Retried(_) | Fact::Forked(_) => {}
+            // nothing has been called
+            Fact::Outcome { .. } | Fact::Began(_) | Fact::Retried(_) | Fact::Forked(_) | Fact::Recovered => {}
         }
     }
 }

@@ -77,6 +77,8 @@ pub enum Fact {
     },
     /// A paused run is to go on.
     Resume,
+    /// The host had ended out of order while calls of the run were under way: they are about to be made again.
+    Recovered,
     /// The run, which had ended, goes back and on. Only [`super::RunState::go_back`] can apply it.
     Retried(Box<super::Retried>),
     /// From here on the run is another one than that which the facts before are of.
@@ -381,6 +383,8 @@ pub enum RecordKind {
     RunPaused,
     /// Steps start again.
     RunResumed,
+    /// The host had ended out of order while calls were under way, which are made again.
+    RunRecovered,
     /// The run, which had ended, goes back to where it stood earlier, and on; detail: what it had ended with, and the number
     /// of the first record that does not count any more.
     RunRetried,

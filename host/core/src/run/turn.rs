@@ -62,6 +62,7 @@ impl Turn<'_> {
             }
             Fact::Pause { reason } => self.pause_run(&reason),
             Fact::Resume => self.resume_run(),
+            Fact::Recovered => self.note_run(RecordKind::RunRecovered, Detail::None),
             Fact::Sent { channel, name, data } => self.deliver((channel, name), data),
         }
         self.settle_work();

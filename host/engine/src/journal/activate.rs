@@ -12,7 +12,7 @@ use crate::stats::StepCounts;
 use crate::timers::Due;
 use jackfield_core::journal::{BlobId, Damage, Pinned, Standing, StoredRun, StoredStart};
 use jackfield_core::plan::SharedPlan;
-use jackfield_core::run::{Command, RunStatus};
+use jackfield_core::run::{CallKey, Command, Fact, RunStatus};
 use jackfield_core::time::Timestamp;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ use std::sync::Arc;
 const WAKE_MAX: usize = 1_000;
 /// Plans kept for runs to come.
 const PLANS_MAX: usize = 1_000;
+/// Steps that are named in a reason.
+const NAMED_MAX: usize = 5;
 
 impl Journal {
     /// The plan of a stored run.
@@ -57,7 +59,7 @@ impl Inner {
             journal.settle_run(run_id)?;
         }
         let stored = journal.store.load(run_id)?.ok_or_else(not_found)?;
-        self.activate(journal, &stored)
+        self.activate(journal, &stored, false)
     }
 
     /// Makes a run of what is stored. The caller holds the lock of loading.
@@ -65,6 +67,7 @@ impl Inner {
         self: &Arc<Self>,
         journal: &Journal,
         stored: &StoredRun,
+        is_after_crash: bool,
     ) -> Result<Arc<RunCell>, EngineError> {
         let (run, mut open) = self.restore(journal, stored)?;
         let run = Arc::new(run);
@@ -91,6 +94,7 @@ impl Inner {
             self.errands.push(&run, Errand::BeginNext);
             return Ok(run);
         }
+        let (calls_again, recoveries) = (open.calls_again().collect::<Vec<_>>(), open.recoveries);
         let mut timers = std::mem::take(&mut open.timers);
         timers.retain(|_, _| !planted(Bug::TimersForgotten));
         let timers = timers.into_iter().map(|(id, at)| Command::StartTimer { id, at });
@@ -100,6 +104,9 @@ impl Inner {
             Ok(_) => self.say_running(journal, &run, &stored.standing),
             Err(error) => self.block(journal, &run, &error),
         }
+        if is_after_crash {
+            self.note_recovery(&run, &calls_again, recoveries);
+        }
         self.launch(&run, commands);
         // all that is known of it lasts
         self.release(&run, 0);
@@ -108,6 +115,30 @@ impl Inner {
             self.exchange(&run, &mut stopped);
         }
         Ok(run)
+    }
+
+    /// The host ended out of order while calls of the run were under way, perhaps because of one of them: so many times in
+    /// a row are enough, and then somebody has to say that the run is to go on. This lasts before the calls are made again.
+    fn note_recovery(self: &Arc<Self>, run: &Arc<RunCell>, calls: &[CallKey], before: u32) {
+        if calls.is_empty() || !run.is_bound() {
+            return;
+        }
+        let max = self.config.recoveries_max;
+        if max == 0 || before < max {
+            return self.exchange(run, &mut vec![Fact::Recovered]);
+        }
+        let mut paths: Vec<_> = {
+            let shared = run.shared.lock();
+            calls.iter().take(NAMED_MAX).map(|key| shared.state.call_path(*key)).collect()
+        };
+        paths.sort();
+        let reason = format!(
+            "the host ended out of order {before} times in a row while steps of the run were under way ({}); resume the run \
+             to try again",
+            paths.join(", ")
+        );
+        tracing::error!(run_id = &*run.id, "the run is paused: {reason}");
+        self.exchange(run, &mut vec![Fact::Pause { reason: reason.into() }]);
     }
 
     /// A run had ended, and a restart came before all runs were told that were to end with it.
@@ -255,9 +286,10 @@ impl Inner {
     pub(crate) fn recover(self: &Arc<Self>) -> Result<(), EngineError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         self.remember_rates(journal)?;
+        let is_after_crash = journal.store.was_left_unclean();
         let one = journal.loading.lock();
         for stored in journal.store.unfinished()? {
-            if let Err(error) = self.activate(journal, &stored) {
+            if let Err(error) = self.activate(journal, &stored, is_after_crash) {
                 tracing::error!(run_id = &*stored.row.run_id, "a run cannot go on: {error}");
             }
         }

@@ -30,6 +30,9 @@ pub(crate) struct Outstanding {
     /// Attempts under way that are not made again.
     begun: HashSet<CallKey>,
     pub(crate) timers: BTreeMap<TimerId, Timestamp>,
+    /// How often the host has ended out of order with calls of the run under way since one of them ended, or since somebody
+    /// resumed the run.
+    pub(crate) recoveries: u32,
 }
 
 impl Outstanding {
@@ -37,6 +40,7 @@ impl Outstanding {
         match fact {
             Fact::Outcome { .. } if planted(Bug::AnsweredAgain) => {}
             Fact::Outcome { key, .. } => {
+                self.recoveries = 0;
                 self.calls.remove(key);
                 self.cancelled.remove(key);
                 self.begun.remove(key);
@@ -47,10 +51,11 @@ impl Outstanding {
             Fact::Timer(id) => {
                 self.timers.remove(id);
             }
+            Fact::Recovered => self.recoveries += 1,
+            Fact::Resume => self.recoveries = 0,
             Fact::Admitted
             | Fact::Cancel { .. }
             | Fact::Pause { .. }
-            | Fact::Resume
             | Fact::Retried(_)
             | Fact::Forked(_)
             | Fact::Sent { .. } => {}
@@ -85,6 +90,15 @@ impl Outstanding {
                 }
             }
         }
+    }
+
+    /// The calls that are about to be made again.
+    pub(crate) fn calls_again(&self) -> impl Iterator<Item = CallKey> {
+        let calls = self.calls.values().filter_map(|(_, command)| match command {
+            Command::Call(call) => Some(call.key),
+            _ => None,
+        });
+        calls.filter(|key| !self.cancelled.contains(key) && !self.begun.contains(key))
     }
 
     /// What is to be done again, in the order in which it was asked for.

@@ -167,6 +167,7 @@ impl World {
     pub(super) fn boot(&self) {
         let store = self.store.borrow().clone();
         let config = Config {
+            recoveries_max: 0,
             threads: 1,
             blocking_threads_max: 1,
             evict_after: Duration::from_millis(500),

@@ -378,6 +378,54 @@ fn shutting_down_puts_runs_away_and_they_go_on_with_the_next_engine() {
 }
 
 #[test]
+fn a_run_whose_calls_keep_ending_its_host_is_paused_until_somebody_resumes_it() {
+    let config = Config { recoveries_max: 3, ..impatient() };
+    let document = r#"{"id":"w","mode":"parallel","steps":[
+        {"id":"a",@value,"parameters":{"value":1}},{"id":"b",@gate,"parameters":{},"dependencies":["a"],"timeout":0},
+        {"id":"nap","type":"wait","duration":1}]}"#;
+    let mut content = Content::default();
+    let calls_of_b = |kit: &Kit| kit.order().iter().filter(|id| **id == "b").count();
+    let mut id = None;
+    let mut crash = |content: Content, resumes: bool| {
+        let store = Arc::new(MemoryStore::holding(content));
+        let lab = Lab::durable_with(config.clone(), &store, Arc::default());
+        let run = match &id {
+            None => lab.start(document, "null"),
+            Some(id) => lab.engine.get(id).unwrap(),
+        };
+        id = Some(run.id().clone());
+        if resumes {
+            run.resume().unwrap();
+        }
+        eventually("it is called or held", || calls_of_b(&lab.kit) > 0 || run.status() == RunStatus::Paused);
+        let was = (calls_of_b(&lab.kit), run.status() == RunStatus::Paused);
+        // what it does from here on is lost
+        store.set_room(Some(0));
+        (store.content(), was, run.events(0))
+    };
+    for nth in 0..4 {
+        let (next, was, events) = crash(std::mem::take(&mut content), false);
+        content = next;
+        assert_eq!(was, (1, false), "start {nth}");
+        let told = events.iter().filter(|event| event.event == jackfield_core::run::EventKind::RunRecovered);
+        assert_eq!(told.count(), nth, "start {nth}");
+    }
+    for _ in 0..2 {
+        let (next, was, events) = crash(std::mem::take(&mut content), false);
+        content = next;
+        assert_eq!(was, (0, true), "it has been tried often enough");
+        let why = events.iter().find_map(|event| event.message.clone()).expect("it is said why");
+        assert!(why.contains("ended out of order 3 times in a row") && why.contains("(b)"), "{why}");
+    }
+    let (content, was, _) = crash(content, true);
+    assert_eq!(was, (1, false), "it is tried again, and counted anew");
+    let (second, _store) = after_crash(content, Arc::default());
+    second.kit.open_gate();
+    let run = second.engine.get(&id.unwrap()).unwrap();
+    assert_eq!(run.wait(Some(PATIENCE)), Some(RunStatus::Completed));
+}
+
+#[test]
 fn an_end_that_is_written_while_the_engine_ends_is_written_and_breaks_nothing() {
     let store = Arc::new(MemoryStore::default());
     let lab = Lab::durable(Config { shutdown_grace: PATIENCE, ..Config::default() }, &store);

@@ -40,6 +40,7 @@ struct Kept {
 pub(crate) struct MemoryStore {
     content: Mutex<Content>,
     writes: Mutex<Vec<usize>>,
+    is_after_crash: bool,
     /// How many writes may still succeed; any number if absent.
     pub(crate) room: Mutex<Option<usize>>,
 }
@@ -47,7 +48,7 @@ pub(crate) struct MemoryStore {
 impl MemoryStore {
     /// A store as this one was after its write number `nth`, for those that kept all of them.
     pub(crate) fn holding(content: Content) -> Self {
-        Self { content: Mutex::new(content), ..Self::default() }
+        Self { content: Mutex::new(content), is_after_crash: true, ..Self::default() }
     }
 
     pub(crate) fn content(&self) -> Content {
@@ -178,6 +179,10 @@ impl Kept {
 }
 
 impl Store for MemoryStore {
+    fn was_left_unclean(&self) -> bool {
+        self.is_after_crash
+    }
+
     fn write(&self, changes: &[Change]) -> Result<(), StoreError> {
         if let Some(room) = &mut *self.room.lock() {
             *room = room.checked_sub(1).ok_or_else(|| StoreError::Full("memory".into()))?;
