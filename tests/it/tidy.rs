@@ -93,3 +93,31 @@ fn every_module_says_what_it_is() {
 fn nothing_names_paths_of_one_machine() {
     assert_kept(FILES.iter(), rules::machine_paths);
 }
+
+/// The numbers of the list of behaviours that the table has a row for.
+const BEHAVIOURS: std::ops::RangeInclusive<usize> = 1..=96;
+
+#[test]
+fn the_table_of_durable_cases_is_whole_and_names_tests_that_there_are() {
+    let table = FILES.iter().find(|file| file.path.ends_with("docs/durable-cases.md")).expect("it is there");
+    let rows: Vec<Vec<&str>> = table.text.lines().map(|line| line.split('|').collect()).collect();
+    let rows = rows
+        .iter()
+        .filter(|cells| cells.len() == 5 && cells[1].trim().starts_with(|c: char| c.is_ascii_digit()));
+    let (mut numbers, mut missing) = (std::collections::BTreeSet::new(), Vec::new());
+    let code: String = rust().map(|file| file.text.as_str()).collect();
+    for cells in rows {
+        if !cells[1].contains("of") {
+            numbers
+                .extend(cells[1].split(',').map(|number| number.trim().parse::<usize>().expect("a number")));
+        }
+        for name in cells[3].split('`').skip(1).step_by(2).filter(|name| !name.contains(['/', '.'])) {
+            let name = name.rsplit("::").next().unwrap_or(name);
+            if name.contains('_') && !code.contains(&format!("fn {name}(")) {
+                missing.push(name);
+            }
+        }
+    }
+    assert_eq!(numbers.into_iter().collect::<Vec<_>>(), BEHAVIOURS.collect::<Vec<_>>());
+    assert!(missing.is_empty(), "no such test: {missing:?}");
+}

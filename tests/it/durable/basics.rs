@@ -271,7 +271,7 @@ fn waiting_tells_an_end_or_that_time_is_up_and_nothing_else() {
 }
 
 #[test]
-fn a_variable_is_read_as_it_was_written_last_and_has_a_limit() {
+fn a_variable_is_read_as_it_was_written_last() {
     on_each_engine(|bench| {
         let set = |id: &str, value: &str| json!({ "id": id, "type": "set", "variables": { "n": value } });
         let document = json!({ "id": "w", "variables": { "n": 1 }, "output": "${vars.n}",

@@ -40,6 +40,10 @@ impl<S> Mortal<S> {
 }
 
 impl<S: Store> Store for Mortal<S> {
+    fn was_left_unclean(&self) -> bool {
+        self.store.was_left_unclean()
+    }
+
     fn write(&self, changes: &[Change]) -> Result<(), StoreError> {
         let write = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
         let is_time = |moment| self.kill == Some(Kill { write, moment });

@@ -124,7 +124,7 @@ impl Inner {
         let run_id = copy.run_id.clone();
         journal.write_copy(copy);
         let told = journal.told(&run_id)?;
-        self.activate(journal, &told.stored)?;
+        self.activate(journal, &told.stored, false)?;
         drop(one);
         self.admit_all();
         Ok(())

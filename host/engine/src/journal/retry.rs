@@ -235,7 +235,7 @@ impl Inner {
         self.write_retried(journal, &told, retried);
         self.drop_ended(run_id);
         let again = journal.told(run_id)?;
-        self.activate(journal, &again.stored)?;
+        self.activate(journal, &again.stored, false)?;
         drop(one);
         self.admit_all();
         Ok(())

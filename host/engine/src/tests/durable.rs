@@ -385,7 +385,7 @@ fn a_run_whose_calls_keep_ending_its_host_is_paused_until_somebody_resumes_it() 
         {"id":"nap","type":"wait","duration":1}]}"#;
     let mut content = Content::default();
     let calls_of_b = |kit: &Kit| kit.order().iter().filter(|id| **id == "b").count();
-    let mut id = None;
+    let mut id: Option<Arc<str>> = None;
     let mut crash = |content: Content, resumes: bool| {
         let store = Arc::new(MemoryStore::holding(content));
         let lab = Lab::durable_with(config.clone(), &store, Arc::default());

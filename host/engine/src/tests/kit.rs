@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use semver::Version;
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// What a method of the kit does.
@@ -35,6 +35,7 @@ pub(crate) struct Kit {
     stopped: AtomicUsize,
     is_open: Mutex<bool>,
     opened: Condvar,
+    is_missing: AtomicBool,
 }
 
 /// Name, how it is called, what it does.
@@ -97,6 +98,11 @@ impl Kit {
     /// Attempts that saw that they were to stop.
     pub(crate) fn stopped(&self) -> usize {
         self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Whether the plugin is not there.
+    pub(crate) fn set_missing(&self, is_missing: bool) {
+        self.is_missing.store(is_missing, Ordering::SeqCst);
     }
 
     /// Lets all calls of `gate` go on.
@@ -251,7 +257,7 @@ impl Methods for Source {
     ) -> Result<Arc<dyn Method>, Failure> {
         let (name, kind, body) = METHODS
             .iter()
-            .find(|(name, _, _)| *name == method)
+            .find(|(name, _, _)| *name == method && !self.0.is_missing.load(Ordering::SeqCst))
             .ok_or_else(|| Failure::new(kind::PLUGIN_UNAVAILABLE, "no such method"))?;
         Ok(Arc::new(Bound { kit: self.0.clone(), name, kind: *kind, body: *body }))
     }

@@ -25,6 +25,7 @@ mod rates;
 mod reference;
 mod registered;
 mod repeat;
+mod restarts;
 mod retries;
 mod rules;
 mod schedules;
