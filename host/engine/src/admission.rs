@@ -232,7 +232,7 @@ impl Inner {
     }
 
     /// A run that had ended is to be under way again: it takes a place of its key, if there is one free.
-    pub(crate) fn take_place_again(&self, run: &RunState) -> Result<(), EngineError> {
+    pub(crate) fn take_place_again(self: &Arc<Self>, run: &RunState) -> Result<(), EngineError> {
         let (plan, start) = (run.plan(), run.start_values());
         let Some((key, concurrency)) = start.key.clone().zip(plan.concurrency.as_deref()) else {
             return Ok(());
@@ -240,8 +240,10 @@ impl Inner {
         if run.is_queued() {
             return Ok(());
         }
+        let name = (plan.id.clone(), key.clone());
+        self.clear_line(&name, concurrency.limit);
         let mut lines = self.lines.0.lock();
-        let line = lines.entry((plan.id.clone(), key.clone())).or_default();
+        let line = lines.entry(name).or_default();
         match line.under_way.iter().next() {
             Some(other) if line.under_way.len() >= concurrency.limit as usize => {
                 Err(EngineError::KeyTaken { key: key.to_string(), run: other.to_string() })

@@ -62,8 +62,6 @@ fn a_loop_feeds_each_call_with_what_came_before_it() {
             { "id": "loop", "type": "repeat", "until": "vars.n == 20", "steps": [add, keep] }] });
         let run = bench.run(document, json!({})).completed();
         assert_eq!(run.output(), 20);
-        let of =
-            |kind| run.order_of(kind).into_iter().filter(|path| path.ends_with("add")).collect::<Vec<_>>();
         let expected: Vec<_> = (1..=20).map(|n| format!("loop[{n}].add")).collect();
         let done = run.order_of(EventKind::StepCompleted);
         assert_eq!(done.into_iter().filter(|path| path.ends_with("add")).collect::<Vec<_>>(), expected);

@@ -49,3 +49,18 @@ fn a_line_is_the_same_after_a_crash_and_after_an_orderly_end() {
     assert_eq!(last.wait(Some(PATIENCE)), Some(RunStatus::Completed));
     first.kit.open_gate();
 }
+
+#[test]
+fn whoever_has_heard_that_a_run_ended_can_retry_another_of_its_key() {
+    let store = Arc::new(MemoryStore::default());
+    let lab = Lab::durable(Config::default(), &store);
+    let document = |step: &str| format!(r#"{{"id":"w","concurrency":{{"key":"'k'"}},"steps":[{step}]}}"#);
+    let failing = lab.start(&document(r#"{"id":"a",@fail,"parameters":{}}"#), "null");
+    assert_eq!(failing.wait(Some(PATIENCE)), Some(RunStatus::Failed));
+    for _ in 0..100 {
+        let other = lab.start(&document(r#"{"id":"b",@value,"parameters":{"value":1}}"#), "null");
+        assert_eq!(other.wait(Some(PATIENCE)), Some(RunStatus::Completed));
+        let again = lab.engine.retry(failing.id(), None).unwrap();
+        assert_eq!(again.wait(Some(PATIENCE)), Some(RunStatus::Failed));
+    }
+}
