@@ -55,7 +55,7 @@ fn a_restart_within_a_delay_neither_forgets_attempts_nor_shortens_it() {
     assert_eq!(attempts.iter().map(|seen| seen.attempt).collect::<Vec<_>>(), [2]);
     let waited = attempts[0].at - begin;
     assert!(waited >= Duration::from_millis(700), "after {waited:?}");
-    assert_eq!(run.error().unwrap().attempts, 2);
+    assert_eq!(run.report(10).error.unwrap().attempts, 2);
 }
 
 #[test]
