@@ -120,9 +120,11 @@ impl Inner {
             }
             shared.timers.drain().for_each(|(_, (ticket, _))| self.timers.cancel(ticket));
         }
-        journal.submit(&mut changes, None);
+        let position = journal.submit(&mut changes, None);
         {
             let mut in_memory = self.runs.lock();
+            // whoever looks for one of them waits for what it wrote
+            runs.iter().for_each(|run| journal.leaves(&run.id, position));
             let open = runs.iter().filter(|run| !run.shared.lock().has_ended());
             open.for_each(|run| in_memory.evict(&run.id));
         }
