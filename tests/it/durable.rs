@@ -10,6 +10,8 @@ mod control;
 mod crashes;
 mod delays;
 mod detached;
+#[cfg(unix)]
+mod examples;
 mod generations;
 mod lines;
 mod messages;

@@ -38,6 +38,13 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// The names of the files in a directory of the workspace.
+fn names(dir: &str) -> Vec<String> {
+    let items = fs::read_dir(workspace::root().join(dir)).expect("the examples are there");
+    let name = |item: fs::DirEntry| item.file_name().to_string_lossy().into_owned();
+    items.map(|item| name(item.expect("the directory can be read"))).collect()
+}
+
 /// File name and content of every example.
 fn documents() -> Vec<(String, Value)> {
     let dir = workspace::root().join("examples/workflows");
@@ -98,8 +105,11 @@ fn ends_as_it_says(bench: &Bench, name: &str, document: &Value) {
 #[test]
 fn examples_are_valid_without_warnings_and_formatted() {
     let bench = bench();
-    let files: Vec<String> =
-        documents().into_iter().map(|(name, _)| format!("examples/workflows/{name}")).collect();
+    let files: Vec<String> = ["examples/workflows", "examples/durable"]
+        .iter()
+        .flat_map(|dir| names(dir).into_iter().map(move |name| format!("{dir}/{name}")))
+        .collect();
+    assert!(files.len() >= 35, "only {} examples", files.len());
     let files = files.iter().map(String::as_str);
     let arguments: Vec<&str> =
         ["--config", "examples/jackfield.toml", "validate"].into_iter().chain(files.clone()).collect();

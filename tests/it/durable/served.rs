@@ -10,7 +10,12 @@ use std::process::Child;
 
 /// A process that serves the data directory of `bench`, with two versions of a workflow registered.
 pub(super) fn serving(bench: &Bench) -> Child {
-    let served = start(bench, &["serve"]);
+    serving_with(bench, &["serve"])
+}
+
+/// The same by a command of the test's own.
+pub(super) fn serving_with(bench: &Bench, command: &[&str]) -> Child {
+    let served = start(bench, command);
     wait_until(|| UnixStream::connect(bench.data_dir().join("jackfield.sock")).is_ok());
     served
 }
