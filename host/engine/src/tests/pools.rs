@@ -53,8 +53,9 @@ fn a_pool_limits_attempts_over_all_runs_and_who_waits_says_so() {
     each(&with_pool(2), |lab| {
         let runs: Vec<_> = (0..4).map(|_| lab.start(&call("gate", ""), "null")).collect();
         wait_until(|| lab.kit.running() == 2);
-        let others: Vec<_> = runs.iter().filter(|run| run.status() == RunStatus::Waiting).collect();
-        assert_eq!(others.len(), 2);
+        let others = || runs.iter().filter(|run| run.status() == RunStatus::Waiting).collect::<Vec<_>>();
+        wait_until(|| others().len() == 2);
+        let others = others();
         for run in &others {
             assert_eq!(reason(run, "a").as_deref(), Some("waits for a place in pool `gpu` (limit 2)"));
         }
