@@ -10,7 +10,7 @@ use crate::inline::{Slot, timed_out};
 use crate::journal::{Chore, Journal};
 use crate::lane::Lane;
 use crate::listener::Voice;
-use crate::listing::{RunFilter, RunSummary, summary};
+use crate::listing::{RunFilter, RunSummary};
 use crate::perform::later;
 use crate::pool::{AsyncCalls, Places};
 use crate::request::{check_delay, check_id, check_traceparent, fresh_id};
@@ -251,7 +251,7 @@ impl Engine {
         let wanted = |run: &Arc<RunCell>| filter.workflow.as_ref().is_none_or(|id| **id == *run.plan.id);
         runs.iter()
             .filter(|run| wanted(run))
-            .map(|run| summary(run, now))
+            .map(|run| self.inner.summary(run, now))
             .filter(|summary| filter.status.is_none_or(|status| status == summary.status))
             .collect()
     }

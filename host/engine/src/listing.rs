@@ -1,5 +1,6 @@
 //! Lists of runs in memory.
 
+use crate::engine::Inner;
 use crate::run::RunCell;
 use jackfield_core::run::RunStatus;
 use jackfield_core::time::Timestamp;
@@ -32,7 +33,22 @@ pub struct RunSummary {
     pub duration: Duration,
 }
 
-pub(crate) fn summary(run: &RunCell, now: Timestamp) -> RunSummary {
+impl Inner {
+    /// The line of a run, which may have gone on as new since the caller got hold of it.
+    pub(crate) fn summary(&self, run: &Arc<RunCell>, now: Timestamp) -> RunSummary {
+        let mut run = run.clone();
+        loop {
+            let line = summary(&run, now);
+            let next = self.known_run(&run.id).filter(|next| !Arc::ptr_eq(next, &run));
+            match next.filter(|_| line.status == RunStatus::Continued) {
+                Some(next) => run = next,
+                None => return line,
+            }
+        }
+    }
+}
+
+fn summary(run: &RunCell, now: Timestamp) -> RunSummary {
     let shared = run.shared.lock();
     let started_at = shared.state.started_at();
     let ended = shared.is_over.then(|| shared.state.history().last().map_or(now, |record| record.at));

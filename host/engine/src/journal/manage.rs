@@ -3,7 +3,6 @@
 use super::JournalStats;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::listing::summary;
 use crate::run::RunCell;
 use jackfield_core::journal::{Change, Listing, Page, RunNo, RunQuery, Standing};
 use jackfield_core::run::RunStatus;
@@ -161,7 +160,7 @@ impl Engine {
     }
 
     fn line(&self, nth: u64, run: &Arc<RunCell>) -> Listing {
-        let summary = summary(run, self.inner.ports.clock.now());
+        let summary = self.inner.summary(run, self.inner.ports.clock.now());
         let shared = run.shared.lock();
         let ended_at = summary.status.is_terminal().then(|| summary.started_at.after(summary.duration));
         let failure = shared.state.error().filter(|_| shared.has_ended());

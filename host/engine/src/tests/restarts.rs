@@ -18,6 +18,7 @@ fn until(
     let lab = Lab::durable(impatient(), &store);
     let run = lab.start(document, "null");
     eventually("it comes that far", || is_there(&lab, &run));
+    lab.engine.inner.wait_written(&run.run);
     store.set_room(Some(0));
     (store.content(), run.id().clone(), lab.kit.clone())
 }
