@@ -5,7 +5,7 @@ use super::lab::{Ended, Lab, PATIENCE, in_time};
 use super::memory_store::{Content, MemoryStore};
 use crate::{Config, EngineError};
 use jackfield_core::journal::RunQuery;
-use jackfield_core::run::{CancelMode, RunStatus};
+use jackfield_core::run::{CancelMode, EventKind, RunStatus};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -407,7 +407,7 @@ fn a_run_whose_calls_keep_ending_its_host_is_paused_until_somebody_resumes_it() 
         let (next, was, events) = crash(std::mem::take(&mut content), false);
         content = next;
         assert_eq!(was, (1, false), "start {nth}");
-        let told = events.iter().filter(|event| event.event == jackfield_core::run::EventKind::RunRecovered);
+        let told = events.iter().filter(|event| event.event == EventKind::RunRecovered);
         assert_eq!(told.count(), nth, "start {nth}");
     }
     for _ in 0..2 {
@@ -523,7 +523,8 @@ fn a_pause_lasts_over_a_restart() {
     eventually("the first step runs", || first.kit.order() == ["a"]);
     run.pause("lunch").unwrap();
     first.kit.open_gate();
-    eventually("it ends, and nothing starts", || run.status() == RunStatus::Paused);
+    eventually("it ends", || run.events(0).iter().any(|event| event.event == EventKind::StepCompleted));
+    assert_eq!((run.status(), first.kit.order().len()), (RunStatus::Paused, 1), "nothing starts");
     first.engine.shutdown();
     let second = Lab::durable_with(Config::default(), &store, Arc::default());
     let again = second.engine.get(run.id()).unwrap();
