@@ -124,6 +124,15 @@ impl<T> Default for Line<T> {
     }
 }
 
+/// In the order in which they come, without priorities.
+impl<T> FromIterator<T> for Line<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(all: I) -> Self {
+        let mut line = Self::default();
+        all.into_iter().for_each(|it| line.push_back(it, |_| 0));
+        line
+    }
+}
+
 impl<T> Line<T> {
     /// A line in which priorities count, if `is_ranked`.
     #[must_use]
