@@ -15,4 +15,6 @@ mod plugins_trust;
 mod plugins_watch;
 mod readme;
 mod running;
+#[cfg(unix)]
+mod server;
 mod tidy;

@@ -5,6 +5,7 @@ mod plugin_author;
 mod plugin_store;
 mod plugin_trust;
 mod schedule;
+mod server;
 mod workflow;
 
 pub(crate) use bench::{BenchArgs, BenchEngine, BenchIsolation, History, OutputSize, Shape};
@@ -12,6 +13,7 @@ pub(crate) use plugin_author::{AuthorCommand, CheckArgs, CheckSandbox, Language,
 pub(crate) use plugin_store::{PluginName, StoreCommand};
 pub(crate) use plugin_trust::TrustCommand;
 pub(crate) use schedule::{AddArgs, ScheduleCommand};
+pub(crate) use server::{ServeArgs, TokenCommand};
 pub(crate) use workflow::WorkflowCommand;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -106,7 +108,10 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Workflow(WorkflowCommand),
     /// Own the journal of the data directory: go on with its runs, and do what other commands ask
-    Serve,
+    Serve(ServeArgs),
+    /// Say who may ask a server over TCP
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Look after the journal that runs are kept in
     #[command(subcommand)]
     Db(DbCommand),
@@ -469,12 +474,7 @@ mod tests {
 
     #[test]
     fn commands_and_options_of_later_versions_do_not_exist() {
-        for line in [
-            "jackfield serve --listen x",
-            "jackfield runs tag x",
-            "jackfield import x",
-            "jackfield schema --server u",
-        ] {
+        for line in ["jackfield runs tag x", "jackfield import x", "jackfield schema --server u"] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

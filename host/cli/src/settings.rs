@@ -64,6 +64,11 @@ impl Settings {
         self
     }
 
+    /// What is served over TCP.
+    pub(crate) fn server(&self) -> config::ServerConfig {
+        self.config.server.clone()
+    }
+
     /// Where the lock is, or would be written.
     pub(crate) fn lock_file(&self) -> PathBuf {
         self.config.trust.lock_file(self.config.base_dir.as_deref())

@@ -55,7 +55,9 @@ pub enum EngineError {
         why: String,
     },
     /// A run id that cannot be used.
-    #[error("run id `{0}` must have 1 to 256 printable characters")]
+    #[error(
+        "run id `{0}` must have 1 to 256 printable characters and be neither `.` nor `..`, which paths cannot name"
+    )]
     BadRunId(String),
     /// The run would begin too late.
     #[error("the delay of a run is at most 36,500 days")]
@@ -219,7 +221,9 @@ pub enum EngineError {
     #[error("a schedule `{0}` exists already; remove it first, or give this one another id")]
     ScheduleExists(String),
     /// An id of a schedule that cannot be used.
-    #[error("schedule id `{0}` must have 1 to 128 printable characters without spaces and `@`")]
+    #[error(
+        "schedule id `{0}` must have 1 to 128 printable characters without spaces and `@`, and be neither `.` nor `..`"
+    )]
     BadScheduleId(String),
     /// It comes and goes with a workflow.
     #[error(

@@ -22,8 +22,14 @@ pub(crate) fn check_traceparent(given: Option<String>) -> Result<Box<str>, Engin
 }
 
 pub(crate) fn check_id(id: &str) -> Result<(), EngineError> {
-    let is_fine = (1..=256).contains(&id.len()) && !id.chars().any(char::is_control);
+    let is_fine = (1..=256).contains(&id.len()) && !id.chars().any(char::is_control) && !is_way(id);
     if is_fine { Ok(()) } else { Err(EngineError::BadRunId(id.chars().take(64).collect())) }
+}
+
+/// What means a directory in the path of a URL: clients resolve it, however it is written, and nothing of this name could be asked
+/// for.
+pub(crate) fn is_way(id: &str) -> bool {
+    matches!(id, "." | "..")
 }
 
 /// An id that no run has had; the order of starts is that of ids.

@@ -53,8 +53,15 @@
 //! [log]
 //! format = "pretty"                   # or "json"
 //! filter = "info"                     # as in RUST_LOG
+//!
+//! [server]                            # what `jackfield serve` listens on besides its socket; see docs/server.md for all keys
+//! listen = ["127.0.0.1:7070"]
 //! ```
 //! Relative paths are taken from the directory of the file.
+
+mod server;
+
+pub use server::{ServerConfig, ServerLimits};
 
 use crate::Error;
 use crate::secrets::SecretSource;
@@ -102,6 +109,8 @@ pub struct Config {
     pub secrets: BTreeMap<String, SecretSource>,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// What is served over TCP.
+    pub server: ServerConfig,
     /// The directory of the file, in which a lock is looked for; `None` if the configuration came from no file.
     #[serde(skip)]
     pub base_dir: Option<PathBuf>,
@@ -312,6 +321,7 @@ impl Config {
                 join(path);
             }
         }
+        self.server.anchor(dir);
         // the kernel is told whole paths; where there is no current directory they stay as they are, and the worker refuses them
         let dir = std::env::current_dir().map_or_else(|_| dir.to_owned(), |current| current.join(dir));
         for plugin in self.plugins.values_mut() {

@@ -66,6 +66,17 @@ pub(crate) async fn healthz() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
+/// Whether runs can be started: the journal takes what is written.
+pub(crate) async fn readyz(State(host): State<Host>) -> Result<Json<Value>, Problem> {
+    match host.stats().journal.and_then(|journal| journal.error) {
+        None => Ok(Json(json!({ "status": "ready" }))),
+        Some(error) => {
+            let detail = format!("the journal cannot be written: {error}");
+            Err(Problem::new(crate::ProblemKind::Unavailable, detail))
+        }
+    }
+}
+
 pub(crate) async fn stats(State(host): State<Host>) -> Result<Json<EngineStats>, Problem> {
     answer(move || Ok(host.stats())).await
 }

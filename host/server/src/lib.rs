@@ -1,22 +1,36 @@
 //! The HTTP API of a Jackfield host.
 //!
 //! One router answers whoever asks. Every process that owns a journal listens on a [`Socket`] in its directory for data, so
-//! that commands reach its runs; who may open the socket may do everything, so only its owner may.
+//! that commands reach its runs; who may open the socket may do everything, so only its owner may. A [`Server`] listens on
+//! TCP as well: there everybody passes the gate, which wants tokens.
 
 mod answer;
+mod audit;
+mod gate;
 mod kept;
+mod limits;
+mod listen;
+mod namespace;
+mod private;
 mod problem;
 mod runs;
 mod schedules;
 mod socket;
+mod spaces;
 mod stream;
+mod tokens;
 pub mod wire;
 mod workflows;
 
+pub use audit::Audit;
+pub use listen::{Server, ServerError, ServerSetup};
+pub use namespace::Namespace;
 pub use problem::{Problem, ProblemKind};
 pub use runs::start_in;
 pub use schedules::add_in as add_schedule_in;
 pub use socket::{Socket, SocketAddress};
+pub use spaces::OpenHost;
+pub use tokens::{NewToken, Scope, TokenError, TokenInfo, Tokens};
 pub use workflows::{find as find_workflow, register_in};
 
 use axum::Router;
@@ -24,7 +38,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use jackfield::{DOCUMENT_BYTES_MAX, Host};
 
-/// All that can be asked of `host`, under `/api/v1`, and `/healthz`.
+/// All that can be asked of `host`, under `/api/v1`, `/healthz` and `/readyz`.
 pub fn router(host: Host) -> Router {
     let runs = Router::new()
         .route("/runs", get(runs::list).post(runs::start))
@@ -63,6 +77,7 @@ pub fn router(host: Host) -> Router {
     Router::new()
         .nest("/api/v1", api)
         .route("/healthz", get(answer::healthz))
+        .route("/readyz", get(answer::readyz))
         .fallback(problem::nothing_here)
         .method_not_allowed_fallback(problem::not_this_way)
         .layer(DefaultBodyLimit::max(body_max))

@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 pub enum ProblemKind {
     /// The request is not understood.
     BadRequest,
+    /// Whoever asks has to show a token that counts.
+    Unauthorized,
+    /// Whoever asks may not do this.
+    Forbidden,
     /// There is no such run, workflow or path.
     NotFound,
     /// The method does not fit the path.
@@ -28,6 +32,12 @@ pub enum ProblemKind {
     Unavailable,
     /// A limit is reached; trying again later may help.
     TooMany,
+    /// The request took too long to come.
+    Timeout,
+    /// The body is too large.
+    TooLarge,
+    /// The headers are too large, or too many.
+    HeadersTooLarge,
     /// A defect, or trouble with files.
     Internal,
     /// A kind that this version does not know.
@@ -58,6 +68,8 @@ impl ProblemKind {
     fn facts(self) -> (StatusCode, &'static str) {
         match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "the request is not understood"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "a token is needed"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "not allowed"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "not by this method"),
             Self::Conflict => (StatusCode::CONFLICT, "it stands against what there is"),
@@ -65,6 +77,9 @@ impl ProblemKind {
             Self::InvalidInput => (StatusCode::UNPROCESSABLE_ENTITY, "the input does not fit the workflow"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "not possible at the moment"),
             Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "a limit is reached"),
+            Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "it took too long"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too large"),
+            Self::HeadersTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers too large"),
             Self::Internal | Self::Unknown => (StatusCode::INTERNAL_SERVER_ERROR, "it could not be done"),
         }
     }

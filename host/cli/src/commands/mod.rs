@@ -17,6 +17,7 @@ mod runs;
 mod schedule;
 mod schema;
 mod serve;
+mod token;
 mod validate;
 mod workflow;
 
@@ -39,7 +40,8 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         Command::Runs(command) => runs::run(command, settings()?, printer),
         Command::Schedule(command) => schedule::run(command, settings()?, printer),
         Command::Workflow(command) => workflow::run(command, settings()?, printer),
-        Command::Serve => serve::run(settings()?, printer),
+        Command::Serve(args) => serve::run(args, settings()?, printer),
+        Command::Token(command) => token::run(command, &settings()?, printer),
         Command::Db(command) => db::run(command, &settings()?, printer),
         Command::Bench(args) => bench::run(&args, settings()?, printer),
         Command::Plugin(command) => plugin::run(command, settings()?, printer),

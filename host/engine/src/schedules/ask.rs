@@ -4,6 +4,7 @@ use super::fire::{self, Admitted};
 use super::{Entry, QUEUE_MAX, own};
 use crate::engine::Engine;
 use crate::error::{EngineError, InputFault};
+use crate::request::is_way;
 use jackfield_core::journal::{Cause, Change, StoredSchedule};
 use jackfield_core::payload::Payload;
 use jackfield_core::schedule::{Overlap, Spec, When};
@@ -394,7 +395,11 @@ impl Engine {
 fn check_id(id: &str) -> Result<(), EngineError> {
     let is_fine =
         (1..=128).contains(&id.len()) && !id.chars().any(|c| c.is_control() || c.is_whitespace() || c == '@');
-    if is_fine { Ok(()) } else { Err(EngineError::BadScheduleId(id.chars().take(64).collect())) }
+    if is_fine && !is_way(id) {
+        Ok(())
+    } else {
+        Err(EngineError::BadScheduleId(id.chars().take(64).collect()))
+    }
 }
 
 /// Whether an input that is the same for all runs fits the workflow.

@@ -177,3 +177,17 @@ fn a_missing_file_is_named() {
     let error = Config::load(Path::new("/nowhere/jackfield.toml")).unwrap_err().to_string();
     assert!(error.starts_with("cannot read `/nowhere/jackfield.toml`"), "{error}");
 }
+
+#[test]
+fn the_server_section_is_read_strictly_and_its_paths_are_those_of_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("jackfield.toml");
+    fs::write(&path, "[server]\nlisten = [\"127.0.0.1:0\"]\ntls_cert = \"a.pem\"\n[server.limits]\nbody_timeout = \"2s\"\n")
+        .unwrap();
+    let server = Config::load(&path).unwrap().server;
+    assert_eq!(server.tls_cert, Some(dir.path().join("a.pem")));
+    assert_eq!(server.limits.body_timeout, Some(Duration::from_secs(2)));
+    for wrong in ["[server]\nport = 1", "[server.limits]\nstream_max = 1", "[server]\nlisten = \"x\""] {
+        assert!(Config::parse(wrong).is_err(), "{wrong}");
+    }
+}
