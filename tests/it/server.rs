@@ -2,6 +2,7 @@
 
 mod attacks;
 mod reach;
+mod remote;
 mod tokens;
 
 use jackfield::{Value, json};

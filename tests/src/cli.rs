@@ -52,7 +52,8 @@ impl CliOutput {
 pub(crate) fn command(home: &Path) -> Command {
     let mut command = Command::new(jackfield_command());
     command.current_dir(home).stdin(Stdio::null());
-    for name in ["JACKFIELD_PLUGIN_PATH", "RUST_LOG", "NO_COLOR", "RUST_BACKTRACE"] {
+    let ours = ["JACKFIELD_PLUGIN_PATH", "JACKFIELD_SERVER", "JACKFIELD_TOKEN", "JACKFIELD_CA"];
+    for name in ours.into_iter().chain(["RUST_LOG", "NO_COLOR", "RUST_BACKTRACE"]) {
         command.env_remove(name);
     }
     command.env("HOME", home).env("XDG_CONFIG_HOME", home).env("XDG_DATA_HOME", home);

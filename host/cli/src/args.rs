@@ -49,6 +49,15 @@ pub(crate) struct Global {
     /// Where the journal of runs, the socket, and opened plugin files are kept [default: the user's data directory]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Server to ask instead of looking into the data directory, such as https://jackfield.example.com
+    #[arg(long, global = true, value_name = "URL", env = "JACKFIELD_SERVER")]
+    pub(crate) server: Option<String>,
+    /// Token to show to the server, or @FILE with it; others can see what stands on command lines
+    #[arg(long, global = true, value_name = "TOKEN|@FILE", env = "JACKFIELD_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Certificates to trust in the server, a PEM file [default: those that the system trusts]
+    #[arg(long, global = true, value_name = "FILE", env = "JACKFIELD_CA")]
+    pub(crate) ca: Option<PathBuf>,
     /// Print results as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -83,7 +92,7 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a workflow in this process; prints its output, or with --json the whole result
+    /// Run a workflow in this process, or on a server; prints its output, or with --json the whole result
     Run(RunArgs),
     /// Check workflow files and say everything that is wrong with them
     Validate(ValidateArgs),
@@ -474,7 +483,7 @@ mod tests {
 
     #[test]
     fn commands_and_options_of_later_versions_do_not_exist() {
-        for line in ["jackfield runs tag x", "jackfield import x", "jackfield schema --server u"] {
+        for line in ["jackfield runs tag x", "jackfield import x"] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

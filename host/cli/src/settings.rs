@@ -1,5 +1,6 @@
 //! The checked form of the global options: configuration found and read, logging set up, a host built.
 
+use crate::access::ServerAddress;
 use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
 use anyhow::{Context, Result, bail};
@@ -19,6 +20,7 @@ pub(crate) struct Settings {
     config: Config,
     plugin_paths: Vec<PathBuf>,
     data_dir: Option<PathBuf>,
+    server: Option<ServerAddress>,
     logs_methods: bool,
     fires_schedules: bool,
 }
@@ -38,10 +40,12 @@ impl Settings {
         plugin_paths.extend(env::split_paths(&from_env).filter(|path| !path.as_os_str().is_empty()));
         plugin_paths.append(&mut config.plugin_paths);
         plugin_paths.extend(places::beside_executable());
+        let server = ServerAddress::of(global, printer)?;
         Ok(Self {
             config,
             plugin_paths,
             data_dir: global.data_dir.clone(),
+            server,
             logs_methods,
             fires_schedules: false,
         })
@@ -62,6 +66,22 @@ impl Settings {
     pub(crate) fn firing_schedules(mut self) -> Self {
         self.fires_schedules = true;
         self
+    }
+
+    /// The server that is asked instead of looking into the data directory, if there is one.
+    pub(crate) fn remote(&self) -> Option<&ServerAddress> {
+        self.server.as_ref()
+    }
+
+    /// The settings of a command that works on this machine only.
+    pub(crate) fn on_this_machine(self, command: &str) -> Result<Self> {
+        if let Some(server) = &self.server {
+            bail!(
+                "`jackfield {command}` works on this machine only, not on {}: leave --server out, or unset JACKFIELD_SERVER",
+                server.url()
+            );
+        }
+        Ok(self)
     }
 
     /// What is served over TCP.
@@ -151,6 +171,11 @@ impl Settings {
             );
         }
         Ok(path)
+    }
+
+    /// Says so if there is neither a journal nor a server that has one.
+    pub(crate) fn check_journal(&self) -> Result<()> {
+        if self.server.is_some() { Ok(()) } else { self.journal().map(drop) }
     }
 
     fn build(

@@ -1,9 +1,11 @@
-//! Runs that are kept, wherever they are worked on: in this process, which then owns the journal, or in one that does already
-//! and is asked over its socket.
+//! Runs that are kept, wherever they are worked on: in this process, which then owns the journal, in one that does already and is
+//! asked over its socket, or on a server.
 
 mod remote;
+mod server;
 
 pub(crate) use remote::Remote;
+pub(crate) use server::ServerAddress;
 
 use crate::settings::Settings;
 use anyhow::{Context, Result};
@@ -47,6 +49,9 @@ impl Keeper {
     /// Somebody who can change runs: the process that owns the journal, or else this one. `listener` hears what methods say if
     /// that is this one.
     pub(crate) fn owner(settings: Settings, listener: Option<Arc<dyn RunListener>>) -> Result<Self> {
+        if let Some(server) = settings.remote() {
+            return Ok(Self::There(Remote::connect(server)?));
+        }
         let data_dir = settings.data_place()?;
         if let Some(remote) = Remote::find(&data_dir)? {
             return Ok(Self::There(remote));
@@ -74,12 +79,15 @@ impl Keeper {
 
     /// The same if there is a journal at all.
     pub(crate) fn existing_owner(settings: Settings, listener: Option<Arc<dyn RunListener>>) -> Result<Self> {
-        settings.journal()?;
+        settings.check_journal()?;
         Self::owner(settings, listener)
     }
 
     /// Somebody who can show runs: the process that owns the journal, or else this one, without owning it.
     pub(crate) fn reader(settings: Settings) -> Result<Self> {
+        if let Some(server) = settings.remote() {
+            return Ok(Self::There(Remote::connect(server)?));
+        }
         settings.journal()?;
         if let Some(remote) = Remote::find(&settings.data_place()?)? {
             return Ok(Self::There(remote));
@@ -294,6 +302,9 @@ impl Keeper {
 
 /// A page of the runs that are kept. Plugins and threads, which a host has, are not needed for that.
 pub(crate) fn list_runs(settings: &Settings, query: &RunQuery) -> Result<RunLines> {
+    if let Some(server) = settings.remote() {
+        return Remote::connect(server)?.list(query);
+    }
     let journal = settings.journal()?;
     if let Some(remote) = Remote::find(&settings.data_place()?)? {
         return remote.list(query);

@@ -1,10 +1,11 @@
-//! The process that owns the journal, asked over its socket.
+//! The process that owns the journal, asked over its socket or over TCP.
 
+use super::ServerAddress;
 use anyhow::{Context, Result, anyhow};
 use jackfield::{Backfilled, Error, PlannedStart, RunQuery, RunReport, ScheduleInfo, Timestamp, Triggered};
 use jackfield_server::wire::{
     AddSchedule, Backfill, Document, Fork, Import, Planned, Prune, Pruned, Records, Registration, RunLines,
-    ScheduleLines, StartRun, Starts, Trigger, WorkflowLine, WorkflowLines,
+    ScheduleLines, StartRun, Starts, Trigger, Verdict, WorkflowLine, WorkflowLines,
 };
 use jackfield_server::{Problem, ProblemKind, SocketAddress};
 use reqwest::{Client, Method};
@@ -25,8 +26,13 @@ const PLAIN: &percent_encoding::AsciiSet =
 pub(crate) struct Remote {
     runtime: Runtime,
     client: Client,
+    /// What paths of the API are added to.
+    base: String,
+    token: Option<String>,
+    /// What messages call it.
+    name: String,
     /// Keeps the way to the socket open.
-    _address: SocketAddress,
+    _address: Option<SocketAddress>,
 }
 
 /// No query.
@@ -38,14 +44,33 @@ impl Remote {
     /// The process that listens on the socket in `data_dir`, if there is one.
     pub(crate) fn find(data_dir: &Path) -> Result<Option<Self>> {
         let Some(address) = SocketAddress::find(data_dir) else { return Ok(None) };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let builder = Client::builder().no_proxy();
+        super::server::use_tls();
+        // there is no TLS on a socket, and looking for what the system trusts takes time
+        let builder = Client::builder().no_proxy().tls_certs_only([]);
         #[cfg(unix)]
         let builder = builder.unix_socket(address.path());
         #[cfg(windows)]
         let builder = builder.windows_named_pipe(address.path());
-        let client = builder.build().context("cannot make an HTTP client")?;
-        Ok(Some(Self { runtime, client, _address: address }))
+        Ok(Some(Self {
+            runtime: runtime()?,
+            client: builder.build().context("cannot make an HTTP client")?,
+            base: "http://localhost/api/v1".to_owned(),
+            token: None,
+            name: "the process that owns the journal".to_owned(),
+            _address: Some(address),
+        }))
+    }
+
+    /// A server. Nothing is asked of it yet.
+    pub(crate) fn connect(server: &ServerAddress) -> Result<Self> {
+        Ok(Self {
+            runtime: runtime()?,
+            client: server.client()?,
+            base: format!("{}/api/v1", server.url()),
+            token: server.token().map(|token| format!("Bearer {token}")),
+            name: format!("the server at {}", server.url()),
+            _address: None,
+        })
     }
 
     fn ask<T: DeserializeOwned>(
@@ -67,12 +92,15 @@ impl Remote {
         query: &[(&str, String)],
         body: Option<&impl Serialize>,
     ) -> Result<Vec<u8>> {
-        let mut url = format!("http://localhost/api/v1{path}");
+        let mut url = format!("{}{path}", self.base);
         if !query.is_empty() {
             let pairs = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
             url = format!("{url}?{pairs}");
         }
         let mut request = self.client.request(method, url).timeout(PATIENCE);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", token);
+        }
         if let Some(body) = body {
             let text = serde_json::to_vec(body).context("the request cannot be written")?;
             request = request.header("content-type", "application/json").body(text);
@@ -82,13 +110,16 @@ impl Remote {
             let status = response.status();
             Ok::<_, reqwest::Error>((status, response.bytes().await?))
         });
-        let (status, bytes) = answered.context("the process that owns the journal does not answer")?;
+        let (status, bytes) = answered.with_context(|| format!("{} does not answer", self.name))?;
         if status.is_success() {
             return Ok(bytes.into());
         }
         match serde_json::from_slice::<Problem>(&bytes) {
             Ok(problem) => Err(Refused(problem).into()),
-            Err(_) => Err(anyhow!("the process that owns the journal answered {status} to `{path}`")),
+            Err(_) => Err(anyhow!(
+                "{} answered {status} to `{path}`, which is not how Jackfield answers",
+                self.name
+            )),
         }
     }
 
@@ -245,11 +276,19 @@ impl Remote {
         self.ask_about("/workflows", Some(document), document)
     }
 
+    pub(crate) fn validate(&self, document: &Document) -> Result<Verdict> {
+        self.ask(Method::POST, "/workflows/validate", NOTHING, Some(document))
+    }
+
     pub(super) fn unregister(&self, id: &str, version: Option<&str>) -> Result<()> {
         let query: Vec<_> = version.map(|version| ("version", version.to_owned())).into_iter().collect();
         let path = format!("/workflows/{}", escaped(id));
         self.ask_bytes(Method::DELETE, &path, &query, EMPTY).map(drop)
     }
+}
+
+fn runtime() -> Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 fn run_path(run_id: &str, rest: &str) -> String {

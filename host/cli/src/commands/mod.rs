@@ -30,6 +30,7 @@ use anyhow::Result;
 /// Does what the command line says.
 pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
     let settings = || Settings::load(&cli.global, printer);
+    let here = |command: &str| settings()?.on_this_machine(command);
     match cli.command {
         Command::Run(args) => run::run(args, settings()?, printer),
         Command::Validate(args) => validate::run(&args, settings()?, printer),
@@ -40,11 +41,11 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         Command::Runs(command) => runs::run(command, settings()?, printer),
         Command::Schedule(command) => schedule::run(command, settings()?, printer),
         Command::Workflow(command) => workflow::run(command, settings()?, printer),
-        Command::Serve(args) => serve::run(args, settings()?, printer),
-        Command::Token(command) => token::run(command, &settings()?, printer),
-        Command::Db(command) => db::run(command, &settings()?, printer),
-        Command::Bench(args) => bench::run(&args, settings()?, printer),
-        Command::Plugin(command) => plugin::run(command, settings()?, printer),
+        Command::Serve(args) => serve::run(args, here("serve")?, printer),
+        Command::Token(command) => token::run(command, &here("token")?, printer),
+        Command::Db(command) => db::run(command, &here("db")?, printer),
+        Command::Bench(args) => bench::run(&args, here("bench")?, printer),
+        Command::Plugin(command) => plugin::run(command, here("plugin")?, printer),
         Command::Examine => {
             jackfield_check::examine()?;
             Ok(Exit::Success)

@@ -9,7 +9,7 @@ use crate::live::{Shown, Voices, follow, follow_while};
 use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::show::{diagnostics, failure};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jackfield::{Dialect, Engine, Host, RunOptions, RunStatus, Workflow};
 use jackfield_server::wire::{Document, StartRun};
 use serde_json::{Value, json};
@@ -19,7 +19,12 @@ use std::sync::Arc;
 pub(crate) fn run(args: RunArgs, settings: Settings, printer: &Printer) -> Result<Exit> {
     let input = run_input(args.input.as_deref(), &args.set)?;
     let voices = Voices::new(printer, !settings.logs_methods());
-    if args.durable && !args.dry_run {
+    if args.dry_run && settings.remote().is_some() {
+        bail!(
+            "--dry-run plans with the plugins of this machine: leave --server out, or unset JACKFIELD_SERVER"
+        );
+    }
+    if (args.durable || settings.remote().is_some()) && !args.dry_run {
         return run_kept(&args, input, settings, &voices, printer);
     }
     let host = settings.host_on(Some(Arc::new(voices.clone())), Engine::memory())?;

@@ -83,7 +83,7 @@ fn register(files: &[PathBuf], dry_run: bool, settings: Settings, printer: &Prin
     }
     let keeper = match dry_run {
         // a journal is not made for a look at what would be
-        true if settings.journal().is_ok() => Keeper::reader(settings)?,
+        true if settings.check_journal().is_ok() => Keeper::reader(settings)?,
         true => Keeper::Here { host: settings.host(None)?, socket: None },
         false => Keeper::owner(settings, None)?,
     };
