@@ -15,6 +15,8 @@ mod examples;
 mod generations;
 mod lines;
 mod messages;
+#[cfg(unix)]
+mod paged;
 mod pools;
 #[cfg(unix)]
 mod saved;

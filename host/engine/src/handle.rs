@@ -1,9 +1,11 @@
 //! What callers hold of a run.
 
 use crate::engine::Inner;
+use crate::error::EngineError;
 use crate::perform::later;
 use crate::run::{RunCell, Shared};
 use jackfield_core::payload::Payload;
+use jackfield_core::plan::SharedPlan;
 use jackfield_core::run::{CancelMode, Event, Fact, RunReport, RunStatus};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -63,6 +65,23 @@ impl RunHandle {
             report.error = Some(failure.clone());
         }
         report
+    }
+
+    /// What the present generation follows.
+    #[must_use]
+    pub fn plan(&self) -> SharedPlan {
+        self.cell().plan.clone()
+    }
+
+    /// The document that the present generation was started with; nothing if it is not kept, as in memory.
+    ///
+    /// # Errors
+    /// [`EngineError::Journal`] if the journal cannot be read.
+    pub fn document(&self) -> Result<Option<Arc<str>>, EngineError> {
+        let Some(journal) = &self.inner.journal else { return Ok(None) };
+        let id = self.cell().shared.lock().log.as_ref().map(|log| log.document);
+        let Some(id) = id else { return Ok(None) };
+        journal.document(id)
     }
 
     /// The output, once the run has completed.

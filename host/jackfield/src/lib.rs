@@ -82,12 +82,13 @@ pub use jackfield_core::run::{
 };
 pub use jackfield_core::time::Timestamp;
 pub use jackfield_engine::{
-    Backfilled, CustomStatus, EngineError, EngineStats, JournalStats, PlannedStart, QueueDepths, RunCounts,
-    RunFilter, RunListener, RunSummary, ScheduleInfo, StepCounts, Triggered, WorkflowEntry,
+    Backfilled, CustomStatus, EngineError, EngineStats, InputFault, JournalStats, PlannedStart, QueueDepths,
+    RunCounts, RunFilter, RunListener, RunSummary, ScheduleInfo, StepCounts, Triggered, WorkflowEntry,
 };
 pub use jackfield_loader::{
     AllowRule, Direction, Downgrade, ExitNote, InstalledPlugin, KeyId, Lock, LockedPlugin, PluginVersion,
-    TrustedKey, UncleanExit, Update, Verdict, Verification, manifest,
+    Standing as PluginStanding, TrustedKey, UncleanExit, Update, Verdict, Verification, WorkerStanding,
+    Workers, manifest,
 };
 pub use schemars;
 pub use semver::{Version, VersionReq};

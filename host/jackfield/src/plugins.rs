@@ -4,7 +4,9 @@ use crate::host::Host;
 use crate::model::{self, Dialect};
 use crate::{Error, Workflow};
 use jackfield_core::ports::Methods;
-use jackfield_loader::{Downgrade, InstalledPlugin, Lock, PluginVersion, Update, Verification};
+use jackfield_loader::{
+    Downgrade, InstalledPlugin, Lock, PluginVersion, Standing as PluginStanding, Update, Verification,
+};
 use semver::Version;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +59,12 @@ impl Host {
     #[must_use]
     pub fn draining_plugins(&self) -> Vec<PluginVersion> {
         self.inner.registry.draining()
+    }
+
+    /// How the plugins from files stand: where each runs, and its workers with what they use. By name, newest version first.
+    #[must_use]
+    pub fn plugin_standings(&self) -> Vec<PluginStanding> {
+        self.inner.registry.standings()
     }
 
     /// Whether anything is asked of plugins: a lock, signatures, an allow list.

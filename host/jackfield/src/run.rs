@@ -1,12 +1,15 @@
 //! One run: a handle while it goes on, an outcome when it has ended.
 
 use crate::Error;
+use crate::graph::Graph;
+use crate::model::{self, Dialect};
 use crate::records::Records;
 use jackfield_core::failure::Failure;
 use jackfield_core::payload::Payload;
 use jackfield_core::run::{CancelMode, Event, RunReport, RunStatus};
 use jackfield_engine::{CustomStatus, RunHandle};
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How to start a run, besides with what input.
@@ -90,6 +93,25 @@ impl Run {
     #[must_use]
     pub fn report(&self, steps_max: usize) -> RunReport {
         self.handle.report(steps_max)
+    }
+
+    /// The document that it was started with; `None` if that is not kept, as of runs in memory.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn document(&self) -> Result<Option<Arc<str>>, Error> {
+        Ok(self.handle.document()?)
+    }
+
+    /// A picture of what it follows, with the plugin versions that it began with; `None` where there is no [`Run::document`].
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn graph(&self) -> Result<Option<Graph>, Error> {
+        let Some(document) = self.document()? else { return Ok(None) };
+        // every JSON document is one with comments that has none
+        let parsed = model::parse(document.as_bytes(), Dialect::Jsonc);
+        Ok(parsed.workflow.map(|workflow| Graph::new(&workflow, Some(&self.handle.plan()))))
     }
 
     /// The output of the step at `path`, such as `probe[3].fetch`; `None` until it has completed.

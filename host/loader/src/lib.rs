@@ -52,6 +52,7 @@ mod sessions;
 #[doc(hidden)]
 pub mod shared;
 mod stamp;
+mod standing;
 mod store;
 mod trust;
 mod unclean;
@@ -72,6 +73,7 @@ pub use jackfield_plugin_api::worker::{FsGrant, Grant, Limits, Policy, Sandbox, 
 pub use library::open_library;
 pub use look::Places;
 pub use registry::{ExitNote, Registry};
+pub use standing::{Standing, WorkerStanding, Workers};
 pub use store::Hash;
 pub use trust::{AllowRule, Distrust, KeyId, Lock, LockedPlugin, TrustConfig, TrustedKey, target};
 pub use unclean::UncleanExit;

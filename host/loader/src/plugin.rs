@@ -162,6 +162,12 @@ impl PluginEntry {
         decided.map_err(|NotTrusted| LoadError::KeptOut { plugin: name.clone() })
     }
 
+    /// Where its calls are made if nobody says otherwise.
+    pub(crate) fn usual_isolation(&self, around: &Surroundings<'_>) -> Isolation {
+        // without the wish of a step nothing can be denied
+        self.isolation(None, around).unwrap_or(Isolation::Worker)
+    }
+
     /// Quarantined plugins are neither asked nor called.
     fn admitted(&self, around: &Surroundings<'_>) -> Result<(), LoadError> {
         around.store.quarantine.get(self.hash).map_or(Ok(()), |confined| Err(confined.error()))

@@ -11,6 +11,8 @@ mod kept;
 mod limits;
 mod listen;
 mod namespace;
+mod page;
+mod plugins;
 mod private;
 mod problem;
 mod runs;
@@ -25,7 +27,7 @@ mod workflows;
 pub use audit::Audit;
 pub use listen::{Server, ServerError, ServerSetup};
 pub use namespace::Namespace;
-pub use problem::{Problem, ProblemKind};
+pub use problem::{InputProblem, Problem, ProblemKind};
 pub use runs::start_in;
 pub use schedules::add_in as add_schedule_in;
 pub use socket::{Socket, SocketAddress};
@@ -38,13 +40,14 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use jackfield::{DOCUMENT_BYTES_MAX, Host};
 
-/// All that can be asked of `host`, under `/api/v1`, `/healthz` and `/readyz`.
+/// All that can be asked of `host`, under `/api/v1`; the page, `/healthz` and `/readyz`.
 pub fn router(host: Host) -> Router {
     let runs = Router::new()
         .route("/runs", get(runs::list).post(runs::start))
         .route("/runs/prune", post(runs::prune))
         .route("/runs/{id}", get(runs::show).delete(runs::delete))
         .route("/runs/{id}/history", get(runs::history))
+        .route("/runs/{id}/document", get(runs::document))
         .route("/runs/{id}/stream", get(stream::stream))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/pause", post(runs::pause))
@@ -58,6 +61,8 @@ pub fn router(host: Host) -> Router {
     let workflows = Router::new()
         .route("/workflows", get(workflows::list).post(workflows::register))
         .route("/workflows/validate", post(workflows::validate))
+        .route("/workflows/graph", post(workflows::draw))
+        .route("/workflows/{id}/graph", get(workflows::graph))
         .route("/workflows/{id}", get(workflows::show).delete(workflows::remove))
         .route("/workflows/{id}/runs", post(workflows::start));
     let schedules = Router::new()
@@ -71,11 +76,15 @@ pub fn router(host: Host) -> Router {
     let api = runs
         .merge(workflows)
         .merge(schedules)
+        .route("/plugins", get(plugins::list))
+        .route("/plugins/{name}", get(plugins::show))
+        .route("/plugins/{name}/release", post(plugins::release))
         .route("/stats", get(answer::stats))
         .fallback(problem::nothing_here);
     let body_max = usize::try_from(DOCUMENT_BYTES_MAX).unwrap_or(usize::MAX);
     Router::new()
         .nest("/api/v1", api)
+        .merge(page::routes())
         .route("/healthz", get(answer::healthz))
         .route("/readyz", get(answer::readyz))
         .fallback(problem::nothing_here)

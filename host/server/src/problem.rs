@@ -50,9 +50,9 @@ pub enum ProblemKind {
 pub struct Problem {
     /// A URI reference for the kind.
     #[serde(rename = "type")]
-    pub type_uri: String,
+    pub type_uri: Box<str>,
     /// The kind in words.
-    pub title: String,
+    pub title: Box<str>,
     /// HTTP status.
     pub status: u16,
     /// What is wrong here, and what to do.
@@ -62,6 +62,18 @@ pub struct Problem {
     /// Of an invalid document: everything that is wrong with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Diagnostic>,
+    /// Of an input that does not fit: where, and what is wrong there.
+    #[serde(default, skip_serializing_if = "<[InputProblem]>::is_empty")]
+    pub faults: Box<[InputProblem]>,
+}
+
+/// What is wrong with one place of an input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InputProblem {
+    /// JSON pointer; empty for the whole input.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
 }
 
 impl ProblemKind {
@@ -89,12 +101,13 @@ impl Problem {
     pub(crate) fn new(code: ProblemKind, detail: impl Into<String>) -> Self {
         let (status, title) = code.facts();
         Self {
-            type_uri: "about:blank".to_owned(),
-            title: title.to_owned(),
+            type_uri: "about:blank".into(),
+            title: title.into(),
             status: status.as_u16(),
             detail: detail.into(),
             code,
             diagnostics: Vec::new(),
+            faults: Box::default(),
         }
     }
 
@@ -114,8 +127,17 @@ impl From<Error> for Problem {
             _ => ProblemKind::Internal,
         };
         let diagnostics = error.invalid().map(|invalid| invalid.diagnostics.clone()).unwrap_or_default();
-        Self { diagnostics, ..Self::new(kind, detail) }
+        Self { diagnostics, faults: faults(&error), ..Self::new(kind, detail) }
     }
+}
+
+fn faults(error: &Error) -> Box<[InputProblem]> {
+    let Error::Engine(EngineError::Input(faults)) = error else { return Box::default() };
+    let of = |fault: &jackfield::InputFault| InputProblem {
+        pointer: fault.pointer.clone(),
+        message: fault.message.clone(),
+    };
+    faults.iter().map(of).collect()
 }
 
 fn kind_of(refused: &EngineError) -> ProblemKind {

@@ -1,8 +1,8 @@
 //! `/runs`
 
 use crate::answer::{answer, blocking, body, length};
-use crate::problem::Problem;
-use crate::wire::{Letter, Prune, Pruned, Records, RunLine, RunLines, StartRun, Stop};
+use crate::problem::{Problem, ProblemKind};
+use crate::wire::{Letter, Prune, Pruned, Records, RunDocument, RunLine, RunLines, StartRun, Stop};
 use crate::workflows::check;
 use axum::Json;
 use axum::body::Bytes;
@@ -223,6 +223,30 @@ pub(crate) async fn history(
         None => blocking(move || Ok(run.wait_records(query.from, Duration::ZERO))).await?,
     };
     Ok(Json(Records { records, status }))
+}
+
+pub(crate) async fn document(
+    State(host): State<Host>,
+    Path(id): Path<String>,
+) -> Result<Json<RunDocument>, Problem> {
+    let run = run_of(&host, &id).await?;
+    let found = blocking(move || {
+        let (document, graph) = (run.document()?, run.graph()?);
+        let report = run.report(0);
+        Ok(document.zip(graph).map(|(document, graph)| RunDocument {
+            workflow: report.workflow,
+            version: report.version,
+            document: document.to_string(),
+            graph,
+        }))
+    });
+    let missing = || {
+        Problem::new(
+            ProblemKind::NotFound,
+            format!("the document of run `{id}` is not kept: it runs in memory"),
+        )
+    };
+    found.await?.map(Json).ok_or_else(missing)
 }
 
 /// Does something with a run, and answers with how it stands then.

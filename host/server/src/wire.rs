@@ -1,9 +1,10 @@
 //! What goes over the wire besides what the facade has types for: one type for both ends.
 
 use jackfield::diagnostic::Diagnostic;
+use jackfield::graph::Graph;
 use jackfield::{
-    Backfilled, DocumentChange, Event, Listing, Payload, PlannedStart, RunStatus, ScheduleInfo, Timestamp,
-    WorkflowEntry,
+    Backfilled, DocumentChange, Event, Isolation, Listing, Method, Payload, PlannedStart, Plugin,
+    PluginProblem, PluginStanding, RunStatus, ScheduleInfo, Timestamp, Workers, WorkflowEntry,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -258,6 +259,133 @@ pub struct Verdict {
     pub valid: bool,
     /// Everything that there is to say.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A version of a plugin in a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct PluginLine {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// One sentence; may be empty.
+    pub description: String,
+    /// Names of its methods.
+    pub methods: Vec<String>,
+    /// `file`, or `application` for methods of the host application.
+    pub source: &'static str,
+    /// The file that it was found in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Where its calls are made, unless their step says otherwise.
+    pub isolation: Isolation,
+    /// Only runs that began with it still have it.
+    pub draining: bool,
+    /// Its workers.
+    pub workers: Workers,
+}
+
+impl PluginLine {
+    pub(crate) fn new(plugin: &Plugin, standing: Option<&PluginStanding>) -> Self {
+        let line = Self {
+            name: plugin.name.to_string(),
+            version: plugin.version.to_string(),
+            description: plugin.description.to_string(),
+            methods: plugin.methods.iter().map(|method| method.name.to_string()).collect(),
+            source: "application",
+            file: None,
+            isolation: Isolation::InProcess,
+            draining: false,
+            workers: Workers::default(),
+        };
+        match standing {
+            Some(standing) => line.standing(standing),
+            None => line,
+        }
+    }
+
+    /// One that cannot be had any more.
+    pub(crate) fn draining(standing: &PluginStanding) -> Self {
+        let line = Self {
+            name: standing.plugin.name.clone(),
+            version: standing.plugin.version.to_string(),
+            description: String::new(),
+            methods: Vec::new(),
+            source: "file",
+            file: None,
+            isolation: standing.isolation,
+            draining: true,
+            workers: Workers::default(),
+        };
+        line.standing(standing)
+    }
+
+    fn standing(self, standing: &PluginStanding) -> Self {
+        Self {
+            source: "file",
+            file: Some(standing.file.display().to_string()),
+            isolation: standing.isolation,
+            workers: standing.workers.clone(),
+            ..self
+        }
+    }
+}
+
+/// All plugins, and what cannot be used.
+#[derive(Clone, Debug, Serialize)]
+pub struct PluginLines {
+    /// By name, newest version first; at last those that drain.
+    pub plugins: Vec<PluginLine>,
+    /// Files that cannot be used, quarantined plugins among them, and why.
+    pub problems: Vec<PluginProblem>,
+}
+
+/// A version of a plugin with all of its methods.
+#[derive(Clone, Debug, Serialize)]
+pub struct PluginVersionInfo {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub line: PluginLine,
+    /// Its methods with their schemas.
+    pub details: Vec<Method>,
+}
+
+impl PluginVersionInfo {
+    pub(crate) fn new(plugin: &Plugin, standing: Option<&PluginStanding>) -> Self {
+        Self { line: PluginLine::new(plugin, standing), details: plugin.methods.clone() }
+    }
+}
+
+/// A plugin.
+#[derive(Clone, Debug, Serialize)]
+pub struct PluginVersions {
+    /// Newest first.
+    pub versions: Vec<PluginVersionInfo>,
+    /// What of it cannot be used, and why.
+    pub problems: Vec<PluginProblem>,
+    /// Why schemas are missing, if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What was let out of quarantine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Released {
+    /// Names and versions.
+    pub released: Vec<String>,
+}
+
+/// What a run follows.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunDocument {
+    /// Id of its workflow.
+    pub workflow: String,
+    /// Version of its workflow.
+    pub version: String,
+    /// The document that the present generation began with.
+    pub document: String,
+    /// A picture of it.
+    pub graph: Graph,
 }
 
 /// A schedule to be made.

@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use jackfield::graph::Graph;
 use jackfield::{Dialect, EngineError, Host, Version, VersionReq, Workflow};
 use serde::Deserialize;
 
@@ -96,6 +97,32 @@ pub(crate) async fn show(
 ) -> Result<Json<WorkflowLine>, Problem> {
     let range = asked(query)?.version.as_deref().map(parse_range).transpose()?;
     answer(move || find(&host, &id, range.as_ref())).await
+}
+
+/// The picture of a registered workflow.
+pub(crate) async fn graph(
+    State(host): State<Host>,
+    Path(id): Path<String>,
+    query: Asked<VersionQuery>,
+) -> Result<Json<Graph>, Problem> {
+    let range = asked(query)?.version.as_deref().map(parse_range).transpose()?;
+    answer(move || {
+        let found = find(&host, &id, range.as_ref())?;
+        // without its plugins, so that there is a picture also while they are missing
+        jackfield::sketch(&id, found.document.as_deref().unwrap_or_default(), Dialect::Jsonc)
+            .map(|(graph, _)| graph)
+    })
+    .await
+}
+
+/// The picture of a document that was sent, also of one with faults.
+pub(crate) async fn draw(bytes: Bytes) -> Result<Json<Graph>, Problem> {
+    let sent: Document = body(&bytes)?;
+    answer(move || {
+        let name = sent.name.as_deref().unwrap_or("workflow");
+        jackfield::sketch(name, &sent.document, dialect(&sent)).map(|(graph, _)| graph)
+    })
+    .await
 }
 
 /// The newest registered version within a range, with its document.

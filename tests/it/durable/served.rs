@@ -26,7 +26,7 @@ fn greeting(version: &str, text: &str) -> String {
 }
 
 /// One request as it goes over the wire; status line and headers, and the body.
-fn ask(bench: &Bench, request: &str) -> (String, String) {
+pub(super) fn ask(bench: &Bench, request: &str) -> (String, String) {
     let mut stream = UnixStream::connect(bench.data_dir().join("jackfield.sock")).expect("somebody serves");
     stream.write_all(request.as_bytes()).expect("it is taken");
     let mut answer = String::new();
@@ -35,7 +35,7 @@ fn ask(bench: &Bench, request: &str) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
-fn get(bench: &Bench, path: &str) -> (String, String) {
+pub(super) fn get(bench: &Bench, path: &str) -> (String, String) {
     ask(bench, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
 }
 

@@ -24,6 +24,15 @@ const PLANS_MAX: usize = 1_000;
 const NAMED_MAX: usize = 5;
 
 impl Journal {
+    /// A document that a run was started with. One that is being written is waited for.
+    pub(crate) fn document(&self, id: BlobId) -> Result<Option<Arc<str>>, EngineError> {
+        if let Some(text) = self.store.document(id)? {
+            return Ok(Some(text));
+        }
+        self.settle()?;
+        Ok(self.store.document(id)?)
+    }
+
     /// The plan of a stored run.
     pub(super) fn plan(&self, document: BlobId, start: &StoredStart) -> Result<SharedPlan, EngineError> {
         let keys = start.config.keys().cloned().collect();

@@ -14,6 +14,7 @@ pub use svg::SVG_STEPS_MAX;
 use crate::Error;
 use crate::model;
 use crate::plan::Plan;
+use serde::Serialize;
 
 /// What [`Graph::render`] produces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,9 @@ pub enum Format {
 }
 
 /// Steps and what relates them, as far as a picture shows it.
-#[derive(Clone, Debug, PartialEq)]
+/// As JSON it is `{title, subtitle, blocks: [{caption, nodes: [{id, kind, what, notes, tolerant, blocks}], edges: [{from, to, kind}]}]}`,
+/// where `from` and `to` are positions in `nodes`, and a node of a structured step has blocks of its own.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Graph {
     title: String,
     subtitle: String,
@@ -38,7 +41,7 @@ pub struct Graph {
 }
 
 /// One body.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 struct Block {
     /// What it is the body of, and its mode if that is not the default; empty if there is nothing to say.
     caption: String,
@@ -47,7 +50,7 @@ struct Block {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 struct Node {
     id: String,
     /// The type as the format names it.
@@ -62,14 +65,15 @@ struct Node {
 }
 
 /// Positions of two nodes in their block, and why they are joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 struct Edge {
     from: usize,
     to: usize,
     kind: EdgeKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 enum EdgeKind {
     /// One after the other in list order.
     Order,

@@ -42,6 +42,13 @@ mod unix {
             Ok(Arc::new(Leased::new(WorkerMethod::new(facts, pool), lease)))
         }
 
+        /// Its workers.
+        pub(crate) fn workers(&self) -> crate::standing::Workers {
+            // who opens the plugin holds the stages; there is nothing to tell before that is done
+            let pool = self.stages.try_lock().and_then(|stages| stages.pool.clone());
+            pool.map(|pool| pool.standing()).unwrap_or_default()
+        }
+
         /// Whether no new run gets this file.
         pub(crate) fn set_replaced(&self, is_replaced: bool) {
             if let Some(pool) = &self.stages.lock().pool {
@@ -185,6 +192,11 @@ fn absolute(path: std::path::PathBuf) -> std::path::PathBuf {
 
 #[cfg(not(unix))]
 impl PluginEntry {
+    /// There are none.
+    pub(crate) fn workers(&self) -> crate::standing::Workers {
+        crate::standing::Workers::default()
+    }
+
     /// There are no workers to end.
     pub(crate) fn set_replaced(&self, _: bool) {}
 

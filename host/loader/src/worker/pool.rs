@@ -1,10 +1,11 @@
 //! The workers of one plugin version: who gets which call. How many of them there are (`size`), what they say (`heard`),
-//! what happens when one ends (`ends`) and state that goes over between versions (`handover`) stand in files of their own.
+//! what happens when one ends (`ends`), how they stand (`standing`) and state that goes over between versions (`handover`) stand in files of their own.
 
 mod ends;
 mod handover;
 mod heard;
 mod size;
+mod standing;
 
 use super::answer::Answer;
 use super::clock::Clock;

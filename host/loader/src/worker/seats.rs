@@ -115,6 +115,8 @@ pub(crate) struct Seats {
     next_call: u64,
     next_worker: u64,
     threads_max: u32,
+    /// Calls that were given to workers, those that are gone too.
+    pub(crate) calls_ever: u64,
 }
 
 fn address(call: &Call) -> usize {
@@ -147,6 +149,7 @@ impl Seats {
             next_call: 1,
             next_worker: 1,
             threads_max,
+            calls_ever: 0,
         };
         (seats, of_method)
     }
@@ -187,6 +190,11 @@ impl Seats {
         self.lanes.iter().any(|lane| lane.is_open() && lane.queue.iter().any(is_free))
     }
 
+    /// How many calls wait for a worker.
+    pub(crate) fn waiting_count(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.queue.len()).sum()
+    }
+
     /// All calls that wait, taken away.
     pub(crate) fn take_waiting(&mut self) -> Vec<Pending> {
         self.lanes.iter_mut().flat_map(|lane| lane.queue.drain(..)).collect()
@@ -218,6 +226,7 @@ impl Seats {
             let is_session_lost = pending.session.as_ref().is_some_and(|session| session.settle(worker));
             seat.threads_in_use += u32::from(takes_thread);
             seat.served += 1;
+            self.calls_ever += 1;
             let id = self.next_call;
             self.next_call += 1;
             self.places.insert(address(&pending.call), (seat.worker.id, id));

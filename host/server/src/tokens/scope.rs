@@ -74,7 +74,7 @@ impl Need {
             // all that a run holds, also what reports leave out
             (true, ["runs", _, "export"]) => Scope::Admin,
             (true, _) => Scope::Read,
-            (false, ["workflows", "validate"]) => Scope::Read,
+            (false, ["workflows", "validate" | "graph"]) => Scope::Read,
             (false, ["runs"] | ["workflows", _, "runs"]) if *method == Method::POST => Scope::Run,
             (false, ["runs", _, act]) if *method == Method::POST && RUN_ACTS.contains(act) => Scope::Run,
             (false, ["schedules", _, act]) if *method == Method::POST && SCHEDULE_ACTS.contains(act) => {
@@ -88,7 +88,7 @@ impl Need {
 
 /// Files of the page. They are the same for everybody.
 fn is_of_the_page(path: &str) -> bool {
-    path == "/" || path == "/favicon.ico" || path.starts_with("/page/")
+    matches!(path, "/" | "/favicon.ico" | "/ui") || path.starts_with("/page/") || path.starts_with("/ui/")
 }
 
 #[cfg(test)]
@@ -103,13 +103,19 @@ mod tests {
         };
         for (method, path, wanted) in [
             (Method::GET, "/", "nothing"),
+            (Method::GET, "/ui/runs/x", "nothing"),
+            (Method::GET, "/page/0123/app.js", "nothing"),
             (Method::POST, "/", "read"),
+            (Method::POST, "/ui/runs/x", "read"),
             (Method::GET, "/metrics", "read"),
             (Method::GET, "/api/v1/runs", "read"),
             (Method::GET, "/api/v1/runs/x/stream", "read"),
             (Method::GET, "/api/v1/runs/x/export", "admin"),
             (Method::HEAD, "/api/v1/runs/x/export", "admin"),
             (Method::POST, "/api/v1/workflows/validate", "read"),
+            (Method::POST, "/api/v1/workflows/graph", "read"),
+            (Method::GET, "/api/v1/runs/x/document", "read"),
+            (Method::POST, "/api/v1/plugins/p/release", "admin"),
             (Method::POST, "/api/v1/runs", "run"),
             (Method::POST, "/api/v1/workflows/w/runs", "run"),
             (Method::POST, "/api/v1/runs/x/cancel", "run"),

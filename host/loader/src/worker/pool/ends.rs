@@ -23,6 +23,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(10);
 pub(super) struct Restarts {
     /// Within the window, the oldest first.
     crashes: VecDeque<Instant>,
+    /// All of them.
+    crashes_ever: u64,
     /// Crashes since the last call that ended well.
     pub(super) in_a_row: u32,
     not_before: Option<Instant>,
@@ -46,6 +48,13 @@ impl Restarts {
     pub(super) fn opened(&mut self) {
         self.refusals = 0;
         self.not_before_for_nobody = None;
+    }
+
+    /// Crashes: all, and those within the window.
+    pub(super) fn crashes(&self, window: Duration) -> (u64, usize) {
+        let now = Instant::now();
+        let recent = self.crashes.iter().filter(|at| now.duration_since(**at) < window).count();
+        (self.crashes_ever, recent)
     }
 
     /// When the next worker may be started.
@@ -111,7 +120,8 @@ impl Pool {
     fn count_crash(&self, state: &mut State, crash: &Crash<'_>) -> Option<(String, Failure, Vec<Pending>)> {
         let WorkerLimits { crash_budget, crash_window, .. } = self.setup.limits;
         let now = Instant::now();
-        let Restarts { crashes, in_a_row, not_before, .. } = &mut state.restarts;
+        let Restarts { crashes, crashes_ever, in_a_row, not_before, .. } = &mut state.restarts;
+        *crashes_ever += 1;
         crashes.retain(|at| now.duration_since(*at) < crash_window);
         crashes.push_back(now);
         *in_a_row += 1;
