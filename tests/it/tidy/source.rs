@@ -34,6 +34,9 @@ impl Source {
 /// A copy of what stands elsewhere, kept as it was: it follows the rules of its time.
 const FROZEN: &str = "tests/fixtures/abi-1.0/";
 
+/// Folders of what tools make.
+const BUILT: &[&str] = &["target", "node_modules"];
+
 /// Everything that is written by people: no build products, no frozen copies, no hidden folders but `.ci`.
 pub(crate) fn all() -> Vec<Source> {
     let mut found = Vec::new();
@@ -48,7 +51,7 @@ fn collect(folder: &Path, prefix: &str, found: &mut Vec<Source>) {
         let name = item.file_name().to_string_lossy().into_owned();
         let path = format!("{prefix}{name}");
         let kind = item.file_type().expect("the workspace can be read");
-        if kind.is_dir() && name != "target" && (!name.starts_with('.') || name == ".ci") {
+        if kind.is_dir() && !BUILT.contains(&&*name) && (!name.starts_with('.') || name == ".ci") {
             let inner = format!("{path}/");
             if inner != FROZEN {
                 collect(&item.path(), &inner, found);
