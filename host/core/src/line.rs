@@ -73,6 +73,22 @@ impl<T> Ranked<T> {
         self.waiting.remove(&spot)
     }
 
+    /// Who stands there.
+    #[must_use]
+    pub fn get(&self, spot: Spot) -> Option<&T> {
+        self.waiting.get(&spot)
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, spot: Spot) -> Option<&mut T> {
+        self.waiting.get_mut(&spot)
+    }
+
+    /// All of them, the highest priority first, then in the order of coming.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.waiting.values()
+    }
+
     /// Who is next: by priority, or the one that has waited longest.
     #[must_use]
     pub fn next(&self, is_oldest: bool) -> Option<Spot> {

@@ -4,7 +4,7 @@
 use crate::engine::{Engine, Inner};
 use crate::errands::Errand;
 use crate::error::EngineError;
-use crate::line::Line;
+use crate::line::RunLine;
 use crate::run::RunCell;
 use jackfield_core::plan::{Concurrency, OnConflict, Plan};
 use jackfield_core::run::{CancelMode, Fact, RunState, Start};
@@ -27,9 +27,9 @@ enum Entered {
 
 /// The lines of all keys. A line that nobody is in is forgotten.
 #[derive(Default)]
-pub(crate) struct Lines(Mutex<HashMap<LineName, Line>>);
+pub(crate) struct Lines(Mutex<HashMap<LineName, RunLine>>);
 
-impl Line {
+impl RunLine {
     /// Gives a run a place, or lets it wait for one if the workflow says so.
     fn enter(&mut self, run_id: &Arc<str>, run: Weak<RunCell>, plan: &Plan, limits: &Concurrency) -> Entered {
         if self.has_room(limits.limit as usize) {

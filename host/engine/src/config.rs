@@ -39,6 +39,9 @@ pub struct Config {
     /// How often in a row a host may end out of order while calls of a durable run are under way before the run is paused;
     /// 10 by default, 0 = as often as it happens.
     pub recoveries_max: u32,
+    /// How many records of a durable run are in memory at least; 10,000 by default. Older ones are read from the journal when
+    /// somebody asks for them, and with them the outputs that no later step can read leave memory.
+    pub records_kept: usize,
     /// How deep runs may start runs by steps of type `workflow`; 32 by default.
     pub nesting_max: u32,
     /// What runs keep of what has happened in them; everything by default.
@@ -75,6 +78,7 @@ impl Default for Config {
             runs_under_way_max: 0,
             unread_max: 10_000,
             recoveries_max: 10,
+            records_kept: 10_000,
             nesting_max: 32,
             history: History::Full,
             generations_kept: 10,

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// Events handed out at a time at most.
 const EVENTS_MAX: usize = 10_000;
 
+/// When records are looked for again that the journal could not be read for.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// A run. Cheap to clone; the run goes on whether or not anybody holds one.
 #[derive(Clone)]
 pub struct RunHandle {
@@ -56,13 +59,22 @@ impl RunHandle {
         let now = self.inner.ports.clock.now();
         let cell = self.cell();
         let shared = cell.shared.lock();
-        let mut report = shared.state.report(now, steps_max);
+        let is_short = shared.state.forgotten() == 0 || steps_max == 0;
+        let mut report = shared.state.report(now, if is_short { steps_max } else { 0 });
         report.status = shared.status();
         report.queued_for = shared.queued_for().map(str::to_owned);
         self.inner.tell_waiting(&shared, &mut report);
         if let Some(failure) = &shared.broken {
             report.status = RunStatus::Failed;
             report.error = Some(failure.clone());
+        }
+        drop(shared);
+        if !is_short {
+            // what is told above lasts, so the journal has the steps that belong to it
+            match self.inner.old_steps(&cell, steps_max) {
+                Ok((steps, omitted)) => (report.steps, report.steps_omitted) = (steps, omitted),
+                Err(error) => unread(&cell, &error),
+            }
         }
         report
     }
@@ -95,7 +107,18 @@ impl RunHandle {
     /// The output of the step at `path`, such as `probe[3].fetch`, once it has completed.
     #[must_use]
     pub fn step_output(&self, path: &str) -> Option<Payload> {
-        self.cell().shared.lock().state.step_output(path)
+        let cell = self.cell();
+        let (found, is_whole) = {
+            let shared = cell.shared.lock();
+            (shared.state.step_output(path), shared.state.forgotten() == 0)
+        };
+        if found.is_some() || is_whole {
+            return found;
+        }
+        self.inner.old_output(&cell, path).unwrap_or_else(|error| {
+            unread(&cell, &error);
+            None
+        })
     }
 
     /// Asks the run to end. Returns when that is recorded; a run that has ended stays as it is.
@@ -132,10 +155,12 @@ impl RunHandle {
     }
 
     /// The events from number `from` on that there are now, at most 10,000. They are those of the generation that this
-    /// handle is on, as for all events; [`RunHandle::latest`] is on the present one, whose numbers begin at 0 again.
+    /// handle is on, as for all events; [`RunHandle::latest`] is on the present one, whose numbers begin at 0 again. Of a
+    /// durable run that is long, old ones are read from the journal, which may block.
     #[must_use]
     pub fn events(&self, from: u64) -> Vec<Event> {
-        lasting(&self.run.shared.lock(), from)
+        let found = self.look(from);
+        found.events.or_else(|| self.old_events(from)).unwrap_or_default()
     }
 
     /// Blocks until there are events from number `from` on; empty if the run has ended without more, or if
@@ -146,12 +171,21 @@ impl RunHandle {
         let _watching = Watching::new(&self.run);
         let mut shared = self.run.shared.lock();
         loop {
-            let events = lasting(&shared, from);
+            let Some(events) = Looked::at(&shared, from).events else {
+                drop(shared);
+                match self.old_events(from) {
+                    None if Instant::now() < until => std::thread::sleep(READ_AGAIN_AFTER),
+                    events => return events.unwrap_or_default(),
+                }
+                shared = self.run.shared.lock();
+                continue;
+            };
             if !events.is_empty() || shared.has_ended() {
                 return events;
             }
             if self.run.changed.wait_until(&mut shared, until).timed_out() {
-                return lasting(&shared, from);
+                drop(shared);
+                return self.events(from);
             }
         }
     }
@@ -163,15 +197,75 @@ impl RunHandle {
             let changed = self.run.changed_async.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            {
-                let shared = self.run.shared.lock();
-                let events = lasting(&shared, from);
-                if !events.is_empty() || shared.has_ended() {
-                    return events;
+            let Looked { events, has_ended } = self.look(from);
+            match events {
+                Some(events) if events.is_empty() && !has_ended => changed.await,
+                Some(events) => return events,
+                None => {
+                    if let Some(events) = self.old_events_async(from).await {
+                        return events;
+                    }
                 }
             }
-            changed.await;
         }
+    }
+
+    fn look(&self, from: u64) -> Looked {
+        Looked::at(&self.run.shared.lock(), from)
+    }
+
+    /// Events that are not in memory any more; nothing if they cannot be read at the moment, none if the run is forgotten.
+    fn old_events(&self, from: u64) -> Option<Vec<Event>> {
+        match self.inner.old_events(&self.run, from, EVENTS_MAX) {
+            Ok(events) => Some(events),
+            Err(EngineError::RunNotFound(_)) => Some(Vec::new()),
+            Err(error) => {
+                unread(&self.run, &error);
+                None
+            }
+        }
+    }
+
+    /// The same without blocking the thread, where there are others for that; nothing only after a while.
+    async fn old_events_async(&self, from: u64) -> Option<Vec<Event>> {
+        let handle = self.clone();
+        let read = move || {
+            let found = handle.old_events(from);
+            if found.is_none() {
+                std::thread::sleep(READ_AGAIN_AFTER);
+            }
+            found
+        };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return read() };
+        match runtime.spawn_blocking(read).await {
+            Ok(events) => events,
+            Err(error) => {
+                tracing::error!(run_id = &*self.run.id, "old records of the run cannot be read: {error}");
+                None
+            }
+        }
+    }
+}
+
+/// What is not in memory cannot be read from the journal.
+fn unread(run: &RunCell, error: &EngineError) {
+    tracing::error!(run_id = &*run.id, "old records of the run cannot be read: {error}");
+}
+
+/// What there is to tell of a run.
+struct Looked {
+    /// The events that last; nothing if the first of them are not in memory.
+    events: Option<Vec<Event>>,
+    has_ended: bool,
+}
+
+impl Looked {
+    fn at(shared: &Shared, from: u64) -> Self {
+        let first = usize::try_from(from).unwrap_or(usize::MAX);
+        let room = shared.public().saturating_sub(first);
+        let is_there = first >= shared.state.forgotten();
+        let events = is_there.then(|| shared.state.events(from, EVENTS_MAX.min(room)));
+        Self { events, has_ended: shared.has_ended() }
     }
 }
 
@@ -205,13 +299,6 @@ async fn end_of(run: &RunCell) -> RunStatus {
         }
         changed.await;
     }
-}
-
-/// The events from number `from` on that last.
-fn lasting(shared: &Shared, from: u64) -> Vec<Event> {
-    let public = shared.public();
-    let room = public.saturating_sub(usize::try_from(from).unwrap_or(usize::MAX));
-    shared.state.events(from, EVENTS_MAX.min(room))
 }
 
 impl std::fmt::Debug for RunHandle {

@@ -248,6 +248,14 @@ impl Shared {
         told.map_or(usize::MAX, |log| log.public)
     }
 
+    /// Lets go of what happened long ago and stands in the journal.
+    pub(crate) fn forget(&mut self, keep: usize) {
+        if self.log.is_some() {
+            let lasting = self.public().min(self.logged);
+            crate::journal::forget(&mut self.state, lasting, keep);
+        }
+    }
+
     /// A call is ready for whatever thread takes it.
     pub(crate) fn push_ready(&mut self, run: &RunCell, call: CallCommand) {
         self.ready(run.lane(call.method)).calls.push_back(call, |call| run.priority(call));

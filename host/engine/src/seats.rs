@@ -7,7 +7,7 @@
 
 use crate::engine::Inner;
 use crate::errands::Errand;
-use crate::line::Line;
+use crate::line::RunLine;
 use crate::run::{RunCell, Shared};
 use jackfield_core::plan::Plan;
 use jackfield_core::run::{Fact, Start};
@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 
 /// The runs that have a seat, and those that wait for one.
 #[derive(Default)]
-pub(crate) struct Seats(Mutex<Line>);
+pub(crate) struct Seats(Mutex<RunLine>);
 
 /// A seat, or a place in the line, until the run that has it is known to the engine.
 pub(crate) struct Seat {

@@ -50,13 +50,12 @@ pub(crate) fn method_line(run_id: &str, step: &str, level: LogLevel, message: &s
 /// Logs what was recorded since the last time, and closes the spans of steps that have settled.
 pub(crate) fn log_records(run: &RunCell, shared: &mut Shared) {
     let is_wanted = tracing::enabled!(Level::ERROR);
-    let history = shared.state.history();
-    let from = std::mem::replace(&mut shared.logged, history.len());
+    let from = std::mem::replace(&mut shared.logged, shared.state.record_count());
     if !is_wanted {
         return;
     }
     let Shared { state, steps, .. } = shared;
-    for record in &state.history()[from..] {
+    for record in state.history_from(from) {
         let path = record.step.map(|step| state.path(record.instance, step)).unwrap_or_default();
         run.span.in_scope(|| log(record, &path));
         if let (true, Some(step)) = (settles(record.kind), record.step) {

@@ -146,6 +146,9 @@ pub struct EngineConfig {
     /// How often in a row a host may end out of order while calls of a durable run are under way before the run is paused; 10
     /// if absent, 0 is as often as it happens.
     pub recoveries_max: Option<u32>,
+    /// How many records of a durable run are in memory at least; 10,000 if absent. Older ones are read from the journal when
+    /// somebody asks for them.
+    pub records_kept: Option<usize>,
     /// How deep runs may start runs by steps of type `workflow`; 32 if absent.
     pub nesting_max: Option<u32>,
     /// What runs keep of what has happened in them.
@@ -436,6 +439,7 @@ impl EngineConfig {
         set(&mut config.runs_under_way_max, self.runs_under_way_max);
         set(&mut config.unread_max, self.unread_max);
         set(&mut config.recoveries_max, self.recoveries_max);
+        set(&mut config.records_kept, self.records_kept);
         set(&mut config.nesting_max, self.nesting_max);
         set(&mut config.history, self.history);
     }

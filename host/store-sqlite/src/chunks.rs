@@ -2,7 +2,7 @@
 
 use crate::fault::{Fault, Result};
 use crate::{former, log, runs};
-use jackfield_core::journal::{Batches, RunNo, Standing, StoredRow, StoredRun};
+use jackfield_core::journal::{Batches, RunNo, STRETCH_LEN, Standing, StoredRow, StoredRun, Stretch};
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
 use jackfield_core::time::Timestamp;
@@ -110,34 +110,71 @@ pub(crate) fn assemble_former(conn: &Connection, no: RunNo) -> Result<Option<Sto
 }
 
 fn assemble_as(conn: &Connection, (row, standing): (StoredRow, Standing), loose: Loose) -> Result<StoredRun> {
-    let no = row.no;
-    let (low, high) = ids(no);
-    let mut pieces = Vec::new();
-    let mut chunked = 0;
-    let mut statement =
-        conn.prepare_cached("SELECT first, end, batches FROM chunks WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
-    let mut rows = statement.query([low, high])?;
+    let (no, Chunked { end: chunked, .. }) = (row.no, chunked(conn, row.no)?);
+    let (mut pieces, end) = read_chunks(conn, no, 0)?;
+    let (tail, batches) = join(no, chunked, &loose)?;
+    if end == chunked && !tail.is_empty() {
+        pieces.push(tail.into_boxed_slice());
+    }
+    Ok(StoredRun { row, standing, pieces, batches, chunked })
+}
+
+/// The chunk with batch `from` and those behind it, up to about [`STRETCH_LEN`] bytes, and the number behind their last batch.
+fn read_chunks(conn: &Connection, run: RunNo, from: u64) -> Result<(Vec<Box<[u8]>>, u64)> {
+    let (low, high) = ids(run);
+    let mut statement = conn.prepare_cached(
+        "SELECT first, end, batches FROM chunks WHERE id BETWEEN ?1 AND ?2 AND end > ?3 ORDER BY id",
+    )?;
+    let mut rows = statement.query([low, high, i64::try_from(from).unwrap_or(i64::MAX)])?;
+    let (mut pieces, mut behind, mut len) = (Vec::new(), None, 0);
     while let Some(row) = rows.next()? {
         let (first, end) = (row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64);
-        if first != chunked || end < first {
-            return Err(gap(no, chunked, first));
+        let follows = behind.map_or(first <= from, |behind| first == behind);
+        if !follows || end < first {
+            return Err(gap(run, behind.unwrap_or(from), first));
         }
-        pieces.push(row.get::<_, Vec<u8>>(2)?.into_boxed_slice());
-        chunked = end;
+        let bytes = row.get::<_, Vec<u8>>(2)?.into_boxed_slice();
+        len += bytes.len();
+        pieces.push(bytes);
+        behind = Some(end);
+        if len >= STRETCH_LEN {
+            break;
+        }
     }
+    Ok((pieces, behind.unwrap_or(from)))
+}
+
+/// What follows the first `chunked` batches of a run, all together, and how many batches there are then.
+fn join(run: RunNo, chunked: u64, loose: &Loose) -> Result<(Vec<u8>, u64)> {
     let mut batches = chunked;
     let mut tail = Vec::new();
     for (first, bytes) in loose.range(chunked..) {
         if *first != batches {
-            return Err(gap(no, batches, *first));
+            return Err(gap(run, batches, *first));
         }
-        batches += count(bytes, no)?;
+        batches += count(bytes, run)?;
         tail.extend_from_slice(bytes);
     }
-    if !tail.is_empty() {
-        pieces.push(tail.into_boxed_slice());
+    Ok((tail, batches))
+}
+
+/// Batches of a run from number `from` on.
+pub(crate) fn stretch(conn: &Connection, run: RunNo, from: u64) -> Result<Stretch> {
+    let Chunked { end: chunked, .. } = chunked(conn, run)?;
+    if from < chunked {
+        let (low, high) = ids(run);
+        let first = conn
+            .prepare_cached(
+                "SELECT first FROM chunks WHERE id BETWEEN ?1 AND ?2 AND end > ?3 ORDER BY id LIMIT 1",
+            )?
+            .query_row([low, high, from as i64], |row| row.get::<_, i64>(0))?;
+        return Ok(Stretch { first: first as u64, pieces: read_chunks(conn, run, from)?.0 });
     }
-    Ok(StoredRun { row, standing, pieces, batches, chunked })
+    let mut loose = BTreeMap::new();
+    log::collect(conn, Some(run), &mut loose)?;
+    let (tail, _) = join(run, chunked, &loose.remove(&run).unwrap_or_default())?;
+    let pieces = if tail.is_empty() { Vec::new() } else { vec![tail.into_boxed_slice()] };
+    Ok(Stretch { first: chunked, pieces })
 }
 
 fn gap(run: RunNo, wanted: u64, found: u64) -> Fault {

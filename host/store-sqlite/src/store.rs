@@ -7,7 +7,7 @@ use crate::writer::{self, Writer};
 use crate::{blobs, chunks, documents, list, rates, runs, schedules, schema};
 use jackfield_core::journal::{
     BlobId, Change, Listing, Page, QueuedStart, RateStart, RunNo, RunQuery, Store, StoreError, StoredRun,
-    StoredSchedule, StoredWorkflow,
+    StoredSchedule, StoredWorkflow, Stretch,
 };
 use jackfield_core::payload::Payload;
 use jackfield_core::time::Timestamp;
@@ -244,6 +244,10 @@ impl Store for SqliteStore {
 
     fn former(&self, run_id: &str, generation: u32) -> std::result::Result<Option<StoredRun>, StoreError> {
         self.read(|conn| chunks::former(conn, run_id, generation))
+    }
+
+    fn stretch(&self, run: RunNo, from: u64) -> std::result::Result<Stretch, StoreError> {
+        self.read(|conn| chunks::stretch(conn, run, from))
     }
 
     fn find(&self, run_id: &str) -> std::result::Result<Option<Listing>, StoreError> {

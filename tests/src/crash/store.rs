@@ -4,7 +4,7 @@ use super::file;
 use super::script::{Kill, Moment, die};
 use jackfield_core::journal::{
     BlobId, Change, Listing, Page, QueuedStart, RateStart, RunNo, RunQuery, Store, StoreError, StoredRun,
-    StoredSchedule, StoredWorkflow,
+    StoredSchedule, StoredWorkflow, Stretch,
 };
 use jackfield_core::payload::Payload;
 use jackfield_core::time::Timestamp;
@@ -72,6 +72,10 @@ impl<S: Store> Store for Mortal<S> {
 
     fn former(&self, run_id: &str, generation: u32) -> Result<Option<StoredRun>, StoreError> {
         self.store.former(run_id, generation)
+    }
+
+    fn stretch(&self, run: RunNo, from: u64) -> Result<Stretch, StoreError> {
+        self.store.stretch(run, from)
     }
 
     fn find(&self, run_id: &str) -> Result<Option<Listing>, StoreError> {

@@ -18,8 +18,8 @@ pub use saved::{SavedError, SavedRun};
 pub use schedule::{Cause, QueuedStart, StoredSchedule};
 pub use start::StoredStart;
 pub use store::{
-    Change, Continued, Listing, Page, RateStart, RunQuery, Standing, Store, StoreError, StoredRow, StoredRun,
-    StoredWorkflow,
+    Change, Continued, Listing, Page, RateStart, RunQuery, STRETCH_LEN, Standing, Store, StoreError,
+    StoredRow, StoredRun, StoredWorkflow, Stretch,
 };
 
 use crate::payload::Payload;

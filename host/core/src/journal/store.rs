@@ -170,13 +170,25 @@ pub struct StoredRun {
     pub row: StoredRow,
     /// Where it was last said to stand.
     pub standing: Standing,
-    /// All batches of facts in order, in one or more pieces.
+    /// The first batches of facts in order, in one or more pieces; what is not in them comes by [`Store::stretch`].
     pub pieces: Vec<Box<[u8]>>,
-    /// How many batches the pieces hold.
+    /// How many batches there are in all.
     pub batches: u64,
     /// How many of them stand in chunks.
     pub chunked: u64,
 }
+
+/// Batches of facts that follow each other.
+#[derive(Clone, Debug, Default)]
+pub struct Stretch {
+    /// Number of the first one, counted from the start of the run.
+    pub first: u64,
+    /// The batches, in one or more pieces.
+    pub pieces: Vec<Box<[u8]>>,
+}
+
+/// Runs are read in stretches of about so many bytes.
+pub const STRETCH_LEN: usize = 1 << 20;
 
 /// Which runs to list; newest first.
 #[derive(Clone, Debug, Default)]
@@ -317,6 +329,13 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// If the store cannot be read.
     fn former(&self, run_id: &str, generation: u32) -> Result<Option<StoredRun>, StoreError>;
+
+    /// Batches of a run, which may be a former generation: that with number `from`, those behind it up to about
+    /// [`STRETCH_LEN`] bytes, and perhaps some before it. No pieces if there is no such batch.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn stretch(&self, run: RunNo, from: u64) -> Result<Stretch, StoreError>;
 
     /// The line of this run, without its facts.
     ///

@@ -6,12 +6,14 @@
 mod admission;
 mod call;
 mod input;
+mod outputs;
 mod outward;
 mod plain;
 
 pub use admission::{Concurrency, OnConflict};
 pub use call::{Call, CallOptions, RateLimit};
 pub use input::InputSchema;
+pub use outputs::Outputs;
 pub use outward::{Channel, ChildRun, ContinueAsNew, Emit, OnParentClose, OwnRun, Receive, WaitForEvent};
 pub use plain::Plain;
 pub(crate) use plain::limit_ns;
@@ -77,6 +79,8 @@ pub struct Plan {
     pub in_degree: Vec<u32>,
     /// References of all expressions and templates.
     pub refs: Vec<Ref>,
+    /// Which steps read whose output.
+    pub outputs: Outputs,
     /// How many awaited edges lead to each step whose trigger rule can fire early (`any_completed`, `completed`)
     /// in a parallel or conditional scope.
     pub awaited: std::collections::HashMap<StepIx, u32>,

@@ -44,11 +44,11 @@ pub struct Event {
 }
 
 impl RunState {
-    /// The events from number `from` on, at most `max` of them.
+    /// The events from number `from` on, at most `max` of them; those that have been [forgotten](Self::forget) are left out.
     #[must_use]
     pub fn events(&self, from: u64, max: usize) -> Vec<Event> {
-        let from = usize::try_from(from).unwrap_or(usize::MAX).min(self.history().len());
-        self.history()[from..]
+        let from = usize::try_from(from).unwrap_or(usize::MAX).max(self.forgotten());
+        self.history_from(from)
             .iter()
             .take(max)
             .zip(from as u64..)

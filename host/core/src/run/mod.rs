@@ -14,6 +14,7 @@ mod ending;
 mod environment;
 mod event;
 mod foreach;
+mod forget;
 mod gate;
 mod generation;
 mod identity;
@@ -29,6 +30,7 @@ mod retry;
 mod session;
 mod state;
 mod status;
+mod steps;
 mod stop;
 mod trigger;
 mod turn;
@@ -51,6 +53,7 @@ pub use record::{
 pub use report::{RunReport, StepReport, Stopping};
 pub use state::{History, Start};
 pub use status::{RunStatus, StepStatus, UnknownStatus};
+pub use steps::StepRecords;
 
 use crate::payload::Payload;
 use crate::plan::{MethodIx, Plan, SharedPlan, StepIx};
@@ -161,7 +164,7 @@ impl RunState {
         self.data.status_version
     }
 
-    /// Everything that happened, oldest first.
+    /// What happened, oldest first, as far as it has not been [forgotten](Self::forget).
     #[must_use]
     pub fn history(&self) -> &[Record] {
         &self.data.history

@@ -421,6 +421,17 @@ pub enum Detail {
     Line(Arc<LogLine>),
 }
 
+impl Detail {
+    /// The value, if it is one.
+    #[must_use]
+    pub fn value(&self) -> Option<&Payload> {
+        match self {
+            Self::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
 /// A line of a `log` step.
 #[derive(Clone, Debug)]
 pub struct LogLine {

@@ -2,7 +2,7 @@
 
 use super::ending::{Ending, Phase};
 use super::event::millis;
-use super::record::{Detail, InstanceIx, Record, RecordKind};
+use super::record::{InstanceIx, Record, RecordKind};
 use super::status::{RunStatus, StepStatus};
 use super::{RunState, state};
 use crate::failure::{Failure, kind};
@@ -116,21 +116,6 @@ fn is_zero(count: &u64) -> bool {
 /// Steps under way that a report names at most.
 const CURRENT_STEPS_MAX: usize = 1_000;
 
-/// Positions of records about one step in the history; `u32::MAX` for none.
-#[derive(Clone, Copy)]
-struct Mark {
-    first: u32,
-    last: u32,
-    completion: u32,
-}
-
-impl Mark {
-    const NONE: Self = Self { first: u32::MAX, last: u32::MAX, completion: u32::MAX };
-}
-
-/// Those of the steps of an instance.
-type Marks = Vec<Mark>;
-
 impl RunState {
     /// Steps that have settled, and those of them that completed; of this generation.
     #[must_use]
@@ -138,14 +123,16 @@ impl RunState {
         (self.data.steps_settled, self.data.steps_completed)
     }
 
-    /// The result document as of `now`, with at most `steps_max` steps.
+    /// The result document as of `now`, with at most `steps_max` steps. What stands in records that have been
+    /// [forgotten](Self::forget) is not in it, see [`Self::steps_report`].
     #[must_use]
     pub fn report(&self, now: Timestamp, steps_max: usize) -> RunReport {
         let data = &self.data;
         let is_over = data.phase == Phase::Done;
         let end = if is_over { data.history.last().map_or(now, |record| record.at) } else { now };
         let known = data.steps_total.max(1);
-        let (steps, steps_omitted) = self.step_reports(steps_max);
+        let records = data.history.iter().enumerate().filter(|(nth, _)| self.counts(*nth));
+        let (steps, steps_omitted) = self.steps_of(steps_max, records.map(|(_, record)| record));
         RunReport {
             run_id: data.start.run_id.to_string(),
             workflow: self.plan.id.to_string(),
@@ -196,21 +183,26 @@ impl RunState {
         }
     }
 
-    /// The output of the step at `path`, if it completed.
+    /// The output of the step at `path`, if it completed and its record has not been forgotten.
     #[must_use]
     pub fn step_output(&self, path: &str) -> Option<Payload> {
         let id = path.rsplit('.').next().unwrap_or(path);
         let step = self.plan.find(id)?;
         let is_it = |(nth, record): &(usize, &Record)| {
-            record.step == Some(step)
-                && self.counts(*nth)
-                && record.kind == RecordKind::StepCompleted
-                && self.path(record.instance, step) == path
+            record.step == Some(step) && self.counts(*nth) && self.is_output_of(record, path)
         };
-        match &self.data.history.iter().enumerate().rev().find(is_it)?.1.detail {
-            Detail::Value(output) => Some(output.clone()),
-            _ => None,
-        }
+        let (_, record) = self.data.history.iter().enumerate().rev().find(is_it)?;
+        record.detail.value().cloned()
+    }
+
+    /// Whether a record has the output of the step at `path`.
+    #[must_use]
+    pub fn is_output_of(&self, record: &Record, path: &str) -> bool {
+        let id = path.rsplit('.').next().unwrap_or(path);
+        record.kind == RecordKind::StepCompleted
+            && record.step.is_some_and(|step| {
+                *self.plan.step(step).id == *id && self.path(record.instance, step) == path
+            })
     }
 
     fn current_steps(&self, max: usize) -> Vec<String> {
@@ -227,118 +219,4 @@ impl RunState {
         .map(|(instance, step)| self.path(instance, step))
         .collect()
     }
-
-    fn marks(&self) -> Vec<Marks> {
-        let size = |info: &state::InstanceInfo| {
-            let steps = &self.plan.scope(info.scope).steps;
-            (steps.end - steps.start) as usize
-        };
-        let mut marks: Vec<Marks> = self.data.infos.iter().map(|info| vec![Mark::NONE; size(info)]).collect();
-        for (nth, record) in self.data.history.iter().enumerate() {
-            let tells = tells_status(record.kind) && self.counts(nth);
-            let Some(step) = record.step.filter(|_| tells) else { continue };
-            let scope = self.data.infos[record.instance.0 as usize].scope;
-            let mark = &mut marks[record.instance.0 as usize][state::local(&self.plan, scope, step)];
-            let nth = u32::try_from(nth).unwrap_or(u32::MAX);
-            mark.first = mark.first.min(nth);
-            mark.last = nth;
-            if record.kind == RecordKind::StepCompleted {
-                mark.completion = nth;
-            }
-        }
-        marks
-    }
-
-    fn step_reports(&self, max: usize) -> (IndexMap<String, StepReport>, u64) {
-        // who wants no steps asks often, to see how things go, and must not pay for the whole history
-        let is_unknown = !self.data.keeps_steps() && self.data.phase == Phase::Done;
-        if max == 0 || is_unknown {
-            return (IndexMap::new(), self.data.steps_total);
-        }
-        let mut reports = IndexMap::new();
-        let mut omitted = 0;
-        for (ix, marks) in self.marks().iter().enumerate() {
-            if self.data.infos[ix].is_superseded {
-                continue;
-            }
-            let instance = InstanceIx(ix as u32);
-            let start = self.plan.scope(self.data.infos[ix].scope).steps.start;
-            let room = max.saturating_sub(reports.len()).min(marks.len());
-            omitted += (marks.len() - room) as u64;
-            for (mark, step) in marks[..room].iter().zip(start..) {
-                let step = StepIx(step);
-                reports.insert(self.path(instance, step), self.step_report(instance, step, *mark));
-            }
-        }
-        (reports, omitted)
-    }
-
-    fn step_report(&self, instance: InstanceIx, step: StepIx, mark: Mark) -> StepReport {
-        let live = self.data.node(&self.plan, instance, step);
-        let is_over = self.data.phase == Phase::Done || self.data.infos[instance.0 as usize].stopped;
-        let without_record = if is_over { StepStatus::Cancelled } else { StepStatus::Pending };
-        let mut report = StepReport {
-            status: live.map_or(without_record, |node| node.phase.status()),
-            attempts: live.map_or(0, |node| node.attempts),
-            started_at: None,
-            duration_ms: None,
-            output: None,
-            error: None,
-            reason: None,
-        };
-        let record = |nth: u32| self.data.history.get(nth as usize);
-        let (Some(first), Some(last)) = (record(mark.first), record(mark.last)) else {
-            let begun = live.filter(|node| node.attempts > 0);
-            report.started_at = begun.map(|node| node.attempt_start.to_rfc3339());
-            return report;
-        };
-        report.tell(last);
-        if let Some(node) = live {
-            report.status = node.phase.status();
-        }
-        use RecordKind::{CompensationFailed, CompensationStarted, StepCompensated};
-        let is_undo = matches!(last.kind, CompensationStarted | StepCompensated | CompensationFailed);
-        let done = if is_undo { record(mark.completion) } else { Some(last) };
-        if let Some(done) = done {
-            report.attempts = report.attempts.max(done.attempt);
-            if !matches!(done.kind, RecordKind::StepSkipped) {
-                let started = first.at.0.saturating_sub(first.duration.0);
-                report.started_at = Some(Timestamp(started).to_rfc3339());
-                report.duration_ms = Some(millis(done.at.since(Timestamp(started))));
-            }
-            if let (true, Detail::Value(output)) = (is_undo, &done.detail) {
-                report.output = Some(output.clone());
-            }
-        }
-        report
-    }
-}
-
-impl StepReport {
-    /// Takes over what a step's last record says.
-    fn tell(&mut self, record: &Record) {
-        use RecordKind as Kind;
-        self.status = match record.kind {
-            Kind::StepCompleted | Kind::CompensationStarted | Kind::CompensationFailed => {
-                StepStatus::Completed
-            }
-            Kind::StepFailed => StepStatus::Failed,
-            Kind::StepSkipped => StepStatus::Skipped,
-            Kind::StepCancelled => StepStatus::Cancelled,
-            Kind::StepCompensated => StepStatus::Compensated,
-            _ => self.status,
-        };
-        match &record.detail {
-            Detail::Value(output) if record.kind == Kind::StepCompleted => self.output = Some(output.clone()),
-            Detail::Failure(failure) => self.error = Some((**failure).clone()),
-            Detail::Text(reason) if record.kind == Kind::StepSkipped => {
-                self.reason = Some(reason.to_string())
-            }
-            _ => {}
-        }
-    }
-}
-
-fn tells_status(kind: RecordKind) -> bool {
-    !matches!(kind, RecordKind::Log | RecordKind::StatusSet)
 }

@@ -69,7 +69,10 @@ pub(crate) struct Data {
     pub(crate) version_text: Box<str>,
     pub(crate) instances: Vec<Option<Box<Instance>>>,
     pub(crate) infos: Vec<InstanceInfo>,
+    /// The newest records.
     pub(crate) history: Vec<Record>,
+    /// How many there were before them.
+    pub(crate) forgotten: usize,
     /// What of it does not count any more, because the run went back.
     pub(crate) superseded: Superseded,
     /// The failure of this step is taken for one that another attempt follows.
@@ -341,6 +344,7 @@ impl Data {
             instances: Vec::new(),
             infos: Vec::new(),
             history: Vec::new(),
+            forgotten: 0,
             superseded: Superseded::new(),
             again: None,
             armed: Vec::new(),

@@ -4,9 +4,9 @@ use super::Options;
 use super::layout::Layout;
 use super::variables::Variables;
 use crate::diagnostic::{Code, Finding};
-use crate::expr::RefIx;
+use crate::expr::{RefIx, Template};
 use crate::model::{Json, Workflow};
-use crate::plan::{Ref, ScopeIx, StepIx};
+use crate::plan::{Mode, Outputs, Ref, Scope, ScopeIx, ScopeRole, StepIx};
 use std::collections::HashMap;
 
 /// The state of one compilation.
@@ -60,6 +60,11 @@ impl Refs {
         ix
     }
 
+    /// Whether `reference` is one of these.
+    pub(super) fn contain(&self, these: &[RefIx], reference: &Ref) -> bool {
+        these.iter().any(|ix| self.table[ix.0 as usize] == *reference)
+    }
+
     pub(super) fn into_table(self) -> Vec<Ref> {
         self.table
     }
@@ -72,8 +77,36 @@ pub(super) struct Uses {
     pub(super) awaited: Vec<Awaited>,
     /// Steps whose output, status or the like is read by anybody.
     pub(super) is_read: Vec<bool>,
+    /// Who reads the output of which step.
+    pub(super) outputs: OutputUses,
     /// Uses of variables among steps that dependencies order.
     pub(super) accesses: Vec<Access>,
+}
+
+/// Until when the outputs of steps are of use.
+#[derive(Default)]
+pub(super) struct OutputUses {
+    /// A step, and one of its scope that reads its output or in which that is read.
+    pub(super) readers: Vec<(StepIx, StepIx)>,
+    /// Steps whose output may be read for as long as their scope lives.
+    pub(super) lasting: Vec<StepIx>,
+}
+
+impl OutputUses {
+    /// By step. A body without `output` that is no list puts out all of them.
+    pub(super) fn lower(self, scopes: &[Scope], refs: &Refs, steps: usize) -> Outputs {
+        let mut lasting = vec![false; steps].into_boxed_slice();
+        self.lasting.iter().for_each(|step| lasting[step.0 as usize] = true);
+        for scope in scopes {
+            let reads_result = |output: &Template| refs.contain(output.references(), &Ref::LocalResult);
+            let is_default = scope.output.as_ref().is_none_or(reads_result);
+            let has_all = matches!(scope.mode, Mode::Parallel | Mode::Conditional) && is_default;
+            if has_all || scope.role == ScopeRole::Contest {
+                lasting[scope.steps.start as usize..scope.steps.end as usize].fill(true);
+            }
+        }
+        Outputs::new(&self.readers, lasting)
+    }
 }
 
 /// `step` reads `source`, both of one scope.

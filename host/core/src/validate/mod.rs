@@ -75,7 +75,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
     access::check(&layout, &variables, &edges, &order, &mut context);
     unused::check(&layout, &calls, &edges, &lowered.calls, &mut context);
 
-    let Context { refs, mut findings, .. } = context;
+    let Context { refs, uses, mut findings, .. } = context;
     findings.sort_by_key(|finding| (finding.at, finding.code));
     findings.dedup();
     let failed = findings.iter().any(|finding| finding.code.severity() == Severity::Error);
@@ -87,6 +87,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
         let has_at_most_once = steps.iter().any(Step::is_at_most_once);
         let has_limits = steps.iter().any(Step::is_limited);
         let priority = priority_of(workflow);
+        let outputs = uses.outputs.lower(&scopes, &refs, steps.len());
         let step_priorities = layout.priorities(priority);
         let plain = match step_priorities {
             None => crate::plan::Plain::table(&steps, &scopes, &edges.successor_starts, &edges.successors),
@@ -106,6 +107,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
             plain,
             has_call_options,
             in_degree: edges.in_degree,
+            outputs,
             refs: refs.into_table(),
             awaited: edges.awaited,
             methods: calls.into_methods(),

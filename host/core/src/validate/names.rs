@@ -94,8 +94,25 @@ impl<'n, 'a, 'w> Names<'n, 'a, 'w> {
         };
         self.check_order(target)?;
         self.context.uses.is_read[target.0 as usize] = true;
+        if *attribute == StepAttribute::Output {
+            self.note_reader(target);
+        }
         let reference = self.context.refs.intern(Ref::Step { step: target, attribute: *attribute });
         Ok(Resolved { reference, consumed: 3 })
+    }
+
+    /// Notes until when the output of `target` is of use for what is read here.
+    fn note_reader(&mut self, target: StepIx) {
+        let layout = self.layout();
+        let anchor = layout.anchor(self.site.scope, self.site.step, layout.node(target).scope);
+        let reader = anchor.and_then(|anchor| anchor.step).filter(|reader| *reader != target);
+        // an undo may come when its step has long settled
+        let is_undo = matches!(self.site.field, Field::Compensate | Field::Aftermath);
+        let outputs = &mut self.context.uses.outputs;
+        match reader.filter(|_| !is_undo) {
+            Some(reader) => outputs.readers.push((target, reader)),
+            None => outputs.lasting.push(target),
+        }
     }
 
     /// Whether `target` can be read here; notes the dependency that this makes.

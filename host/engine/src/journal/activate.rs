@@ -1,6 +1,7 @@
 //! Runs come back into memory: at the start of the engine, when a timer of theirs is due, when somebody asks for them.
 
-use super::replay::{Outstanding, Restored, replay};
+use super::back::Begin;
+use super::replay::{Outstanding, Restored, Source, replay};
 use super::{Journal, RunLog};
 use crate::engine::Inner;
 use crate::errands::Errand;
@@ -172,11 +173,14 @@ impl Inner {
         let start = StoredStart::parse(&stored.row.start).map_err(damaged)?;
         let plan = journal.plan(stored.row.document, &start)?;
         let blob = |id| journal.store.blob(id).ok().flatten();
+        let source = Source { store: Some(&*journal.store), blob: &blob };
+        let (run_id, plan_of, history) = (stored.row.run_id.clone(), plan.clone(), self.config.history);
+        let begin = Begin { run_id, start: &start, plan: plan_of, history };
         let Restored { state, open, tail } =
-            replay(stored, &start, plan.clone(), self.config.history, &blob).map_err(damaged)?;
+            replay(begin, stored, source, self.config.records_kept).map_err(damaged)?;
         let mut log = RunLog::restored(stored, start.at, &state);
         log.set_tail(stored.chunked, tail);
-        let (is_over, records) = (state.is_over(), state.history().len());
+        let (is_over, records) = (state.is_over(), state.record_count());
         let (settled, completed) = state.step_counts();
         let mut shared = Shared::new(state);
         shared.counted = StepCounts { settled, completed };

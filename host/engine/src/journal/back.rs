@@ -1,8 +1,8 @@
 //! Runs that went back: their facts are applied with the state at hand that each return goes to.
 
-use super::replay::Outstanding;
-use jackfield_core::journal::{Batches, BlobId, Damage, StoredRun, StoredStart};
-use jackfield_core::payload::Payload;
+use super::pages::Pages;
+use super::replay::{Outstanding, Source};
+use jackfield_core::journal::{Batch, Damage, StoredRun, StoredStart};
 use jackfield_core::plan::SharedPlan;
 use jackfield_core::run::{CallKey, Command, Fact, History, InstanceIx, Retried, RunState, Since};
 use jackfield_core::time::Timestamp;
@@ -18,15 +18,14 @@ pub(super) type Place = (InstanceIx, jackfield_core::plan::StepIx);
 pub(super) fn facts_of(
     stored: &StoredRun,
     started_at: Timestamp,
-    blob: &dyn Fn(BlobId) -> Option<Payload>,
+    source: Source<'_>,
 ) -> Result<Facts, Damage> {
     let mut facts = Facts::new();
-    for piece in &stored.pieces {
-        for batch in Batches::new(piece, started_at, blob) {
-            let batch = batch?;
-            facts.extend(batch.facts.into_iter().map(|fact| (batch.at, fact)));
-        }
-    }
+    let mut take = |batch: Batch| {
+        facts.extend(batch.facts.into_iter().map(|fact| (batch.at, fact)));
+        Ok(true)
+    };
+    Pages::of(stored, started_at, source).each(&stored.pieces, &mut |_, _| {}, &mut take)?;
     Ok(facts)
 }
 
@@ -42,11 +41,11 @@ pub(super) struct Turn<'a> {
 pub(super) type Moment = (RunState, Outstanding);
 
 /// How a run began, and what it follows.
-pub(super) struct Begin<'a> {
-    pub(super) run_id: std::sync::Arc<str>,
-    pub(super) start: &'a StoredStart,
-    pub(super) plan: SharedPlan,
-    pub(super) history: History,
+pub(crate) struct Begin<'a> {
+    pub(crate) run_id: std::sync::Arc<str>,
+    pub(crate) start: &'a StoredStart,
+    pub(crate) plan: SharedPlan,
+    pub(crate) history: History,
 }
 
 /// Applies facts from the start of a run on.

@@ -74,7 +74,7 @@ impl Inner {
         log.changes(state, started_at, &mut changes);
         let position = journal.submit(&mut changes, Some((run, &mut log.listed)));
         drop(last_run);
-        log.mark(position, state.history().len(), state.is_over());
+        log.mark(position, state.record_count(), state.is_over());
         shared.log = Some(log);
         position
     }
@@ -113,7 +113,7 @@ impl Inner {
         facts.iter().for_each(|fact| state.apply(now, fact.clone(), commands));
         next.owes = owes(state, commands);
         next.changes(state, now, &mut changes);
-        next.mark(journal.submit(&mut changes, None), state.history().len(), state.is_over());
+        next.mark(journal.submit(&mut changes, None), state.record_count(), state.is_over());
         Some(next)
     }
 
@@ -123,7 +123,7 @@ impl Inner {
         for (run, shared, is_end) in [(old, shared, true), (run, &mut *run.shared.lock(), false)] {
             let Shared { log: Some(log), state, .. } = shared else { continue };
             let position = journal.submit(&mut Vec::new(), Some((run, &mut log.listed)));
-            log.mark(position, state.history().len(), is_end || state.is_over());
+            log.mark(position, state.record_count(), is_end || state.is_over());
         }
     }
 
@@ -141,7 +141,7 @@ impl Inner {
         let mut changes = Vec::new();
         log.changes(state, now, &mut changes);
         let position = journal.submit(&mut changes, Some((run, &mut log.listed)));
-        log.mark(position, state.history().len(), state.is_over());
+        log.mark(position, state.record_count(), state.is_over());
     }
 
     /// A run that has ended owes other runs nothing any more.
@@ -192,7 +192,7 @@ impl Inner {
         let standing = Standing { status, ended_at: Some(now), due_at: None, reason, custom_status };
         changes.push(Change::Standing { run: log.no, standing: Box::new(standing) });
         let position = journal.submit(&mut changes, Some((run, &mut log.listed)));
-        log.mark(position, state.history().len(), true);
+        log.mark(position, state.record_count(), true);
     }
 
     /// Everything of a run up to `durable` lasts: what waited for that goes on.
@@ -219,6 +219,7 @@ impl Inner {
         if released.has_ended {
             self.forget_rest(&mut shared);
         }
+        shared.forget(self.config.records_kept);
         self.note_rest(run, &mut shared);
         if run.watchers.load(Ordering::Relaxed) > 0 {
             run.changed.notify_all();

@@ -5,6 +5,8 @@ use super::Journal;
 use super::activate::standing_of;
 use super::back::{Begin, facts_of, play};
 use super::log::{ended, resting};
+use super::pages::Pages;
+use super::replay::Source;
 use super::retry::{Course, Told};
 use crate::engine::{Engine, Inner};
 use crate::error::EngineError;
@@ -59,7 +61,7 @@ impl Inner {
             start: row.start.clone(),
             values: journal.values_of(&told.stored, &told.start)?,
             batches: told.stored.batches,
-            facts: told.stored.pieces.concat(),
+            facts: journal.bytes_of(&told.stored, &told.start)?,
         })
     }
 
@@ -132,6 +134,16 @@ impl Inner {
 }
 
 impl Journal {
+    /// All batches of a run, as they are stored.
+    fn bytes_of(&self, stored: &StoredRun, start: &StoredStart) -> Result<Vec<u8>, EngineError> {
+        let mut bytes = Vec::new();
+        let any = |_| Some(Payload::null());
+        let source = Source { store: Some(&*self.store), blob: &any };
+        let mut keep = |_, piece: &[u8]| bytes.extend_from_slice(piece);
+        Pages::of(stored, start.at, source).each(&stored.pieces, &mut keep, &mut |_| Ok(true))?;
+        Ok(bytes)
+    }
+
     /// The long values that the facts of a run refer to, each once.
     fn values_of(&self, stored: &StoredRun, start: &StoredStart) -> Result<Vec<Payload>, EngineError> {
         let found: RefCell<BTreeMap<BlobId, Payload>> = RefCell::default();
@@ -140,7 +152,7 @@ impl Journal {
             found.borrow_mut().insert(id, value.clone());
             Some(value)
         };
-        facts_of(stored, start.at, &blob)?;
+        facts_of(stored, start.at, Source { store: Some(&*self.store), blob: &blob })?;
         Ok(found.into_inner().into_values().collect())
     }
 
@@ -255,7 +267,8 @@ fn copy_of(saved: &SavedRun, run_id: Arc<str>) -> Result<Copy, EngineError> {
     let stored = StoredRun { row, standing, pieces, batches, chunked };
     let values: HashMap<_, _> =
         saved.values.iter().map(|value| (BlobId::of(value.as_bytes()), value.clone())).collect();
-    let facts = facts_of(&stored, start.at, &|id| values.get(&id).cloned()).map_err(content)?;
+    let source = Source { store: None, blob: &|id| values.get(&id).cloned() };
+    let facts = facts_of(&stored, start.at, source).map_err(content)?;
     let begin = Begin { run_id: run_id.clone(), start: &start, plan: plan.clone(), history: History::None };
     let (state, _) = play(begin, &facts, &mut |_| {}).map_err(content)?;
     let values = saved.values.clone();

@@ -89,7 +89,7 @@ impl RunLog {
         Self {
             batches,
             tail_first: batches,
-            public: state.history().len(),
+            public: state.record_count(),
             is_end_durable: state.is_over(),
             ..Self::new(no, document, started_at)
         }

@@ -12,17 +12,21 @@ mod evict;
 mod keeper;
 mod log;
 mod manage;
+mod pages;
 mod replay;
 mod retry;
+mod whole;
 mod writer;
 
 pub(crate) use self::keeper::Chore;
 pub(crate) use self::log::{Held, RunLog};
+pub(crate) use self::replay::forget;
 pub(crate) use self::writer::Journal;
 pub use self::writer::JournalStats;
 #[cfg(all(test, not(loom)))]
 pub(crate) use self::{
-    replay::{Restored, replay},
+    back::Begin,
+    replay::{Restored, Source, replay},
     writer::Transaction,
 };
 

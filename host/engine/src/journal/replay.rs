@@ -1,12 +1,12 @@
 //! A run's state, made again from what was written down.
 
 use super::back::{Begin, facts_of, play};
+use super::pages::Pages;
 use crate::planted::{Bug, planted};
 use jackfield_core::failure::{Failure, kind};
-use jackfield_core::journal::{Batches, BlobId, Damage, StoredRun, StoredStart};
+use jackfield_core::journal::{Batch, BlobId, Damage, Store, StoredRun};
 use jackfield_core::payload::Payload;
-use jackfield_core::plan::SharedPlan;
-use jackfield_core::run::{CallKey, Command, Fact, History, RunState, TimerId};
+use jackfield_core::run::{CallKey, Command, Fact, RunState, TimerId};
 use jackfield_core::time::{Nanos, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -134,49 +134,64 @@ impl Outstanding {
     }
 }
 
-/// Applies everything that is stored of a run.
+/// Where a run is read from besides its first pieces.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// The store that it comes from; not there if the first pieces are all.
+    pub(crate) store: Option<&'a dyn Store>,
+    /// Finds long values.
+    pub(crate) blob: &'a dyn Fn(BlobId) -> Option<Payload>,
+}
+
+/// Applies everything that is stored of a run, which keeps at least the newest `keep` records.
 pub(crate) fn replay(
+    begin: Begin<'_>,
     stored: &StoredRun,
-    start: &StoredStart,
-    plan: SharedPlan,
-    history: History,
-    blob: &dyn Fn(BlobId) -> Option<Payload>,
+    source: Source<'_>,
+    keep: usize,
 ) -> Result<Restored, Damage> {
-    let begin = start.start(stored.row.run_id.clone(), &plan, history)?;
+    let Begin { run_id, start, plan, history } = begin;
+    let begin = start.start(run_id, &plan, history)?;
     let mut commands = Vec::new();
     let mut open = Outstanding::default();
     let mut state = RunState::start(plan.clone(), begin, start.at, &mut commands);
     open.note(&mut commands);
-    let mut nth = 0;
     let mut tail = Vec::new();
     let mut has_gone_back = false;
-    for piece in &stored.pieces {
+    let mut apply = |batch: Batch| {
+        for fact in batch.facts {
+            has_gone_back |= matches!(fact, Fact::Retried(_));
+            if has_gone_back {
+                // applied below, with all facts at hand
+                break;
+            }
+            open.answered(&fact);
+            state.apply(batch.at, fact, &mut commands);
+            open.note(&mut commands);
+        }
+        let count = state.record_count();
+        forget(&mut state, count, keep);
+        Ok(true)
+    };
+    let mut keep_tail = |nth, piece: &[u8]| {
         if nth >= stored.chunked {
             tail.extend_from_slice(piece);
         }
-        for batch in Batches::new(piece, start.at, blob) {
-            let batch = batch?;
-            nth += 1;
-            for fact in batch.facts {
-                has_gone_back |= matches!(fact, Fact::Retried(_));
-                if has_gone_back {
-                    // applied below, with all facts at hand
-                    break;
-                }
-                open.answered(&fact);
-                state.apply(batch.at, fact, &mut commands);
-                open.note(&mut commands);
-            }
-        }
-    }
-    if nth != stored.batches {
-        let why = format!("{nth} batches instead of {}", stored.batches);
-        return Err(Damage::Unreadable { at: 0, why });
-    }
+    };
+    Pages::of(stored, start.at, source).each(&stored.pieces, &mut keep_tail, &mut apply)?;
     if has_gone_back {
-        let facts = facts_of(stored, start.at, blob)?;
+        let facts = facts_of(stored, start.at, source)?;
         let run_id = stored.row.run_id.clone();
         (state, open) = play(Begin { run_id, start, plan, history }, &facts, &mut |_| {})?;
     }
     Ok(Restored { state, open, tail })
+}
+
+/// Forgets what happened long ago, now and then: of the first `lasting` records, which stand in the journal, at least the
+/// newest `keep` stay.
+pub(crate) fn forget(state: &mut RunState, lasting: usize, keep: usize) {
+    let keep = keep.max(1);
+    if lasting.saturating_sub(state.forgotten()) >= keep.saturating_mul(2) {
+        state.forget(lasting - keep);
+    }
 }

@@ -4,6 +4,7 @@
 use super::Journal;
 use super::activate::standing_of;
 use super::back::{Begin, Facts, Place, Turn, facts_of, play, undo_of};
+use super::replay::Source;
 use crate::engine::{Engine, Inner};
 use crate::error::EngineError;
 use crate::handle::RunHandle;
@@ -96,8 +97,7 @@ impl Course {
                 None => self.begins((key.instance, key.step), turn.applied),
             }
         }
-        let history = turn.state.history();
-        for record in &history[self.records.min(history.len())..] {
+        for record in turn.state.history_from(self.records) {
             let Some(step) = record.step else { continue };
             let place = (record.instance, step);
             match record.kind {
@@ -109,7 +109,7 @@ impl Course {
                 _ => self.begins(place, turn.applied),
             }
         }
-        self.records = history.len();
+        self.records = turn.state.record_count();
         if self.ending.is_none() && turn.state.is_ending() {
             self.ending = Some(turn.applied);
         }
@@ -180,7 +180,8 @@ impl Journal {
         let start = StoredStart::parse(&stored.row.start).map_err(damaged)?;
         let plan = self.plan(stored.row.document, &start)?;
         let blob = |id| self.store.blob(id).ok().flatten();
-        let facts = facts_of(&stored, start.at, &blob).map_err(damaged)?;
+        let source = Source { store: Some(&*self.store), blob: &blob };
+        let facts = facts_of(&stored, start.at, source).map_err(damaged)?;
         Ok(Told { stored, start, plan, facts })
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct Journal {
     pub(super) keeper: Keeper,
     /// Nothing may be written.
     pub(crate) is_reader: bool,
+    /// The run of which somebody reads what it has forgotten.
+    pub(super) replayed: Mutex<Option<super::whole::Replayed>>,
     /// Runs that wait for a plugin.
     pub(super) blocked: Mutex<Vec<Weak<RunCell>>>,
 }
@@ -135,6 +137,7 @@ impl Journal {
             stats: Mutex::default(),
             documents: Mutex::default(),
             plans: Mutex::default(),
+            replayed: Mutex::default(),
             loading: Mutex::default(),
             sleepers: Mutex::default(),
             leaving: Mutex::default(),

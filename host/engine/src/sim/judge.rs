@@ -4,7 +4,7 @@
 use super::documents::{self, End, Workflow};
 use super::world::World;
 use crate::RunHandle;
-use crate::journal::{Restored, replay};
+use crate::journal::{Begin, Restored, Source, replay};
 use jackfield_core::journal::{Store, StoredRun, StoredStart};
 use jackfield_core::ports::Call;
 use jackfield_core::run::{CallKey, Event, EventKind, History, RunState, RunStatus};
@@ -128,7 +128,9 @@ impl World {
         let start = StoredStart::parse(&stored.row.start).expect("the engine wrote it");
         let plan = documents::find(&stored.row.workflow).plan.clone();
         let blob = |id| store.blob(id).ok().flatten();
-        match replay(&stored, &start, plan, History::Full, &blob) {
+        let source = Source { store: Some(&*store), blob: &blob };
+        let begin = Begin { run_id: run_id.into(), start: &start, plan, history: History::Full };
+        match replay(begin, &stored, source, usize::MAX) {
             Ok(restored) => Some(restored),
             Err(damage) => {
                 self.accuse(format!("{run_id}: {damage}"));

@@ -11,9 +11,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A run read back from `store` looks as it did in the engine that ran it.
+/// A run read back from `store` looks as it did in the engine that ran it, whether or not all of it is in memory.
 pub(crate) fn check_what_is_kept(store: &Arc<MemoryStore>, ended: &Ended) {
-    let later = Lab::durable_with(Config::default(), store, ended.kit.clone());
+    for records_kept in [Config::default().records_kept, 2] {
+        check_what_is_read(store, ended, records_kept);
+    }
+}
+
+fn check_what_is_read(store: &Arc<MemoryStore>, ended: &Ended, records_kept: usize) {
+    let config = Config { records_kept, ..Config::default() };
+    let later = Lab::durable_with(config, store, ended.kit.clone());
     let run = later.engine.get(&ended.run_id).unwrap();
     let text = |value: &dyn erased::Json| value.json();
     assert_eq!(text(&run.report(usize::MAX)), text(&ended.report));

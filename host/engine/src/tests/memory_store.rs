@@ -2,7 +2,7 @@
 
 use jackfield_core::journal::{
     BlobId, Change, Continued, Listing, Page, QueuedStart, RateStart, RunNo, RunQuery, Standing, Store,
-    StoreError, StoredRow, StoredRun, StoredSchedule, StoredWorkflow,
+    StoreError, StoredRow, StoredRun, StoredSchedule, StoredWorkflow, Stretch,
 };
 use jackfield_core::payload::Payload;
 use jackfield_core::run::RunStatus;
@@ -149,17 +149,31 @@ impl Content {
     }
 }
 
+/// Pieces in a stretch: so few that most runs have several.
+const PIECES_MAX: usize = 3;
+
 impl Kept {
     fn chunked(&self) -> u64 {
         self.chunks.last().map_or(0, |(_, end, _)| *end)
     }
 
+    /// All pieces, each with the number behind its last batch.
+    fn pieces(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let chunks = self.chunks.iter().map(|(_, end, bytes)| (*end, &**bytes));
+        chunks.chain(self.hot.iter().map(|(first, bytes)| (first + 1, &**bytes)))
+    }
+
+    fn stretch(&self, from: u64) -> Stretch {
+        let first = self.pieces().map(|(end, _)| end).take_while(|end| *end <= from).last().unwrap_or(0);
+        let behind = self.pieces().filter(|(end, _)| *end > from);
+        Stretch { first, pieces: behind.take(PIECES_MAX).map(|(_, bytes)| bytes.into()).collect() }
+    }
+
     fn stored(&self) -> StoredRun {
-        let chunks = self.chunks.iter().map(|(_, _, bytes)| bytes.clone());
         StoredRun {
             row: self.row.clone(),
             standing: self.standing.clone(),
-            pieces: chunks.chain(self.hot.iter().map(|(_, bytes)| bytes.clone())).collect(),
+            pieces: self.stretch(0).pieces,
             batches: self.chunked() + self.hot.len() as u64,
             chunked: self.chunked(),
         }
@@ -215,6 +229,13 @@ impl Store for MemoryStore {
 
     fn former(&self, run_id: &str, generation: u32) -> Result<Option<StoredRun>, StoreError> {
         Ok(self.content.lock().former.get(&(run_id.into(), generation)).map(Kept::stored))
+    }
+
+    fn stretch(&self, run: RunNo, from: u64) -> Result<Stretch, StoreError> {
+        let content = self.content.lock();
+        let kept = content.runs.get(&run.0);
+        let kept = kept.or_else(|| content.former.values().find(|kept| kept.row.no == run));
+        Ok(kept.map_or_else(Stretch::default, |kept| kept.stretch(from)))
     }
 
     fn find(&self, run_id: &str) -> Result<Option<Listing>, StoreError> {
