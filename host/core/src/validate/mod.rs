@@ -19,7 +19,7 @@ mod rules;
 mod scheduling;
 mod steps;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod unused;
 mod variables;
 

@@ -171,6 +171,8 @@ impl World {
             threads: 1,
             blocking_threads_max: 1,
             evict_after: Duration::from_millis(500),
+            // few enough that most runs forget something
+            records_kept: 6,
             pools: [("narrow".into(), 1)].into(),
             ..Config::default()
         };

@@ -406,6 +406,8 @@ fn a_run_whose_calls_keep_ending_its_host_is_paused_until_somebody_resumes_it() 
         }
         eventually("it is called or held", || calls_of_b(&lab.kit) > 0 || run.status() == RunStatus::Paused);
         let was = (calls_of_b(&lab.kit), run.status() == RunStatus::Paused);
+        let records = run.run.shared.lock().state.record_count();
+        eventually("what is written is told", || run.events(0).len() == records);
         // what it does from here on is lost
         store.set_room(Some(0));
         (store.content(), was, run.events(0))

@@ -13,6 +13,7 @@ mod kit;
 mod lab;
 mod limits;
 mod lines;
+mod long;
 pub(crate) mod memory_store;
 mod modes;
 mod observing;

@@ -28,6 +28,7 @@ fn max_retries_counts_after_the_first_attempt() {
     let ended = run_steps(r#"{"id":"a",@fail,"parameters":{"good":2},"max_retries":1}"#).completed();
     assert_eq!(ended.kit.gaps("a").len(), 1);
     assert!(ended.kit.gaps("a")[0] >= 1000 * MS, "the delay of max_retries is one second");
+    assert!(ended.step("a").duration_ms >= Some(1000.0), "from its first attempt on: {:?}", ended.step("a"));
 }
 
 #[test]

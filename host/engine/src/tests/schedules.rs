@@ -279,7 +279,8 @@ fn crash_after_every_write(spec: &str, ids: &[&str], act: impl Fn(&Bench)) {
         second.wait_until(|| second.counts().2 == 0);
         store.set_room(None);
         if is_last {
-            assert!(writes >= 3, "{writes}");
+            // how many there are depends on what is written together
+            assert!(writes >= 2, "{writes}");
             return;
         }
     }

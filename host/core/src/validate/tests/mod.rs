@@ -76,7 +76,7 @@ fn compiled_with(document: &str, options: &Options) -> Compiled {
 }
 
 /// The plan of a document that has no error.
-fn plan(document: &str) -> Arc<Plan> {
+pub(crate) fn plan(document: &str) -> Arc<Plan> {
     let compiled = compiled(document);
     compiled.plan.unwrap_or_else(|| panic!("{:#?} in {document}", compiled.findings))
 }

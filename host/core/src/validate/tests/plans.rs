@@ -220,3 +220,45 @@ fn an_output_of_a_structured_step_is_that_of_its_body() {
         assert!(plan.steps[0].extras.as_ref().is_none_or(|extras| extras.output.is_none()), "{step}");
     }
 }
+
+/// Who is asked about before the output of `id` is not of use any more; nothing if it is for as long as its body lives.
+fn readers(plan: &Plan, id: &str) -> Option<Vec<String>> {
+    let mut readers = Vec::new();
+    let is_lasting = plan.outputs.is_needed(step(plan, id), |reader| {
+        readers.push(plan.step(reader).id.to_string());
+        true
+    });
+    (!is_lasting).then_some(readers)
+}
+
+#[test]
+fn it_is_known_who_reads_the_output_of_a_step() {
+    let reads = |ids: &[&str]| {
+        let list: Vec<_> = ids.iter().map(|id| format!(r#""{id}": "${{steps.{id}.output}}""#)).collect();
+        format!(r#""parameters": {{{}}}"#, list.join(", "))
+    };
+    let inner = call("inner", &reads(&["a"]));
+    let undone = r#""compensate": {"plugin": "p", "method": "m", "parameters": {"it": "${steps.u.output}"}}"#;
+    let steps = [
+        call("a", ""),
+        call("b", &reads(&["a"])),
+        format!(r#"{{"id": "g", "type": "group", "steps": [{inner}]}}"#),
+        call("c", r#""parameters": {"status": "${steps.b.status}"}"#),
+        call("u", undone),
+        call("last", ""),
+    ];
+    let finally = format!(r#""finally": [{}],"#, call("z", &reads(&["c"])));
+    let of_list = plan(&workflow("sequential", &finally, &steps.join(",")));
+    let some = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
+    assert_eq!(readers(&of_list, "a"), some(&["b", "g"]), "in a body, it is the step that has the body");
+    assert_eq!(readers(&of_list, "b"), some(&[]), "its status is no output");
+    assert_eq!(readers(&of_list, "c"), None, "clean-up comes at the end");
+    assert_eq!(readers(&of_list, "u"), None, "it may be undone at any time");
+    assert_eq!(readers(&of_list, "last"), some(&[]));
+
+    let steps = [call("a", ""), call("b", &reads(&["a"]))].join(",");
+    let all = plan(&workflow("parallel", "", &steps));
+    assert_eq!((readers(&all, "a"), readers(&all, "b")), (None, None), "the body puts out all of them");
+    let one = plan(&workflow("parallel", r#""output": "${steps.b.output}","#, &steps));
+    assert_eq!((readers(&one, "a"), readers(&one, "b")), (some(&["b"]), None));
+}
