@@ -1,7 +1,7 @@
 //! Durable runs that have forgotten most of what happened in them.
 
 use super::kit::Kit;
-use super::lab::{Lab, PATIENCE, run};
+use super::lab::{Lab, PATIENCE};
 use super::memory_store::MemoryStore;
 use crate::{Config, RunHandle};
 use jackfield_core::run::{Event, RunStatus};
@@ -95,7 +95,8 @@ fn who_reads_along_misses_nothing_while_the_run_forgets() {
 #[test]
 fn what_later_steps_read_is_there_however_long_ago_it_was() {
     let filler = steps(40);
-    let ended = run(&format!(
+    let (lab, _store) = forgetful();
+    let document = format!(
         r#"{{"id":"w","mode":"sequential","output":{{"a":"${{steps.a.output}}","body":"${{steps.body.output}}"}},
         "finally":[{{"id":"z",@value,"parameters":{{"value":"${{steps.kept.output}}"}}}}],
         "steps":[
@@ -107,8 +108,8 @@ fn what_later_steps_read_is_there_however_long_ago_it_was() {
         {{"id":"late",@value,"parameters":{{"value":"${{steps.b.output}}"}}}},
         {{"id":"body","type":"foreach","items":[1,2,3,4,5,6,7,8,9,10],"steps":[
             {{"id":"in",@value,"parameters":{{"value":"${{steps.late.output}}"}}}}]}}]}}"#
-    ))
-    .completed();
+    );
+    let ended = lab.run_with(&document, "null").completed();
     let expected = serde_json::json!({ "a": "A", "body": vec!["B"; 10] });
     assert_eq!(ended.report.output.value(), &expected);
     assert_eq!(ended.step("z").output.as_ref().unwrap().as_str(), r#""K""#);
