@@ -100,9 +100,8 @@ impl Inner {
         };
         replayed.go_on(journal, run, &mut is_enough)?;
         let events = replayed.state.events(from as u64, max);
-        let behind = from + events.len();
-        replayed.state.forget(behind);
-        if behind < forgotten {
+        replayed.state.forget(from);
+        if from + events.len() < forgotten {
             *journal.replayed.lock() = Some(replayed);
         }
         Ok(events)
