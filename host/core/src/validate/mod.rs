@@ -86,8 +86,7 @@ pub fn compile(workflow: &Workflow, catalog: &Catalog, options: &Options) -> Com
         let has_call_options = steps.iter().any(Step::has_call_options);
         let has_at_most_once = steps.iter().any(Step::is_at_most_once);
         let has_limits = steps.iter().any(Step::is_limited);
-        let priority = priority_of(workflow);
-        let outputs = uses.outputs.lower(&scopes, &refs, steps.len());
+        let (priority, outputs) = (priority_of(workflow), uses.outputs.lower(&scopes, &refs, steps.len()));
         let step_priorities = layout.priorities(priority);
         let plain = match step_priorities {
             None => crate::plan::Plain::table(&steps, &scopes, &edges.successor_starts, &edges.successors),
