@@ -237,6 +237,26 @@ fn nobody_takes_all_event_streams_or_connections() {
 }
 
 #[test]
+fn whoever_takes_nothing_of_an_answer_is_left() {
+    let service =
+        Service::with("[server.limits]\nwrite_timeout = \"200ms\"\nconnections_per_address_max = 1\n");
+    service.register("w");
+    // more than the system holds for somebody who does not read
+    let input = json!({ "text": "x".repeat(32 << 20) }).to_string();
+    service.bench.write("input.json", &input);
+    let start = ["workflow", "start", "w", "--run-id", "big", "--input", "@input.json"];
+    service.bench.cli(&start).exits(0).stdout.clear();
+    wait_until(|| {
+        service.bench.cli(&["runs", "list", "--status", "completed", "-Q", "big"]).stdout.contains("big")
+    });
+    let mut slow = service.connect();
+    slow.write_all(head("GET /api/v1/runs/big", "").as_bytes()).expect("it is taken");
+    // it has the only place until it is left
+    wait_until(|| service.ask("GET", "/healthz", &[], "").status == 200);
+    assert!(rest(&mut slow).len() < input.len(), "it was sent everything");
+}
+
+#[test]
 fn requests_that_come_too_fast_are_put_off() {
     let service = Service::with("[server.limits]\nrequests_per_second_max = 5\n");
     let answers: Vec<Answer> = (0..40).map(|_| service.ask("GET", "/api/v1/stats", &[], "")).collect();

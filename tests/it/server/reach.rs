@@ -2,7 +2,7 @@
 
 use super::{Answer, Service, ask_at, one_step, refuses, wait_until};
 use jackfield::json;
-use jackfield_tests::Bench;
+use jackfield_tests::{Bench, workspace};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 
@@ -94,6 +94,22 @@ fn what_is_wrong_with_the_configuration_is_said_with_its_remedy() {
     }
     bench.write("jackfield.toml", "");
     refuses(&bench, &["serve", "--listen", "here"], &["`here` is no address to listen on", "127.0.0.1:7070"]);
+}
+
+#[test]
+fn the_configuration_in_the_guide_has_every_key_and_serves() {
+    let guide = workspace::read("docs/server.md");
+    let block =
+        guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of TOML");
+    let source = workspace::read("host/jackfield/src/config/server.rs");
+    let keys = source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "))
+        .map(|(key, _)| key);
+    for key in keys.filter(|key| *key != "limits") {
+        assert!(block.contains(&format!("{key} = ")), "{key} is not in the guide");
+    }
+    Service::with(block).is_well("");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::{Service, refuses, wait_until};
 use jackfield::{Value, json};
 use jackfield_tests::{Bench, CliOutput};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// A machine without a journal, and a token for the server.
 struct Elsewhere<'a> {
@@ -198,6 +199,14 @@ fn a_server_with_a_certificate_is_reached_by_tls_only_and_takes_a_new_one_as_it_
         Elsewhere { bench: Bench::new(&[]), server: &url, token, more: vec!["--ca".into(), "ca.pem".into()] };
     far.bench.write("ca.pem", &ca);
     far.cli(&["runs", "list", "--json"]).exits(0).stdout.clear();
+    // the cookie of the page is for TLS and this server alone
+    let trusted = Certificate::from_pem(ca.as_bytes()).expect("a certificate");
+    let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[trusted])).build();
+    let agent: ureq::Agent = ureq::Agent::config_builder().tls_config(tls).build().into();
+    let signed = agent.post(format!("{url}/api/v1/session")).send(json!({ "token": far.token }).to_string());
+    let signed = signed.expect("it is taken");
+    let cookie = signed.headers().get("set-cookie").and_then(|it| it.to_str().ok()).expect("a cookie");
+    assert!(cookie.starts_with("__Host-jackfield_session=") && cookie.ends_with("; Secure"), "{cookie}");
     let refused =
         |far: &Elsewhere<'_>| far.cli(&["runs", "list"]).exits(2).stderr.contains("does not answer");
     far.bench.write("ca.pem", &other_ca);

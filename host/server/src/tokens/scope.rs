@@ -74,7 +74,7 @@ impl Need {
             // all that a run holds, also what reports leave out
             (true, ["runs", _, "export"]) => Scope::Admin,
             (true, _) => Scope::Read,
-            (false, ["workflows", "validate" | "graph"]) => Scope::Read,
+            (false, ["workflows", "validate" | "graph"]) if *method == Method::POST => Scope::Read,
             (false, ["runs"] | ["workflows", _, "runs"]) if *method == Method::POST => Scope::Run,
             (false, ["runs", _, act]) if *method == Method::POST && RUN_ACTS.contains(act) => Scope::Run,
             (false, ["schedules", _, act]) if *method == Method::POST && SCHEDULE_ACTS.contains(act) => {
@@ -105,6 +105,7 @@ mod tests {
             (Method::GET, "/", "nothing"),
             (Method::GET, "/ui/runs/x", "nothing"),
             (Method::GET, "/page/0123/app.js", "nothing"),
+            (Method::GET, "/pages", "read"),
             (Method::POST, "/", "read"),
             (Method::POST, "/ui/runs/x", "read"),
             (Method::GET, "/metrics", "read"),
@@ -113,6 +114,7 @@ mod tests {
             (Method::GET, "/api/v1/runs/x/export", "admin"),
             (Method::HEAD, "/api/v1/runs/x/export", "admin"),
             (Method::POST, "/api/v1/workflows/validate", "read"),
+            (Method::DELETE, "/api/v1/workflows/validate", "admin"),
             (Method::POST, "/api/v1/workflows/graph", "read"),
             (Method::GET, "/api/v1/runs/x/document", "read"),
             (Method::POST, "/api/v1/plugins/p/release", "admin"),
