@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How a method wants to be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MethodKind {
     /// May block: runs on the bounded blocking pool.
@@ -21,7 +21,7 @@ pub enum MethodKind {
 }
 
 /// One method of one plugin version.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Method {
     /// Name as workflows write it.
     pub name: Box<str>,

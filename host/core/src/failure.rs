@@ -54,7 +54,7 @@ pub mod kind {
 }
 
 /// An error as it is stored, shown and read by expressions: `{type, message, details, step, attempts}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Failure {
     /// Dotted type, such as `timeout` or `http.503`.
     #[serde(rename = "type")]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What an engine has done since it began, and what it has to do now.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct EngineStats {
     /// Runs.
     pub runs: RunCounts,
@@ -25,7 +25,7 @@ pub struct EngineStats {
 }
 
 /// Runs since the engine began, and those in memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RunCounts {
     /// Runs that were begun or put in line; those that went on after a restart or as new are not counted again.
     pub started: u64,
@@ -44,7 +44,7 @@ pub struct RunCounts {
 }
 
 /// Steps since the engine began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct StepCounts {
     /// Steps that came to an end: completed, failed, skipped or cancelled.
     pub settled: u64,
@@ -53,7 +53,7 @@ pub struct StepCounts {
 }
 
 /// What waits for its turn, and what is under way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct QueueDepths {
     /// Calls that could begin and wait for a thread of the engine, or for the start of an `async` call.
     pub inline: usize,

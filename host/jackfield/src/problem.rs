@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::fmt;
 
 /// A file that is no usable plugin, in one line with a stable code.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
 pub struct PluginProblem {
     /// Stable code.
@@ -18,6 +18,7 @@ pub struct PluginProblem {
     pub plugin: Option<String>,
     /// Its version, if it could be found out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub version: Option<Version>,
     /// What to do about it, as a sentence; empty if the message says it all.
     #[serde(skip_serializing_if = "String::is_empty")]

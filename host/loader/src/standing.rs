@@ -26,7 +26,7 @@ pub struct Standing {
 }
 
 /// The workers of one plugin version.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
 pub struct Workers {
     /// Those there are.
@@ -44,7 +44,7 @@ pub struct Workers {
 }
 
 /// One worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
 pub struct WorkerStanding {
     /// Its process.

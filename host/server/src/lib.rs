@@ -11,10 +11,12 @@ mod kept;
 mod limits;
 mod listen;
 mod namespace;
+mod openapi;
 mod page;
 mod plugins;
 mod private;
 mod problem;
+mod routes;
 mod runs;
 mod schedules;
 mod socket;
@@ -35,60 +37,4 @@ pub use spaces::OpenHost;
 pub use tokens::{NewToken, Scope, TokenError, TokenInfo, Tokens};
 pub use workflows::{find as find_workflow, register_in};
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
-use jackfield::{DOCUMENT_BYTES_MAX, Host};
-
-/// All that can be asked of `host`, under `/api/v1`; the page, `/healthz` and `/readyz`.
-pub fn router(host: Host) -> Router {
-    let runs = Router::new()
-        .route("/runs", get(runs::list).post(runs::start))
-        .route("/runs/prune", post(runs::prune))
-        .route("/runs/{id}", get(runs::show).delete(runs::delete))
-        .route("/runs/{id}/history", get(runs::history))
-        .route("/runs/{id}/document", get(runs::document))
-        .route("/runs/{id}/stream", get(stream::stream))
-        .route("/runs/{id}/cancel", post(runs::cancel))
-        .route("/runs/{id}/pause", post(runs::pause))
-        .route("/runs/{id}/resume", post(runs::resume))
-        .route("/runs/{id}/export", get(kept::export))
-        .route("/runs/import", post(kept::import).layer(DefaultBodyLimit::max(wire::SAVED_BYTES_MAX)))
-        .route("/runs/{id}/fork", post(kept::fork))
-        .route("/runs/{id}/retry", post(kept::retry))
-        .route("/runs/{id}/signal", post(runs::signal))
-        .route("/runs/{id}/send", post(runs::send));
-    let workflows = Router::new()
-        .route("/workflows", get(workflows::list).post(workflows::register))
-        .route("/workflows/validate", post(workflows::validate))
-        .route("/workflows/graph", post(workflows::draw))
-        .route("/workflows/{id}/graph", get(workflows::graph))
-        .route("/workflows/{id}", get(workflows::show).delete(workflows::remove))
-        .route("/workflows/{id}/runs", post(workflows::start));
-    let schedules = Router::new()
-        .route("/schedules", get(schedules::list).post(schedules::add))
-        .route("/schedules/{id}", get(schedules::show).delete(schedules::remove))
-        .route("/schedules/{id}/pause", post(schedules::pause))
-        .route("/schedules/{id}/resume", post(schedules::resume))
-        .route("/schedules/{id}/trigger", post(schedules::trigger))
-        .route("/schedules/{id}/next", get(schedules::next))
-        .route("/schedules/{id}/backfill", post(schedules::backfill));
-    let api = runs
-        .merge(workflows)
-        .merge(schedules)
-        .route("/plugins", get(plugins::list))
-        .route("/plugins/{name}", get(plugins::show))
-        .route("/plugins/{name}/release", post(plugins::release))
-        .route("/stats", get(answer::stats))
-        .fallback(problem::nothing_here);
-    let body_max = usize::try_from(DOCUMENT_BYTES_MAX).unwrap_or(usize::MAX);
-    Router::new()
-        .nest("/api/v1", api)
-        .merge(page::routes())
-        .route("/healthz", get(answer::healthz))
-        .route("/readyz", get(answer::readyz))
-        .fallback(problem::nothing_here)
-        .method_not_allowed_fallback(problem::not_this_way)
-        .layer(DefaultBodyLimit::max(body_max))
-        .with_state(host)
-}
+pub use routes::router;

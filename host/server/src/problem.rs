@@ -5,10 +5,11 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use jackfield::diagnostic::Diagnostic;
 use jackfield::{EngineError, Error};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What kind of problem it is; the word is stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ProblemKind {
@@ -46,7 +47,7 @@ pub enum ProblemKind {
 }
 
 /// A problem document.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// A URI reference for the kind.
     #[serde(rename = "type")]
@@ -68,7 +69,7 @@ pub struct Problem {
 }
 
 /// What is wrong with one place of an input.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InputProblem {
     /// JSON pointer; empty for the whole input.
     pub pointer: String,

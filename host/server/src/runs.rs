@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use jackfield::{
     CancelMode, Host, Run, RunNo, RunOptions, RunQuery, RunReport, RunStatus, Timestamp, Workflow,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -28,10 +29,12 @@ pub(crate) fn asked<T>(query: Asked<T>) -> Result<T, Problem> {
     query.map(|Query(query)| query).map_err(|rejected| Problem::bad_request(rejected.body_text()))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ShowQuery {
+    /// Steps in the result document at most; 10,000 if absent.
     steps_max: Option<usize>,
+    /// How long to wait for the end of the run at most, such as `30s`; up to 60 s.
     wait: Option<String>,
 }
 
@@ -53,12 +56,15 @@ impl Shown {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HistoryQuery {
+    /// Number of the first record.
     #[serde(default)]
     from: u64,
+    /// A former generation of the run; the present one if absent.
     generation: Option<u32>,
+    /// How long to wait for a record at most, such as `30s`; up to 60 s.
     wait: Option<String>,
 }
 
@@ -73,6 +79,25 @@ pub(crate) async fn list(
         Ok(RunLines { runs, next: page.next.map(|next| next.0.to_string()) })
     })
     .await
+}
+
+/// What [`run_query`] understands, for the description.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it is read by `run_query`")]
+pub(crate) struct ListQuery {
+    /// Only runs that stand in one of these.
+    status: Option<Vec<RunStatus>>,
+    /// Only runs of this workflow.
+    workflow: Option<String>,
+    /// Only runs that began at this time or later, RFC 3339.
+    since: Option<String>,
+    /// Only runs whose id, workflow, reason or custom status contains this text.
+    q: Option<String>,
+    /// Runs in the page at most; 50 if absent.
+    #[schemars(range(min = 1, max = 1000))]
+    limit: Option<u32>,
+    /// What the page before gave as `next`.
+    cursor: Option<String>,
 }
 
 /// `status` may stand there more than once, which no map can say.

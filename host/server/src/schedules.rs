@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jackfield::{Host, NewSchedule, ScheduleInfo, Schedules, Timestamp, Triggered};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Starts that are planned where the request does not say.
@@ -16,9 +17,11 @@ const COUNT: usize = 5;
 /// Starts that are planned at most.
 const COUNT_MAX: usize = 1_000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NextQuery {
+    /// How many, from 1 to 1,000; 5 if absent.
+    #[schemars(range(min = 1, max = 1000))]
     count: Option<usize>,
 }
 

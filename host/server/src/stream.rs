@@ -9,13 +9,15 @@ use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use futures_core::Stream;
 use futures_util::stream::unfold;
 use jackfield::{Event, Host, Run};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StreamQuery {
+    /// Number of the first record, unless `Last-Event-ID` says another.
     from: Option<u64>,
 }
 

@@ -6,11 +6,12 @@ use jackfield::{
     Backfilled, DocumentChange, Event, Isolation, Listing, Method, Payload, PlannedStart, Plugin,
     PluginProblem, PluginStanding, RunStatus, ScheduleInfo, Timestamp, Workers, WorkflowEntry,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// A workflow document as it is sent.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
     /// Its text.
@@ -32,7 +33,7 @@ fn no_input() -> Payload {
 }
 
 /// How a run is started.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartRun {
     /// The document, for a run of one that is not registered.
@@ -62,7 +63,7 @@ pub struct StartRun {
 }
 
 /// How a run is cancelled, or why it is paused.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stop {
     /// Why, for people.
@@ -74,7 +75,7 @@ pub struct Stop {
 }
 
 /// From where a run that has ended goes on.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Path of the step to go back to; what the run failed with if absent.
@@ -86,7 +87,7 @@ pub struct Retry {
 pub const SAVED_BYTES_MAX: usize = 256 << 20;
 
 /// A run that was saved elsewhere.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
     /// What was written of it.
@@ -97,7 +98,7 @@ pub struct Import {
 }
 
 /// How a new run is made of what another had done.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fork {
     /// Path of the step from which on it is on its own.
@@ -111,7 +112,7 @@ pub struct Fork {
 }
 
 /// An event or a message for a run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Letter {
     /// Name of the event or of the queue.
@@ -122,7 +123,7 @@ pub struct Letter {
 }
 
 /// Which runs to forget.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prune {
     /// Those that ended before this time, RFC 3339.
@@ -130,14 +131,14 @@ pub struct Prune {
 }
 
 /// How many runs were forgotten.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Pruned {
     /// So many.
     pub deleted: u64,
 }
 
 /// A line in a list of runs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RunLine {
     /// Id of the run.
     pub run_id: String,
@@ -186,7 +187,7 @@ impl From<&Listing> for RunLine {
 }
 
 /// A page of runs, newest first.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RunLines {
     /// The runs.
     pub runs: Vec<RunLine>,
@@ -195,7 +196,7 @@ pub struct RunLines {
 }
 
 /// Records of a run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Records {
     /// In order.
     pub records: Vec<Event>,
@@ -204,7 +205,7 @@ pub struct Records {
 }
 
 /// A registered workflow.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WorkflowLine {
     /// Its id.
     pub id: String,
@@ -229,14 +230,14 @@ impl From<&WorkflowEntry> for WorkflowLine {
 }
 
 /// All registered workflows, by id, then by version, oldest first.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WorkflowLines {
     /// The workflows.
     pub workflows: Vec<WorkflowLine>,
 }
 
 /// What became of a registration, or would.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Registration {
     /// Workflow id.
     pub id: String,
@@ -253,7 +254,7 @@ pub struct Registration {
 }
 
 /// What is wrong with a document.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// It can run.
     pub valid: bool,
@@ -262,7 +263,7 @@ pub struct Verdict {
 }
 
 /// A version of a plugin in a list.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PluginLine {
     /// Its name.
     pub name: String,
@@ -332,7 +333,7 @@ impl PluginLine {
 }
 
 /// All plugins, and what cannot be used.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PluginLines {
     /// By name, newest version first; at last those that drain.
     pub plugins: Vec<PluginLine>,
@@ -341,7 +342,7 @@ pub struct PluginLines {
 }
 
 /// A version of a plugin with all of its methods.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PluginVersionInfo {
     /// Where it stands.
     #[serde(flatten)]
@@ -357,7 +358,7 @@ impl PluginVersionInfo {
 }
 
 /// A plugin.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PluginVersions {
     /// Newest first.
     pub versions: Vec<PluginVersionInfo>,
@@ -369,14 +370,14 @@ pub struct PluginVersions {
 }
 
 /// What was let out of quarantine.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Released {
     /// Names and versions.
     pub released: Vec<String>,
 }
 
 /// What a run follows.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RunDocument {
     /// Id of its workflow.
     pub workflow: String,
@@ -389,7 +390,7 @@ pub struct RunDocument {
 }
 
 /// A schedule to be made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddSchedule {
     /// Id of the workflow.
@@ -405,7 +406,7 @@ pub struct AddSchedule {
 }
 
 /// How a run of a schedule is started now.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trigger {
     /// What the event that it waits for would bring.
@@ -414,7 +415,7 @@ pub struct Trigger {
 }
 
 /// For which time runs are started that were not.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Backfill {
     /// From this time on, RFC 3339.
@@ -424,21 +425,21 @@ pub struct Backfill {
 }
 
 /// All schedules, by id.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ScheduleLines {
     /// The schedules.
     pub schedules: Vec<ScheduleInfo>,
 }
 
 /// The next starts of a schedule.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Planned {
     /// In order.
     pub next: Vec<PlannedStart>,
 }
 
 /// Starts in the past.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Starts {
     /// In order.
     pub starts: Vec<Backfilled>,

@@ -11,11 +11,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jackfield::graph::Graph;
 use jackfield::{Dialect, EngineError, Host, Version, VersionReq, Workflow};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VersionQuery {
+    /// A version, or a range of versions where one is looked for, such as `^1.2`.
     version: Option<String>,
 }
 

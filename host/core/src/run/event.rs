@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub type EventKind = RecordKind;
 
 /// One event.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Event {
     /// Position in the run's history, from 0.
     pub seq: u64,

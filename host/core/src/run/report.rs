@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 /// What a run that has not ended yet is stopping for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Stopping {
     /// It was cancelled.
@@ -23,7 +23,7 @@ pub enum Stopping {
 }
 
 /// The result document of a run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RunReport {
     /// Id of the run.
     pub run_id: String,
@@ -69,6 +69,7 @@ pub struct RunReport {
     /// How long it has taken, in milliseconds.
     pub duration_ms: f64,
     /// Steps by path, in the order of their bodies and lists.
+    #[schemars(with = "std::collections::BTreeMap<String, StepReport>")]
     pub steps: IndexMap<String, StepReport>,
     /// Steps left out because there are more than asked for.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -76,7 +77,7 @@ pub struct RunReport {
 }
 
 /// One step in the result document.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StepReport {
     /// Where it stands.
     pub status: StepStatus,

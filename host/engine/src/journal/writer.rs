@@ -109,7 +109,7 @@ impl Drop for Together<'_> {
 }
 
 /// Counters of a journal.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct JournalStats {
     /// Transactions written.
     pub transactions: u64,

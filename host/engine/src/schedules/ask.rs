@@ -31,7 +31,7 @@ pub struct ScheduleRequest {
 }
 
 /// Where a schedule stands.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ScheduleInfo {
     /// Its id.
     pub id: Arc<str>,
@@ -49,6 +49,7 @@ pub struct ScheduleInfo {
     pub paused: Option<String>,
     /// When it starts the next run; absent if it is paused, waits for an event, or there is no such time any more.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_rfc3339")]
+    #[schemars(with = "Option<String>")]
     pub next: Option<Timestamp>,
     /// The run that it started last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,18 +76,20 @@ impl ScheduleInfo {
 }
 
 /// A start to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlannedStart {
     /// The time that the run is for.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// When it starts: later by the jitter.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
     pub due: Timestamp,
 }
 
 /// What became of a wish to start a run now.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Triggered {
     /// Id of the run.
     pub run_id: Arc<str>,
@@ -95,10 +98,11 @@ pub struct Triggered {
 }
 
 /// A start that would have been made in the past.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Backfilled {
     /// The time that the run is for.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// Id of the run.
     pub run_id: Arc<str>,

@@ -32,7 +32,7 @@ pub enum Format {
 /// Steps and what relates them, as far as a picture shows it.
 /// As JSON it is `{title, subtitle, blocks: [{caption, nodes: [{id, kind, what, notes, tolerant, blocks}], edges: [{from, to, kind}]}]}`,
 /// where `from` and `to` are positions in `nodes`, and a node of a structured step has blocks of its own.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Graph {
     title: String,
     subtitle: String,
@@ -41,7 +41,7 @@ pub struct Graph {
 }
 
 /// One body.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 struct Block {
     /// What it is the body of, and its mode if that is not the default; empty if there is nothing to say.
     caption: String,
@@ -50,7 +50,7 @@ struct Block {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 struct Node {
     id: String,
     /// The type as the format names it.
@@ -65,14 +65,14 @@ struct Node {
 }
 
 /// Positions of two nodes in their block, and why they are joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 struct Edge {
     from: usize,
     to: usize,
     kind: EdgeKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum EdgeKind {
     /// One after the other in list order.
