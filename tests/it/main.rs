@@ -2,6 +2,7 @@
 
 mod bench;
 mod definition;
+mod deploy;
 mod durable;
 mod examples;
 mod fields;

@@ -1,6 +1,7 @@
 //! `jackfield serve --listen`: the real process, asked over TCP.
 
 mod attacks;
+mod described;
 mod reach;
 mod remote;
 mod tokens;

@@ -126,12 +126,28 @@ pub(crate) enum Command {
     Db(DbCommand),
     /// Measure what steps, calls and definitions cost on this machine
     Bench(BenchArgs),
+    /// Print what makes a shell complete this command, to be loaded by it
+    Completions(CompletionsArgs),
+    /// Write the manual pages, one for each command
+    Man(ManArgs),
     /// Run one plugin for another process; started by it
     #[command(hide = true)]
     Worker,
     /// Meet one plugin for `plugin check`; started by it
     #[command(hide = true)]
     Examine,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// For which shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Directory to write them to; it is made if it is not there
+    pub(crate) dir: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ mod gate;
 mod kept;
 mod limits;
 mod listen;
+mod metrics;
 mod namespace;
 mod openapi;
 mod page;

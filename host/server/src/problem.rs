@@ -144,6 +144,7 @@ fn faults(error: &Error) -> Box<[InputProblem]> {
 fn kind_of(refused: &EngineError) -> ProblemKind {
     match refused {
         EngineError::RunNotFound(_)
+        | EngineError::GenerationNotFound { .. }
         | EngineError::WorkflowNotFound(_)
         | EngineError::NoWorkflowVersion { .. }
         | EngineError::ScheduleNotFound(_) => ProblemKind::NotFound,
@@ -166,6 +167,8 @@ fn kind_of(refused: &EngineError) -> ProblemKind {
         | EngineError::Saved(_)
         | EngineError::BadTraceparent { .. }
         | EngineError::BadName(_)
+        | EngineError::BadBackfill { .. }
+        | EngineError::BadKey { .. }
         | EngineError::UnknownStep(_)
         | EngineError::StepNotBegun { .. }
         | EngineError::InputTooLate { .. }

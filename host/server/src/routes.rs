@@ -1,5 +1,6 @@
 //! All that can be asked, and who answers it.
 
+use crate::metrics::Metrics;
 use crate::openapi::{API, Api, delete, get, post};
 use crate::wire::{
     AddSchedule, Backfill, Document, Fork, Import, Letter, Planned, PluginLines, PluginVersions, Prune,
@@ -10,6 +11,7 @@ use crate::{answer, kept, page, plugins, problem, runs, schedules, stream, workf
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get as answer_get;
 use jackfield::graph::Graph;
@@ -22,18 +24,22 @@ const CREATED: StatusCode = StatusCode::CREATED;
 /// The OpenAPI document, as it is sent.
 static DESCRIPTION: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", api().document()));
 
-/// All that can be asked of `host`, under `/api/v1`; the page, `/openapi.json`, `/healthz` and `/readyz`.
+/// All that can be asked of `host`, under `/api/v1`; the page, `/openapi.json`, `/metrics`, `/healthz` and `/readyz`.
 pub fn router(host: Host) -> Router {
+    let metrics = Metrics::new(host.clone());
+    let shown = metrics.clone();
     let body_max = usize::try_from(DOCUMENT_BYTES_MAX).unwrap_or(usize::MAX);
     Router::new()
         .nest(API, api().into_router().fallback(problem::nothing_here))
         .merge(page::routes())
         .route("/openapi.json", answer_get(description))
+        .route("/metrics", answer_get(move || shown.show()))
         .route("/healthz", answer_get(answer::healthz))
         .route("/readyz", answer_get(answer::readyz))
         .fallback(problem::nothing_here)
         .method_not_allowed_fallback(problem::not_this_way)
         .layer(DefaultBodyLimit::max(body_max))
+        .layer(middleware::from_fn_with_state(metrics, Metrics::count))
         .with_state(host)
 }
 

@@ -6,6 +6,7 @@ mod explain;
 mod fmt;
 mod graph;
 mod kept;
+mod manual;
 mod plugin;
 mod plugin_check;
 mod plugin_docs;
@@ -46,6 +47,8 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         Command::Db(command) => db::run(command, &here("db")?, printer),
         Command::Bench(args) => bench::run(&args, here("bench")?, printer),
         Command::Plugin(command) => plugin::run(command, here("plugin")?, printer),
+        Command::Completions(args) => manual::completions(&args, printer),
+        Command::Man(args) => manual::man(&args, printer),
         Command::Examine => {
             jackfield_check::examine()?;
             Ok(Exit::Success)

@@ -88,7 +88,9 @@ impl Need {
 
 /// Files of the page. They are the same for everybody.
 fn is_of_the_page(path: &str) -> bool {
-    matches!(path, "/" | "/openapi.json" | "/favicon.ico" | "/ui") || path.starts_with("/page/") || path.starts_with("/ui/")
+    matches!(path, "/" | "/openapi.json" | "/favicon.ico" | "/ui")
+        || path.starts_with("/page/")
+        || path.starts_with("/ui/")
 }
 
 #[cfg(test)]
