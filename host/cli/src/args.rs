@@ -49,7 +49,7 @@ pub(crate) struct Global {
     /// Where the journal of runs, the socket, and opened plugin files are kept [default: the user's data directory]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Server to ask instead of looking into the data directory, such as https://jackfield.example.com
+    /// Server to ask instead of looking into the data directory, such as <https://jackfield.example.com>
     #[arg(long, global = true, value_name = "URL", env = "JACKFIELD_SERVER")]
     pub(crate) server: Option<String>,
     /// Token to show to the server, or @FILE with it; others can see what stands on command lines
