@@ -36,11 +36,19 @@ impl Crowd {
         Ok(host.parse(&document::waiting(&job.graph))?)
     }
 
-    /// Every run is listed as waiting, and none besides.
+    /// Every run is listed as waiting, and none besides; soon, for a process that was killed may have left some of them a step
+    /// behind.
     pub(crate) fn must_wait(&self, host: &Host) -> Result<()> {
-        let waiting = count(host, RunStatus::Waiting)?;
-        ensure!(waiting == self.ids.len(), "{waiting} runs wait instead of {}", self.ids.len());
-        Ok(())
+        let begun = Instant::now();
+        loop {
+            let waiting = count(host, RunStatus::Waiting)?;
+            if waiting == self.ids.len() {
+                return Ok(());
+            }
+            let is_over = begun.elapsed() >= PATIENCE;
+            ensure!(!is_over, "{waiting} runs wait instead of {}", self.ids.len());
+            sleep(Duration::from_millis(1));
+        }
     }
 
     /// Sends each run its event and waits for its end, so many at a time; how long that took. Each has to complete with what
