@@ -11,10 +11,6 @@ use std::time::Duration;
 /// Records and outputs that are read back from the runs of a repeat.
 const SAMPLES: usize = 100;
 
-/// Outputs that are read besides, of runs of so many steps at most; each may take a look at the whole run.
-const OUTPUTS_OF_LONG_RUNS: usize = 4;
-const LONG: usize = 100_000;
-
 /// Characters of a wrong output that are shown at most.
 const SHOWN_MAX: usize = 60;
 
@@ -78,8 +74,7 @@ impl Expected<'_> {
         for (seq, step) in &samples {
             self.check_record(run, *step, *seq)?;
         }
-        let outputs = if self.graph.steps > LONG { OUTPUTS_OF_LONG_RUNS } else { SAMPLES };
-        for (_, step) in samples.iter().take(outputs) {
+        for (_, step) in &samples {
             let (id, expected) = (step_id(*step), document::output(self.graph, self.work, *step));
             let output = run.step_output(&id).with_context(|| format!("step `{id}` has no output"))?;
             ensure!(output.as_str() == expected, "the output of step `{id}` is not that of its record");
