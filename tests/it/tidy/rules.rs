@@ -18,6 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("jackfield-check", &["jackfield-loader", "jackfield-plugin-api", "jackfield-worker"]),
     ("jackfield-server", &["jackfield"]),
     ("jackfield-cli", &["jackfield", "jackfield-check", "jackfield-server", "jackfield-worker"]),
+    ("jackfield-child", &["jackfield-plugin-api"]),
     ("jackfield-file-access", &["jackfield-plugin-api"]),
     // hosts that die need stores and methods of their own
     (
@@ -27,7 +28,7 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Plugins see the plugin API and what plugins share.
-const PLUGIN_EDGES: &[&str] = &["jackfield-file-access", "jackfield-plugin-api"];
+const PLUGIN_EDGES: &[&str] = &["jackfield-child", "jackfield-file-access", "jackfield-plugin-api"];
 
 /// Where `unsafe` may stand.
 const UNSAFE: &[&str] = &[
