@@ -181,6 +181,38 @@ fn steps_are_measured_in_runs_of_every_length() {
 }
 
 #[test]
+fn a_server_is_measured_by_clients_of_another_process() {
+    let object = durable(
+        &Bench::new(&["echo"]),
+        "--shape service --runs 60 --concurrency 4 --streams 5 --slow 1 --steps 2",
+    );
+    let told: &[&str] = match cfg!(target_os = "linux") {
+        true => &[
+            "idle_bytes",
+            "idle_cpu_percent",
+            "latency_us",
+            "pages",
+            "resident_bytes",
+            "start_us",
+            "starts_per_s",
+            "streams",
+        ],
+        false => &["latency_us", "pages", "start_us", "starts_per_s", "streams"],
+    };
+    let mut own = further(&object);
+    own.sort_unstable();
+    assert_eq!(own, told, "{object}");
+    assert!(is_positive(&object["starts_per_s"]) && is_positive(&object["start_us"]["p99"]), "{object}");
+    let streams = &object["streams"];
+    assert_eq!((&streams["clients"], &streams["slow"]), (&json!(5), &json!(1)));
+    // the run says something of each call
+    for followed in ["alone", "beside"] {
+        assert!(streams[followed]["records"].as_u64().is_some_and(|count| count > 15), "{object}");
+    }
+    assert_eq!(object["pages"][0]["lines"], 50);
+}
+
+#[test]
 fn people_get_a_table_with_the_range() {
     let bench = Bench::new(&["echo"]);
     let text = bench.cli(&["bench", "--steps", "1000", "--repeats", "2", "--body", "1us"]).exits(0).stdout;

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod described;
+mod load;
 mod reach;
 mod remote;
 mod tokens;

@@ -89,6 +89,11 @@ impl Settings {
         self.config.server.clone()
     }
 
+    /// Where plugins are looked for, in order.
+    pub(crate) fn plugin_paths(&self) -> &[PathBuf] {
+        &self.plugin_paths
+    }
+
     /// Where the lock is, or would be written.
     pub(crate) fn lock_file(&self) -> PathBuf {
         self.config.trust.lock_file(self.config.base_dir.as_deref())

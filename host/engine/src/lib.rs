@@ -26,7 +26,7 @@ mod line;
 mod listener;
 mod listing;
 #[cfg(test)]
-#[cfg(loom)]
+#[cfg(feature = "loom")]
 mod model;
 mod pause;
 mod perform;
@@ -40,13 +40,13 @@ mod seats;
 mod signals;
 mod silence;
 #[cfg(test)]
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod sim;
 mod spans;
 mod stats;
 mod sync;
 #[cfg(test)]
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 mod tests;
 mod timers;
 mod workflows;

@@ -39,13 +39,13 @@ pub(crate) enum Bug {
 }
 
 /// Whether this defect is planted.
-#[cfg(not(all(test, not(loom))))]
+#[cfg(not(all(test, not(feature = "loom"))))]
 #[inline]
 pub(crate) const fn planted(_: Bug) -> bool {
     false
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 pub(crate) fn planted(bug: Bug) -> bool {
     crate::sim::planted() == Some(bug)
 }

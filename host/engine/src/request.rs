@@ -34,7 +34,7 @@ pub(crate) fn is_way(id: &str) -> bool {
 
 /// An id that no run has had; the order of starts is that of ids.
 pub(crate) fn fresh_id() -> uuid::Uuid {
-    #[cfg(all(test, not(loom)))]
+    #[cfg(all(test, not(feature = "loom")))]
     if let Some(id) = crate::sim::fresh_id() {
         return id;
     }

@@ -3,13 +3,13 @@
 //! `model` is what the product would do under every interleaving of its threads; `CONTRIBUTING.md` says how to run
 //! it.
 
-#[cfg(not(all(test, loom)))]
+#[cfg(not(all(test, feature = "loom")))]
 pub(crate) use self::real::{AtomicUsize, Condvar, Looks, Mutex, Ordering};
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, feature = "loom"))]
 pub(crate) use self::modelled::{AtomicUsize, Condvar, Looks, Mutex, Ordering};
 
-#[cfg(not(all(test, loom)))]
+#[cfg(not(all(test, feature = "loom")))]
 mod real {
     pub(crate) use parking_lot::{Condvar, Mutex};
     pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,7 +49,7 @@ mod real {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, feature = "loom"))]
 mod modelled {
     pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
     use std::ops::{Deref, DerefMut};

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 /// What time it is for timers; a simulation has a time of its own.
 pub(crate) fn now() -> Instant {
-    #[cfg(all(test, not(loom)))]
+    #[cfg(all(test, not(feature = "loom")))]
     if let Some(now) = crate::sim::now() {
         return now;
     }

@@ -34,6 +34,13 @@ Figures (medians over the repeats; for people also the smallest and the largest)
   recovery_s      (restart) the same of the journal as a process that is killed leaves it
   pages           (list) for each way to ask: lines on a page, and what a page takes, in milliseconds
   growth          (growth) for each length of a run: what a step of it takes, and what is written for it
+  starts_per_s    (service) runs that were started a second, each by a request of its own
+  start_us        (service) from such a request to its answer, in microseconds; latency_us is that of one client alone
+                  that has the result of the run in the answer
+  idle_bytes, idle_cpu_percent  (service) what the server holds and does before the first request
+  resident_bytes  (service) what it holds behind all of it
+  streams         (service) how late records reach clients that follow a run, in milliseconds, alone and beside
+                  clients that read nothing
   calls           (calls) per size of parameters and result: one call through the loader, one of a Rust function
                   that copies as many bytes, in nanoseconds, and with workers its latency_us; ns_per_step is that
                   of the first size
@@ -49,8 +56,8 @@ pub(crate) struct BenchArgs {
     /// What to measure
     #[arg(long, value_enum, default_value = "layered")]
     pub(crate) shape: Shape,
-    /// Steps of a run, for growth of the longest; calls per repeat for the shape calls [default: 1 for waiting, restart and
-    /// list, else 10000]
+    /// Steps of a run, for growth of the longest; calls per repeat for the shape calls [default: 1 for waiting, restart,
+    /// list and service, else 10000]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000_000))]
     pub(crate) steps: Option<u32>,
     /// Steps side by side [default: 100 for layered and definition, 4 for stencil, a square for wave]
@@ -65,16 +72,22 @@ pub(crate) struct BenchArgs {
     /// What is kept of completed steps
     #[arg(long, value_enum, default_value = "full")]
     pub(crate) history: History,
-    /// Runs per repeat [default: 10000 for waiting, restart and list, else 1]
+    /// Runs per repeat [default: 10000 for waiting, restart, list and service, else 1]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub(crate) runs: Option<u32>,
-    /// Runs at a time; each has a thread that starts it and waits for it [default: 256 for waiting, restart, list and the many
-    /// runs of growth, else 1]
+    /// Runs at a time; each has a thread that starts it and waits for it, or a connection to the service [default: 256 for
+    /// waiting, restart, list and the many runs of growth, 64 for service, else 1]
     #[arg(long, value_name = "C", value_parser = value_parser!(u32).range(1..=1_024))]
     pub(crate) concurrency: Option<u32>,
     /// (waiting) How long all runs wait before they are released, such as 12s [default: 0]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = idle)]
     pub(crate) idle: Option<Duration>,
+    /// (service) Clients that follow a run; 0 leaves them out [default: 1000]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(0..=1_400))]
+    pub(crate) streams: Option<u32>,
+    /// (service) Clients beside them that read nothing [default: 10]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(0..=100))]
+    pub(crate) slow: Option<u32>,
     /// Where runs live
     #[arg(long, value_enum, default_value = "memory")]
     pub(crate) engine: BenchEngine,
@@ -120,6 +133,8 @@ pub(crate) enum Shape {
     List,
     /// Chains of 10 steps and more, in one run and in many at a time
     Growth,
+    /// A server in a process of its own, with clients over TCP that start runs, wait for them and follow them
+    Service,
 }
 
 /// What a step returns.

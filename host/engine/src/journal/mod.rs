@@ -23,7 +23,7 @@ pub(crate) use self::log::{Held, RunLog};
 pub(crate) use self::replay::forget;
 pub(crate) use self::writer::Journal;
 pub use self::writer::JournalStats;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 pub(crate) use self::{
     back::Begin,
     replay::{Restored, Source, replay},

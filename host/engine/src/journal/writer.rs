@@ -218,7 +218,7 @@ impl Journal {
 
     /// Blocks until the submission at `position` is durable.
     pub(crate) fn wait(&self, position: u64) {
-        #[cfg(all(test, not(loom)))]
+        #[cfg(all(test, not(feature = "loom")))]
         if crate::sim::is_on() {
             return crate::sim::write_until(|| self.is_durable(position));
         }
@@ -239,7 +239,7 @@ impl Journal {
     pub(crate) fn flush(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let position = self.pending.lock().position;
-        #[cfg(all(test, not(loom)))]
+        #[cfg(all(test, not(feature = "loom")))]
         if crate::sim::is_on() {
             crate::sim::write_until(|| self.is_durable(position));
             return self.is_durable(position);

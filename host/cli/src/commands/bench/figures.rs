@@ -27,6 +27,7 @@ pub(crate) struct Figures {
     pub(crate) restart: Option<Restart>,
     pub(crate) pages: Vec<PageCost>,
     pub(crate) growth: Vec<Length>,
+    pub(crate) service: Option<Service>,
 }
 
 /// What runs take that wait for an event.
@@ -69,6 +70,50 @@ pub(crate) struct Length {
     pub(crate) at_once: usize,
     pub(crate) ns_per_step: Spread,
     pub(crate) written_per_step: Option<Spread>,
+}
+
+/// What a server does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Service {
+    pub(crate) starts_per_s: Option<Spread>,
+    /// From the request to its answer; the 50th and the 99th percentile, in microseconds.
+    pub(crate) start_us: Option<(Spread, Spread)>,
+    /// Memory of its process before the first request,
+    pub(crate) idle_bytes: Option<f64>,
+    /// and behind the last.
+    pub(crate) resident_bytes: Option<f64>,
+    pub(crate) idle_cpu_percent: Option<f64>,
+    pub(crate) streams: Option<Streams>,
+}
+
+/// How late records reach those who follow a run.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Streams {
+    /// How many follow.
+    pub(crate) clients: usize,
+    /// How many beside them read nothing.
+    pub(crate) slow: usize,
+    pub(crate) alone: Delay,
+    /// The same beside those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) beside: Option<Delay>,
+}
+
+/// From when a record was made until it was read, over all clients.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Delay {
+    /// Records that each client got.
+    pub(crate) records: u64,
+    #[serde(serialize_with = "one_digit")]
+    pub(crate) p50_ms: f64,
+    #[serde(serialize_with = "one_digit")]
+    pub(crate) p99_ms: f64,
+    #[serde(serialize_with = "one_digit")]
+    pub(crate) max_ms: f64,
+}
+
+fn one_digit<S: serde::Serializer>(figure: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(rounded(*figure, 1))
 }
 
 /// Microseconds from the start of a run to having its outcome.
@@ -132,6 +177,22 @@ pub(crate) struct Object {
     pages: Vec<PageObject>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     growth: Vec<LengthObject>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    service: Option<ServiceObject>,
+}
+
+#[derive(Debug, Serialize)]
+struct ServiceObject {
+    starts_per_s: f64,
+    start_us: Latency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle_bytes: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resident_bytes: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle_cpu_percent: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    streams: Option<Streams>,
 }
 
 #[derive(Debug, Serialize)]
@@ -203,6 +264,7 @@ impl Figures {
             recovery_s: of(restart.and_then(|it| it.recovery_s), 3),
             pages: self.pages.iter().map(PageCost::object).collect(),
             growth: self.growth.iter().map(Length::object).collect(),
+            service: self.service.as_ref().and_then(Service::object),
         }
     }
 
@@ -232,6 +294,11 @@ impl Figures {
             row("restart, s", restart.restart_s, 3);
             row("after a kill, s", restart.recovery_s, 3);
         }
+        if let Some(service) = &self.service {
+            row("starts a second", service.starts_per_s, 0);
+            row("start p50, us", service.start_us.map(|it| it.0), 0);
+            row("start p99, us", service.start_us.map(|it| it.1), 0);
+        }
         for page in &self.pages {
             row(&format!("{}, ms", page.pick), Some(page.ms), 2);
         }
@@ -260,6 +327,9 @@ impl Figures {
         };
         single("bytes a step", self.bytes_per_step, 0);
         single("METG(50 %), us", self.metg_us, 2);
+        if let Some(service) = &self.service {
+            service.singles(single);
+        }
         lines.push(String::new());
         lines.join("\n")
     }
@@ -269,7 +339,8 @@ impl Figures {
     /// Whether what a step costs is what was to be found out.
     fn is_about_steps(&self) -> bool {
         let others = [self.calls.is_empty(), self.pages.is_empty(), self.growth.is_empty()];
-        others.into_iter().all(|it| it) && self.waiting.is_none() && self.restart.is_none()
+        let is_of_runs = self.waiting.is_none() && self.restart.is_none() && self.service.is_none();
+        others.into_iter().all(|it| it) && is_of_runs
     }
 }
 
@@ -277,6 +348,34 @@ impl PageCost {
     fn object(&self) -> PageObject {
         let (ms, ms_max) = (rounded(self.ms.median, 3), rounded(self.ms.max, 3));
         PageObject { pick: self.pick, lines: self.lines, ms, ms_max }
+    }
+}
+
+impl Service {
+    fn object(&self) -> Option<ServiceObject> {
+        let (p50, p99) = self.start_us?;
+        Some(ServiceObject {
+            starts_per_s: rounded(self.starts_per_s?.median, 0),
+            start_us: Latency { p50: rounded(p50.median, 1), p99: rounded(p99.median, 1) },
+            idle_bytes: self.idle_bytes,
+            resident_bytes: self.resident_bytes,
+            idle_cpu_percent: self.idle_cpu_percent.map(|it| rounded(it, 3)),
+            streams: self.streams,
+        })
+    }
+
+    /// The figures without a range.
+    fn singles(&self, mut single: impl FnMut(&str, Option<f64>, usize)) {
+        single("memory, idle, B", self.idle_bytes, 0);
+        single("processor, idle, %", self.idle_cpu_percent, 3);
+        single("memory behind it, B", self.resident_bytes, 0);
+        let Some(streams) = self.streams else { return };
+        for (how, delay) in [("", Some(streams.alone)), (" beside slow", streams.beside)] {
+            let Some(delay) = delay else { continue };
+            single(&format!("record{how} p50, ms"), Some(delay.p50_ms), 1);
+            single(&format!("record{how} p99, ms"), Some(delay.p99_ms), 1);
+            single(&format!("record{how} max, ms"), Some(delay.max_ms), 1);
+        }
     }
 }
 

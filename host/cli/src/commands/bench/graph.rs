@@ -25,7 +25,9 @@ impl Graph {
     /// The graph that `shape` runs, or defines; `calls` has none and counts its calls by a fan.
     pub(crate) fn new(shape: Shape, steps: usize, width: Option<usize>) -> Self {
         let kind = match shape {
-            Shape::Chain | Shape::Waiting | Shape::Restart | Shape::List | Shape::Growth => Kind::Chain,
+            Shape::Chain | Shape::Waiting | Shape::Restart | Shape::List | Shape::Growth | Shape::Service => {
+                Kind::Chain
+            }
             Shape::Fan | Shape::Calls => Kind::Fan,
             Shape::Tree => Kind::Tree,
             Shape::Layered | Shape::Definition => Kind::Layered(width.unwrap_or(100)),

@@ -23,12 +23,22 @@ pub(crate) struct Job {
     pub(crate) repeats: usize,
     /// How long runs wait that wait.
     pub(crate) idle: Duration,
+    /// Clients that follow a run,
+    pub(crate) streams: usize,
+    /// and those that read nothing.
+    pub(crate) slow: usize,
 }
 
 /// Runs of shapes that are about many.
 const MANY_RUNS: u32 = 10_000;
 /// How many of them at a time.
 const MANY_AT_ONCE: u32 = 256;
+/// Clients of a service that start runs.
+const CLIENTS: u32 = 64;
+/// Clients that follow a run,
+const STREAMS: u32 = 1_000;
+/// and those beside them that read nothing.
+const SLOW: u32 = 10;
 /// Steps where not one is the natural number.
 const STEPS: u32 = 10_000;
 
@@ -40,7 +50,7 @@ impl Shape {
 
     /// Whether it is about many runs, not about their graph.
     fn is_crowd(self) -> bool {
-        matches!(self, Self::Waiting | Self::Restart | Self::List)
+        matches!(self, Self::Waiting | Self::Restart | Self::List | Self::Service)
     }
 
     /// Whether a run has the graph, and its steps the work, that the options say.
@@ -58,6 +68,7 @@ impl Job {
         let runs = args.runs.unwrap_or(if shape.is_crowd() { MANY_RUNS } else { 1 });
         let concurrency = args.concurrency.unwrap_or(match shape {
             Shape::Growth => MANY_AT_ONCE,
+            Shape::Service => CLIENTS.min(runs),
             _ if shape.is_crowd() => MANY_AT_ONCE.min(runs),
             _ => 1,
         });
@@ -79,6 +90,8 @@ impl Job {
             concurrency: concurrency as usize,
             repeats: args.repeats as usize,
             idle: args.idle.unwrap_or_default(),
+            streams: args.streams.unwrap_or(STREAMS) as usize,
+            slow: args.slow.unwrap_or(SLOW) as usize,
         })
     }
 
@@ -99,8 +112,8 @@ impl Job {
 fn refuse_meaningless(args: &BenchArgs) -> Result<()> {
     let shape = args.shape;
     let (has_runs, has_work) = (shape.has_runs(), shape.has_work());
-    if matches!(shape, Shape::Restart | Shape::List) && args.engine == BenchEngine::Memory {
-        let name = if shape == Shape::Restart { "restart" } else { "list" };
+    if matches!(shape, Shape::Restart | Shape::List | Shape::Service) && args.engine == BenchEngine::Memory {
+        let name = format!("{shape:?}").to_lowercase();
         bail!("the shape `{name}` is about a journal; say `--engine sqlite`");
     }
     let has_width = matches!(shape, Shape::Layered | Shape::Wave | Shape::Stencil | Shape::Definition);
@@ -112,8 +125,11 @@ fn refuse_meaningless(args: &BenchArgs) -> Result<()> {
         ("--concurrency", args.concurrency.is_some(), has_runs),
         ("--transport", args.transport.is_some(), args.isolation == BenchIsolation::Worker),
         ("--idle", args.idle.is_some(), shape == Shape::Waiting),
+        ("--streams", args.streams.is_some(), shape == Shape::Service),
+        ("--slow", args.slow.is_some(), shape == Shape::Service && args.streams != Some(0)),
+        ("--isolation worker", args.isolation == BenchIsolation::Worker, shape != Shape::Service),
         ("--threads", args.threads.is_some(), has_runs),
-        ("--history none", args.history == History::None, has_runs),
+        ("--history none", args.history == History::None, has_runs && shape != Shape::Service),
         ("--engine sqlite", args.engine == BenchEngine::Sqlite, has_runs),
     ];
     match given.into_iter().find(|(_, is_given, has_meaning)| *is_given && !has_meaning) {
@@ -155,6 +171,10 @@ mod tests {
             ("--shape chain --idle 1s", "--idle"),
             ("--shape restart", "`--engine sqlite`"),
             ("--shape list", "`--engine sqlite`"),
+            ("--shape service", "`--engine sqlite`"),
+            ("--shape service --engine sqlite --streams 0 --slow 1", "--slow"),
+            ("--shape service --engine sqlite --isolation worker", "--isolation worker"),
+            ("--shape fan --streams 10", "--streams"),
             ("--shape waiting --runs 3 --concurrency 4", "--runs 4"),
             ("--body -1us", "--body"),
             ("--body 10", "--body"),
@@ -177,6 +197,7 @@ mod tests {
         assert_eq!(sizes("--shape waiting"), (1, 10_000, 256));
         assert_eq!(sizes("--shape list --engine sqlite --runs 20"), (1, 20, 20));
         assert_eq!(sizes("--shape growth --steps 500"), (500, 256, 256));
+        assert_eq!(sizes("--shape service --engine sqlite"), (1, 10_000, 64));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod metg;
 mod random;
 mod restart;
 mod runs;
+mod service;
 mod spin;
 mod spread;
 mod together;
@@ -65,8 +66,10 @@ pub(crate) fn run(args: &BenchArgs, mut settings: Settings, printer: &Printer) -
 }
 
 fn measure(settings: Settings, job: &Job, printer: &Printer) -> Result<Figures> {
-    if job.shape == Shape::Restart {
-        return restart::measure(&settings, job, printer);
+    match job.shape {
+        Shape::Restart => return restart::measure(&settings, job, printer),
+        Shape::Service => return service::measure(&settings, job, printer),
+        _ => {}
     }
     let dir = match job.engine {
         BenchEngine::Memory => None,

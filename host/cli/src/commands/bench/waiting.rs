@@ -3,7 +3,7 @@
 use super::crowd::Crowd;
 use super::figures::{Figures, Waiting};
 use super::job::Job;
-use super::kernel;
+use super::kernel::Process;
 use super::runs::nanos;
 use super::spread::Spread;
 use crate::printer::Printer;
@@ -48,10 +48,10 @@ pub(crate) fn measure(host: &Host, job: &Job, printer: &Printer) -> Result<Figur
 }
 
 fn repeat(host: &Host, job: &Job) -> Result<Repeat> {
-    let without = kernel::resident_bytes();
+    let without = Process::own().resident_bytes();
     let (crowd, set_up) = Crowd::set_up(host, job)?;
     let idle_cpu_percent = idle(job.idle);
-    let resident = without.zip(kernel::resident_bytes());
+    let resident = without.zip(Process::own().resident_bytes());
     crowd.must_wait(host)?;
     let released = crowd.release(host, job)?;
     Ok(Repeat { set_up, released, resident, idle_cpu_percent })
@@ -63,9 +63,9 @@ fn idle(time: Duration) -> Option<f64> {
         return None;
     }
     sleep(time / 2);
-    let (before, begun) = (kernel::cpu_time()?, Instant::now());
+    let (before, begun) = (Process::own().cpu_time()?, Instant::now());
     sleep(time / 2);
     let elapsed = begun.elapsed();
-    let spent = kernel::cpu_time()?.saturating_sub(before);
+    let spent = Process::own().cpu_time()?.saturating_sub(before);
     Some(spent.as_secs_f64() / elapsed.as_secs_f64() * 100.0)
 }
