@@ -45,7 +45,20 @@ const UNSAFE: &[&str] = &[
 const OPENING: &[&str] = &["libloading", "dlopen", "lib_header_from_path"];
 const OPENS: &str = "host/loader/src/library.rs";
 
-const PRINTING: &[&str] = &["println!", "print!", "eprintln!", "eprint!", "dbg!", "stdout()", "stderr()"];
+/// Those of a child that was started are called by a method.
+const PRINTING: &[&str] = &[
+    "println!",
+    "print!",
+    "eprintln!",
+    "eprint!",
+    "dbg!",
+    "io::stdout",
+    "io::stderr",
+    " stdout()",
+    " stderr()",
+    "(stdout()",
+    "(stderr()",
+];
 /// Who talks to people.
 const PRINTS: &[&str] = &["host/cli/", "host/worker/src/main.rs", "examples/"];
 
