@@ -14,6 +14,8 @@ mod plugins_check;
 mod plugins_store;
 mod plugins_trust;
 mod plugins_watch;
+#[cfg(unix)]
+mod python;
 mod readme;
 mod running;
 #[cfg(unix)]

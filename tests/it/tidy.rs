@@ -94,12 +94,20 @@ fn nothing_names_paths_of_one_machine() {
     assert_kept(FILES.iter(), rules::machine_paths);
 }
 
-/// The numbers of the list of behaviours that the table has a row for.
-const BEHAVIOURS: std::ops::RangeInclusive<usize> = 1..=96;
-
 #[test]
 fn the_table_of_durable_cases_is_whole_and_names_tests_that_there_are() {
-    let table = FILES.iter().find(|file| file.path.ends_with("docs/durable-cases.md")).expect("it is there");
+    assert_whole_table("docs/durable-cases.md", 1..=96);
+}
+
+#[test]
+fn the_table_of_cases_of_python_is_whole_and_names_tests_that_there_are() {
+    assert_whole_table("docs/python-cases.md", 1..=47);
+}
+
+/// A table of behaviours has a row for each of these numbers, and each row names tests that exist.
+#[track_caller]
+fn assert_whole_table(path: &str, behaviours: std::ops::RangeInclusive<usize>) {
+    let table = FILES.iter().find(|file| file.path.ends_with(path)).expect("it is there");
     let rows: Vec<Vec<&str>> = table.text.lines().map(|line| line.split('|').collect()).collect();
     let rows = rows
         .iter()
@@ -118,6 +126,6 @@ fn the_table_of_durable_cases_is_whole_and_names_tests_that_there_are() {
             }
         }
     }
-    assert_eq!(numbers.into_iter().collect::<Vec<_>>(), BEHAVIOURS.collect::<Vec<_>>());
+    assert_eq!(numbers.into_iter().collect::<Vec<_>>(), behaviours.collect::<Vec<_>>());
     assert!(missing.is_empty(), "no such test: {missing:?}");
 }
