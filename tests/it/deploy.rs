@@ -48,6 +48,7 @@ fn the_example_configuration_has_every_option_and_each_is_understood() {
         "[plugins.fs.limits]",
         "[pools.narrow]",
         "[log]",
+        "[telemetry]",
         "[server]",
         "[server.limits]",
     ];

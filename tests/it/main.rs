@@ -3,6 +3,8 @@
 mod bench;
 mod definition;
 mod deploy;
+#[cfg(unix)]
+mod doctor;
 mod durable;
 mod examples;
 mod fields;

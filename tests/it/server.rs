@@ -2,10 +2,12 @@
 
 mod attacks;
 mod described;
+mod events;
 mod load;
 mod reach;
 mod remote;
 mod tokens;
+mod traces;
 
 use jackfield::{Value, json};
 use jackfield_tests::{Bench, CliOutput};

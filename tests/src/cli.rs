@@ -56,6 +56,11 @@ pub(crate) fn command(home: &Path) -> Command {
     for name in ours.into_iter().chain(["RUST_LOG", "NO_COLOR", "RUST_BACKTRACE"]) {
         command.env_remove(name);
     }
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("OTEL_")) {
+            command.env_remove(name);
+        }
+    }
     command.env("HOME", home).env("XDG_CONFIG_HOME", home).env("XDG_DATA_HOME", home);
     command
 }

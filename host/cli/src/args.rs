@@ -124,6 +124,9 @@ pub(crate) enum Command {
     /// Look after the journal that runs are kept in
     #[command(subcommand)]
     Db(DbCommand),
+    /// Look for what keeps Jackfield from working on this machine, or on the server that --server names, and say what to do.
+    /// Exits 0 if nothing is wrong, 1 if something is
+    Doctor,
     /// Measure what steps, calls and definitions cost on this machine
     Bench(BenchArgs),
     /// Print what makes a shell complete this command, to be loaded by it
@@ -133,6 +136,9 @@ pub(crate) enum Command {
     /// Run one plugin for another process; started by it
     #[command(hide = true)]
     Worker,
+    /// Go into a sandbox and say what of it is in force; started by `doctor`
+    #[command(hide = true)]
+    SandboxProbe,
     /// Meet one plugin for `plugin check`; started by it
     #[command(hide = true)]
     Examine,

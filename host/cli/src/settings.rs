@@ -28,10 +28,15 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads the configuration and sets up logging.
     pub(crate) fn load(global: &Global, printer: &Printer) -> Result<Self> {
-        let mut config = match global.config.clone().or_else(Config::find) {
+        let config = match global.config.clone().or_else(Config::find) {
             Some(path) => Config::load(&path)?,
             None => Config::default(),
         };
+        Self::of(config, global, printer)
+    }
+
+    /// The same with a configuration that was read already.
+    pub(crate) fn of(mut config: Config, global: &Global, printer: &Printer) -> Result<Self> {
         // without a configuration a lock in the current directory counts
         config.base_dir.get_or_insert_default();
         let logs_methods = start_logging(global, &config.log, printer)?;

@@ -1,5 +1,8 @@
-//! W3C trace context (<https://www.w3.org/TR/trace-context/>, version 00): `00-<trace>-<span>-<flags>`.
+//! W3C trace context (<https://www.w3.org/TR/trace-context/>, version 00): `00-<trace>-<span>-<flags>`; and spans that have
+//! ended, on their way to whoever collects them.
 
+use crate::time::Timestamp;
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 const LEN: usize = 55;
@@ -46,6 +49,123 @@ pub fn child(parent: &str, what: &impl Hash, into: &mut String) {
     into.push_str(flags);
 }
 
+/// A span in its trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanContext {
+    /// Id of the trace; not 0.
+    pub trace: u128,
+    /// Id of the span; not 0.
+    pub span: u64,
+    /// Flags of the trace.
+    pub flags: u8,
+}
+
+impl SpanContext {
+    const SAMPLED: u8 = 1;
+
+    /// Reads a `traceparent`; `None` if it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        fault(text).is_none().then_some(())?;
+        let trace = u128::from_str_radix(text.get(3..35)?, 16).ok()?;
+        let span = u64::from_str_radix(text.get(36..52)?, 16).ok()?;
+        let flags = u8::from_str_radix(text.get(53..55)?, 16).ok()?;
+        Some(Self { trace, span, flags })
+    }
+
+    /// What stands above the first span of a trace of its own, made from `what`: nothing is known of it but its trace.
+    #[must_use]
+    pub fn root(what: &impl Hash, is_sampled: impl FnOnce(u128) -> bool) -> Self {
+        let half = |nth: u8| {
+            let mut hasher = DefaultHasher::new();
+            (nth, what).hash(&mut hasher);
+            hasher.finish()
+        };
+        let trace = (u128::from(half(1)) << 64 | u128::from(half(2))).max(1);
+        let flags = if is_sampled(trace) { Self::SAMPLED } else { 0 };
+        Self { trace, span: half(3).max(1), flags }
+    }
+
+    /// The context of a span below this one, as [`child`].
+    #[must_use]
+    pub fn child(self, what: &impl Hash) -> Self {
+        let mut text = String::with_capacity(LEN);
+        child(&self.to_string(), what, &mut text);
+        Self::parse(&text).unwrap_or(self)
+    }
+
+    /// Whether its spans are recorded.
+    #[must_use]
+    pub const fn is_sampled(self) -> bool {
+        self.flags & Self::SAMPLED != 0
+    }
+}
+
+impl fmt::Display for SpanContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags)
+    }
+}
+
+/// A span that has ended.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// Which.
+    pub context: SpanContext,
+    /// The span that it is below; `None` for the first of a trace.
+    pub parent: Option<u64>,
+    /// What it is below is another program's.
+    pub is_parent_remote: bool,
+    /// What was done in it is done by another process.
+    pub is_call_out: bool,
+    /// For people.
+    pub name: String,
+    /// When it began.
+    pub from: Timestamp,
+    /// When it ended.
+    pub to: Timestamp,
+    /// What is known of it.
+    pub fields: Vec<(&'static str, SpanField)>,
+    /// What went wrong in it, if anything.
+    pub error: Option<Box<str>>,
+}
+
+/// A value of a span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpanField {
+    /// A text.
+    Text(Box<str>),
+    /// A number.
+    Number(i64),
+}
+
+impl From<&str> for SpanField {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for SpanField {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<u32> for SpanField {
+    fn from(number: u32) -> Self {
+        Self::Number(number.into())
+    }
+}
+
+/// Takes spans that have ended. Called from many threads, also under locks: it must not block.
+pub trait SpanSink: Send + Sync + fmt::Debug {
+    /// Whether a trace that begins here is recorded.
+    fn samples(&self, trace: u128) -> bool;
+
+    /// Takes a span.
+    fn take(&self, span: Span);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +181,20 @@ mod tests {
         assert_eq!((fault(&one), fault(&two), &*none), (None, None, ""));
         assert_eq!((&one[..36], &one[52..]), (&PARENT[..36], "-01"));
         assert!(one[36..52] != two[36..52] && one != PARENT);
+    }
+
+    #[test]
+    fn a_context_is_the_same_as_text_and_as_numbers() {
+        let context = SpanContext::parse(PARENT).unwrap();
+        assert_eq!((context.to_string().as_str(), context.is_sampled()), (PARENT, true));
+        let mut text = String::new();
+        child(PARENT, &"one", &mut text);
+        assert_eq!(context.child(&"one").to_string(), text);
+        let root = SpanContext::root(&("run", 1), |_| false);
+        assert!(!root.is_sampled() && fault(&root.to_string()).is_none(), "{root}");
+        assert_eq!(root, SpanContext::root(&("run", 1), |_| false));
+        assert_ne!(root.trace, SpanContext::root(&("run", 2), |_| false).trace);
+        assert_eq!(SpanContext::parse("00-0-0-00"), None);
     }
 
     #[test]

@@ -48,7 +48,11 @@ impl Inner {
             }
         };
         let mut traceparent = String::new();
-        trace::child(&parent.traceparent, &child.run_id, &mut traceparent);
+        trace::child(
+            &parent.context,
+            &crate::traces::step(child.key.instance, child.key.step),
+            &mut traceparent,
+        );
         let request = StartRequest {
             run_id: Some(child.run_id.to_string()),
             plan,

@@ -7,6 +7,7 @@ use jackfield_core::payload::Payload;
 use jackfield_core::plan::SharedPlan;
 use jackfield_core::ports::{Clock, Methods, Secrets};
 use jackfield_core::run::History;
+use jackfield_core::trace::SpanSink;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,6 +103,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// What methods say while they run.
     pub listener: Arc<dyn RunListener>,
+    /// Where the spans of runs go; without it none are made.
+    pub spans: Option<Arc<dyn SpanSink>>,
     /// Makes plans of workflows that a store keeps; without it they cannot be run.
     pub compile: Option<Compile>,
 }

@@ -391,7 +391,7 @@ impl Inner {
         let seat = self.ask_for_seat(&plan, &mut start);
         let mut commands = Vec::new();
         let state = RunState::start(plan.clone(), start, now, &mut commands);
-        let cell = RunCell::new(id, plan, Shared::new(state)).within(traceparent);
+        let cell = RunCell::new(id, plan, Shared::new(state)).within(traceparent, self.ports.spans.as_ref());
         let run = Arc::new(cell.made_from(document.as_ref().map(|document| document.id)));
         run.bind(methods);
         self.enter_run(&run)?;

@@ -103,7 +103,8 @@ impl Inner {
         } else {
             next.facts.iter().for_each(|fact| new.state.apply(now, fact.clone(), commands));
         }
-        let run = RunCell::new(old.id.clone(), prepared.plan, new).within(old.traceparent.clone());
+        let run = RunCell::new(old.id.clone(), prepared.plan, new);
+        let run = run.within(old.traceparent.clone(), self.ports.spans.as_ref());
         let run = Arc::new(run);
         run.bind(prepared.methods);
         run.shared.lock().follow_pause(&run);

@@ -21,6 +21,7 @@ mod handle;
 mod inline;
 mod journal;
 mod lane;
+mod latency;
 mod limits;
 mod line;
 mod listener;
@@ -49,6 +50,7 @@ mod sync;
 #[cfg(not(feature = "loom"))]
 mod tests;
 mod timers;
+mod traces;
 mod workflows;
 
 pub use config::{Config, Ports, StartRequest};
@@ -56,6 +58,7 @@ pub use engine::Engine;
 pub use error::{EngineError, InputFault};
 pub use handle::RunHandle;
 pub use journal::{Document, JournalStats};
+pub use latency::{Latencies, Latency};
 pub use listener::{RunListener, SilentListener};
 pub use listing::{RunFilter, RunSummary};
 pub use progress::CustomStatus;

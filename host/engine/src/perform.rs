@@ -168,6 +168,7 @@ impl Inner {
         if let Some(careful) = &mut shared.careful {
             careful.forget(facts);
         }
+        self.tally.times.note(run, facts);
         let mut commands = std::mem::take(&mut shared.commands);
         let applied = catch_unwind(AssertUnwindSafe(|| {
             facts.drain(..).for_each(|fact| shared.state.apply(now, fact, &mut commands));
@@ -353,8 +354,8 @@ impl Inner {
         *call.nested.get_mut() = 0;
         call.timeout = command.timeout();
         call.deadline = call.timeout.and_then(|timeout| started.checked_add(timeout));
-        if !(run.traceparent.is_empty() && call.traceparent.is_empty()) {
-            trace::child(&run.traceparent, &(call.address.as_str(), call.attempt), &mut call.traceparent);
+        if !(run.context.is_empty() && call.traceparent.is_empty()) {
+            trace::child(&run.context, &crate::traces::attempt(command.key), &mut call.traceparent);
         }
         let session = RunState::session(&run.plan, command)?;
         // the usual one is shared by all threads: it is left where it stands

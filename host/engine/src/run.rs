@@ -4,6 +4,7 @@ use crate::careful::Careful;
 use crate::crew::{Crew, Ready};
 use crate::generations::Prepared;
 use crate::journal::RunLog;
+use crate::latency::Histogram;
 use crate::limits::Limited;
 use crate::pause::Parked;
 use crate::planted::{Bug, planted};
@@ -15,6 +16,7 @@ use jackfield_core::plan::{MethodIx, SharedPlan};
 use jackfield_core::ports::{Call, Method};
 use jackfield_core::run::{CallCommand, CallKey, Command, RunState, RunStatus, TimerId};
 use jackfield_core::time::Timestamp;
+use jackfield_core::trace::SpanSink;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -45,8 +47,12 @@ pub(crate) struct RunCell {
     /// Raised whenever calls are cancelled: threads hand back what they have not begun.
     pub(crate) cancel_epoch: AtomicU64,
     pub(crate) span: tracing::Span,
-    /// W3C trace context that it is part of; empty if none.
+    /// W3C trace context that it was given; empty if none.
     pub(crate) traceparent: Box<str>,
+    /// That of its own span, which calls are below; empty if it is in no trace.
+    pub(crate) context: Box<str>,
+    /// Where the times of its methods are counted, by `MethodIx`.
+    pub(crate) times: OnceLock<Box<[Arc<Histogram>]>>,
     /// The same for all generations of a run and for no other run.
     pub(crate) line: u64,
     /// What its plan was made from, if whoever started it said so and the run is not kept.
@@ -84,14 +90,21 @@ impl RunCell {
             cancel_epoch: AtomicU64::new(0),
             span,
             traceparent: Box::default(),
+            context: Box::default(),
+            times: OnceLock::new(),
             line,
             document: None,
         }
     }
 
-    /// The same run as part of a W3C trace context; empty if of none.
-    pub(crate) fn within(mut self, traceparent: Box<str>) -> Self {
+    /// The same run as part of a W3C trace context; empty if of none. Its spans go to `sink`, if there is one.
+    pub(crate) fn within(mut self, traceparent: Box<str>, sink: Option<&Arc<dyn SpanSink>>) -> Self {
         self.traceparent = traceparent;
+        if sink.is_none() && self.traceparent.is_empty() {
+            return self;
+        }
+        let shared = self.shared.get_mut();
+        (self.context, shared.trace) = crate::traces::enter(sink, &self.traceparent, &self.id, &shared.state);
         self
     }
 
@@ -156,6 +169,8 @@ pub(crate) struct Shared {
     pub(crate) timers: HashMap<TimerId, (Ticket, Timestamp)>,
     pub(crate) commands: Vec<Command>,
     pub(crate) steps: crate::spans::StepSpans,
+    /// What its spans need, if somebody wants them.
+    pub(crate) trace: Option<Box<crate::traces::RunTrace>>,
     /// Records up to here have been logged.
     pub(crate) logged: usize,
     /// Set once if the state machine itself broke.
@@ -218,6 +233,7 @@ impl Shared {
             timers: HashMap::new(),
             commands: Vec::new(),
             steps: Default::default(),
+            trace: None,
             logged: 0,
             broken: None,
             counted: Default::default(),

@@ -51,6 +51,9 @@ pub(crate) fn method_line(run_id: &str, step: &str, level: LogLevel, message: &s
 pub(crate) fn log_records(run: &RunCell, shared: &mut Shared) {
     let is_wanted = tracing::enabled!(Level::ERROR);
     let from = std::mem::replace(&mut shared.logged, shared.state.record_count());
+    if let Some(trace) = &mut shared.trace {
+        trace.follow(run, &shared.state, shared.state.history_from(from));
+    }
     if !is_wanted {
         return;
     }

@@ -2,6 +2,7 @@
 
 use crate::engine::{Engine, Inner};
 use crate::journal::JournalStats;
+use crate::latency::{Ended, Latencies, Times};
 use crate::run::{RunCell, Shared};
 use jackfield_core::run::RunStatus;
 use serde::Serialize;
@@ -20,6 +21,8 @@ pub struct EngineStats {
     /// The journal; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalStats>,
+    /// How long things took.
+    pub latencies: Latencies,
     /// Threads of the engine that a defect ended; anything but 0 is one.
     pub threads_lost: u64,
 }
@@ -83,6 +86,7 @@ pub(crate) struct Tally {
     settled: AtomicU64,
     steps_completed: AtomicU64,
     threads_lost: AtomicU64,
+    pub(crate) times: Times,
 }
 
 fn one_more(counter: &AtomicU64) {
@@ -106,12 +110,16 @@ impl Tally {
     pub(crate) fn run_ended(&self, run: &RunCell) {
         let mut shared = run.shared.lock();
         self.count_steps(&mut shared);
-        one_more(match shared.status() {
-            _ if shared.is_replaced() => &self.continued,
-            RunStatus::Completed => &self.completed,
-            RunStatus::Cancelled => &self.cancelled,
-            _ => &self.failed,
-        });
+        let (counter, how) = match shared.status() {
+            _ if shared.is_replaced() => (&self.continued, Ended::Continued),
+            RunStatus::Completed => (&self.completed, Ended::Completed),
+            RunStatus::Cancelled => (&self.cancelled, Ended::Cancelled),
+            _ => (&self.failed, Ended::Failed),
+        };
+        one_more(counter);
+        if let Some(last) = shared.state.history().last() {
+            self.times.run_ended(how, last.at.since(shared.state.started_at()));
+        }
     }
 
     /// Counts the steps of a run that have not been counted.
@@ -125,6 +133,14 @@ impl Tally {
 }
 
 impl Engine {
+    /// How long things took since the engine began.
+    #[must_use]
+    pub fn latencies(&self) -> Latencies {
+        let mut all = self.inner.tally.times.read();
+        all.journal = self.inner.journal.as_ref().map(crate::journal::Journal::commit_times);
+        all
+    }
+
     /// Counters of what the engine has done since it began and of what waits. They are taken one after the other while
     /// runs go on.
     #[must_use]
@@ -152,6 +168,7 @@ impl Engine {
             runs,
             steps: StepCounts { settled: read(&tally.settled), completed: read(&tally.steps_completed) },
             queues,
+            latencies: self.latencies(),
             journal: self.journal_stats(),
             threads_lost: read(&tally.threads_lost),
         }

@@ -7,9 +7,11 @@ use crate::definition::{self, Dialect};
 use crate::host::{Host, Parts};
 use crate::listener::TracingListener;
 use crate::secrets::SecretSources;
+use crate::traces::Exporter;
 use crate::watch::{Hearer, Watcher};
 use crate::{Error, PluginChanges, places};
 use jackfield_core::ports::{Call, Clock, Methods, Secrets};
+use jackfield_core::trace::SpanSink;
 use jackfield_core::validate;
 use jackfield_engine::{self as engine, RunListener};
 use jackfield_loader::{Registry, RegistryConfig, WorkerProgram};
@@ -247,7 +249,9 @@ impl HostBuilder {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
-        let registry = Arc::new(self.open_registry()?);
+        let exporter = Exporter::new(&self.config.telemetry)?;
+        let spans = exporter.as_ref().map(Exporter::sink);
+        let registry = Arc::new(self.open_registry(spans.clone())?);
         registry.connect();
         let runtime = if self.app.has_async() { Some(AppRuntime::new()?) } else { None };
         let methods = Arc::new(AllMethods::new(std::mem::take(&mut self.app), registry.clone(), runtime));
@@ -261,6 +265,7 @@ impl HostBuilder {
             secrets,
             clock: self.clock.take().unwrap_or_else(|| Arc::new(SystemClock)),
             listener: self.listener.take().unwrap_or_else(|| Arc::new(TracingListener)),
+            spans,
             compile: Some(compiler(&registry, &methods, &values)),
         };
         let pools = self.pools()?;
@@ -270,7 +275,7 @@ impl HostBuilder {
             true => Some(Watcher::start(registry.clone(), self.plugin_hearer.take())?),
             false => None,
         };
-        Ok(Host::assemble(Parts { engine, methods, registry, values, checks, watcher }))
+        Ok(Host::assemble(Parts { engine, methods, registry, values, checks, watcher, exporter }))
     }
 
     fn start_engine(
@@ -310,9 +315,10 @@ impl HostBuilder {
     }
 
     /// Directories are looked into; files that are named one by one must be usable.
-    fn open_registry(&self) -> Result<Registry, Error> {
+    fn open_registry(&self, spans: Option<Arc<dyn SpanSink>>) -> Result<Registry, Error> {
         let data_dir = self.data_place()?;
         let mut registry_config = RegistryConfig::new(data_dir);
+        registry_config.spans = spans;
         self.config.loader.apply(&mut registry_config);
         let base_dir = self.config.base_dir.as_deref().filter(|_| !self.ignores_lock);
         registry_config.trust = self.config.trust.checked(base_dir)?;

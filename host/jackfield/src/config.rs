@@ -54,14 +54,20 @@
 //! format = "pretty"                   # or "json"
 //! filter = "info"                     # as in RUST_LOG
 //!
+//! [telemetry]                         # where the spans of runs go, by OTLP; see docs/server.md for all keys
+//! endpoint = "http://127.0.0.1:4318"
+//! sampling = 0.1                      # of the traces that begin here
+//!
 //! [server]                            # what `jackfield serve` listens on besides its socket; see docs/server.md for all keys
 //! listen = ["127.0.0.1:7070"]
 //! ```
 //! Relative paths are taken from the directory of the file.
 
 mod server;
+mod telemetry;
 
 pub use server::{ServerConfig, ServerLimits};
+pub use telemetry::TelemetryConfig;
 
 use crate::Error;
 use crate::secrets::SecretSource;
@@ -111,6 +117,8 @@ pub struct Config {
     pub log: LogConfig,
     /// What is served over TCP.
     pub server: ServerConfig,
+    /// Where the spans of runs are sent.
+    pub telemetry: TelemetryConfig,
     /// The directory of the file, in which a lock is looked for; `None` if the configuration came from no file.
     #[serde(skip)]
     pub base_dir: Option<PathBuf>,

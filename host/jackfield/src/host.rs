@@ -9,6 +9,7 @@ use crate::definition::{self, Dialect};
 use crate::diagnostic::Diagnostic;
 use crate::prepared::PreparedCall;
 use crate::run::{Outcome, Run, RunOptions};
+use crate::traces::{Exporter, SpanCounts};
 use crate::watch::Watcher;
 use crate::{Error, PluginChanges, PluginProblem, Workflow};
 use jackfield_core::catalog::Plugin;
@@ -47,6 +48,8 @@ pub(crate) struct Parts {
     pub(crate) checks: validate::Options,
     /// Looks at plugins again when something changes.
     pub(crate) watcher: Option<Watcher>,
+    /// Sends spans, if they go anywhere. Last: what ends before it may still have some.
+    pub(crate) exporter: Option<Exporter>,
 }
 
 impl Drop for Parts {
@@ -447,6 +450,13 @@ impl Host {
         self.inner.engine.shutdown();
         self.inner.registry.end_workers();
         self.inner.registry.exit_note().leave();
+        self.inner.exporter.iter().for_each(Exporter::stop);
+    }
+
+    /// What became of the spans of this host; `None` if its configuration sends them nowhere.
+    #[must_use]
+    pub fn span_counts(&self) -> Option<SpanCounts> {
+        self.inner.exporter.as_ref().map(Exporter::counts)
     }
 
     /// Hosts with the same data directory that ended without a shutdown before this one began, and the plugins that were open in

@@ -48,6 +48,23 @@ impl Journal {
         Ok(self.store.check().map_err(EngineError::from)?)
     }
 
+    /// What is wrong with its file, without comparing what stands in it; nothing if that is sound. Reads all of it, in a fraction of
+    /// the time that [`Journal::check`] takes.
+    ///
+    /// # Errors
+    /// If it cannot be read at all.
+    pub fn check_quickly(&self) -> Result<Vec<String>, Error> {
+        Ok(self.store.check_quickly().map_err(EngineError::from)?)
+    }
+
+    /// The process that owns the journal at `path`, 0 if its number is not known; `None` if none does.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub fn owner(path: &Path) -> Result<Option<u32>, Error> {
+        Ok(SqliteStore::owner(path).map_err(EngineError::from)?)
+    }
+
     /// Copies it to `to`, also while a host writes to it.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ mod code;
 pub mod config;
 mod definition;
 mod error;
+mod events;
 pub mod graph;
 mod host;
 mod journal;
@@ -45,6 +46,7 @@ mod schedules;
 mod secrets;
 mod sketch;
 pub mod telemetry;
+mod traces;
 mod trust;
 mod watch;
 mod workflow;
@@ -56,6 +58,7 @@ pub use code::{Body, Catch, Compensate, Retry, Step, WorkflowBuilder};
 pub use config::{Config, Transport};
 pub use definition::{DOCUMENT_BYTES_MAX, Dialect, dialect_of, format, read, sketch};
 pub use error::{Error, Invalid};
+pub use events::EVENT_WORKFLOW;
 pub use host::Host;
 pub use journal::Journal;
 pub use listener::TracingListener;
@@ -65,6 +68,7 @@ pub use records::Records;
 pub use run::{Outcome, Run, RunOptions};
 pub use schedules::{NewSchedule, Schedules};
 pub use secrets::{SECRET_BYTES_MAX, SecretSource};
+pub use traces::SpanCounts;
 pub use workflow::Workflow;
 
 pub use futures_core::Stream;
@@ -81,9 +85,11 @@ pub use jackfield_core::run::{
     Stopping,
 };
 pub use jackfield_core::time::Timestamp;
+pub use jackfield_core::trace::SpanContext;
 pub use jackfield_engine::{
-    Backfilled, CustomStatus, EngineError, EngineStats, InputFault, JournalStats, PlannedStart, QueueDepths,
-    RunCounts, RunFilter, RunListener, RunSummary, ScheduleInfo, StepCounts, Triggered, WorkflowEntry,
+    Backfilled, CustomStatus, EngineError, EngineStats, InputFault, JournalStats, Latencies, Latency,
+    PlannedStart, QueueDepths, RunCounts, RunFilter, RunListener, RunSummary, ScheduleInfo, StepCounts,
+    Triggered, WorkflowEntry,
 };
 pub use jackfield_loader::{
     AllowRule, Direction, Downgrade, ExitNote, InstalledPlugin, KeyId, Lock, LockedPlugin, PluginVersion,

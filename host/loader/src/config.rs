@@ -2,11 +2,13 @@
 
 use crate::isolation::IsolationRules;
 use crate::trust::TrustConfig;
+use jackfield_core::trace::SpanSink;
 use jackfield_plugin_api::worker::{Policy, Sandbox};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where plugins are, where the loader keeps its own files, and its limits.
@@ -46,6 +48,8 @@ pub struct RegistryConfig {
     pub sandbox: Policy,
     /// Sandboxes of the workers of plugins by name. A plugin that has none here is granted nothing, with `sandbox`.
     pub plugin_sandboxes: BTreeMap<String, Sandbox>,
+    /// Where spans of calls to workers and between plugins go; without it none are made.
+    pub spans: Option<Arc<dyn SpanSink>>,
 }
 
 /// The program of a worker.
@@ -148,6 +152,7 @@ impl RegistryConfig {
             plugin_sessions: BTreeMap::new(),
             sandbox: Policy::default(),
             plugin_sandboxes: BTreeMap::new(),
+            spans: None,
         }
     }
 

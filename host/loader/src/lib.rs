@@ -51,6 +51,7 @@ mod sessions;
 #[cfg(unix)]
 #[doc(hidden)]
 pub mod shared;
+mod spans;
 mod stamp;
 mod standing;
 mod store;

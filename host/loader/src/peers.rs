@@ -5,14 +5,16 @@
 //! caller's method -> Caller::call -> may it? -> Switchboard: which version? -> a call of its own -> answer
 //! ```
 
+use crate::config::RegistryConfig;
 use crate::method::MethodFacts;
 use crate::registry::Registry;
+use crate::spans::CallSpan;
 use crate::store::Hash;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::payload::Payload;
 use jackfield_core::ports::{Call, CallListener, Lineage, LogLevel, Method, Outcome, StepAddress};
-use jackfield_core::trace;
+use jackfield_core::trace::{self, SpanSink};
 use jackfield_plugin_api::Error;
 use jackfield_plugin_api::abi::Answer;
 use jackfield_plugin_api::manifest::Requirement;
@@ -67,6 +69,7 @@ pub(crate) struct Caller {
     requires: Box<[Requirement]>,
     depth_max: usize,
     switchboard: Arc<Switchboard>,
+    spans: Option<Arc<dyn SpanSink>>,
     /// What calls of this plugin have called and not been answered.
     open: Mutex<HashMap<ParentKey, Vec<Arc<Child>>>>,
 }
@@ -82,6 +85,7 @@ fn key(call: &Call) -> ParentKey {
 struct Child {
     call: Arc<Call>,
     method: Arc<dyn Method>,
+    span: Option<CallSpan>,
     answer: Mutex<Option<Answer>>,
 }
 
@@ -101,14 +105,15 @@ impl Caller {
         plugin: &str,
         hash: Hash,
         requires: &[Requirement],
-        depth_max: usize,
+        config: &RegistryConfig,
         switchboard: &Arc<Switchboard>,
     ) -> Arc<Self> {
         Arc::new(Self {
             plugin: plugin.into(),
             hash,
             requires: requires.into(),
-            depth_max,
+            depth_max: config.call_depth_max,
+            spans: config.spans.clone(),
             switchboard: Arc::clone(switchboard),
             open: Mutex::default(),
         })
@@ -117,7 +122,11 @@ impl Caller {
     /// Makes a call on this thread, which may block, as far as the method lets it.
     pub(crate) fn call_here(self: &Arc<Self>, request: &Request<'_>, answer: Answer) {
         match self.prepare(request) {
-            Ok((call, callee)) => self.make(key(request.parent), call, callee.method, answer),
+            Ok((call, callee)) => {
+                let called = (request.plugin, request.method);
+                let span = CallSpan::of_nested(self.spans.as_ref(), request.parent, &call, called);
+                self.make(key(request.parent), (call, span), callee.method, answer);
+            }
             Err(failure) => answer(Err(error(&failure))),
         }
     }
@@ -213,9 +222,15 @@ impl Caller {
         Ok((call, callee))
     }
 
-    fn make(self: &Arc<Self>, parent: ParentKey, call: Call, method: Arc<dyn Method>, answer: Answer) {
+    fn make(
+        self: &Arc<Self>,
+        parent: ParentKey,
+        (call, span): (Call, Option<CallSpan>),
+        method: Arc<dyn Method>,
+        answer: Answer,
+    ) {
         let call = Arc::new(call);
-        let child = Child { call: Arc::clone(&call), method, answer: Mutex::new(Some(answer)) };
+        let child = Child { call: Arc::clone(&call), method, span, answer: Mutex::new(Some(answer)) };
         let child = Arc::new(child);
         self.open.lock().entry(parent.clone()).or_default().push(Arc::clone(&child));
         if call.is_cancelled() {
@@ -243,6 +258,7 @@ impl Caller {
             }
         }
         drop(open);
+        child.span.iter().for_each(|span| span.ended(&outcome));
         let answer = child.answer.lock().take();
         match answer {
             Some(answer) => answer(

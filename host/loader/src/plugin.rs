@@ -123,8 +123,7 @@ impl PluginEntry {
     /// The plugin as it calls others.
     fn caller(&self, stages: &mut Stages, around: &Surroundings<'_>) -> Arc<Caller> {
         let Manifest { name, requires, .. } = &self.manifest;
-        let make =
-            || Caller::new(name, self.hash, requires, around.config.call_depth_max, around.switchboard);
+        let make = || Caller::new(name, self.hash, requires, around.config, around.switchboard);
         Arc::clone(stages.caller.get_or_insert_with(make))
     }
 

@@ -73,6 +73,12 @@ function share(sorted, part) {
   return sorted.length === 0 ? undefined : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
 }
 
+/** Half and 99 of 100 of the times of things that were done, the most frequent first. */
+function times(prefix, of) {
+  const done = Object.entries(of || {}).filter(([, it]) => it?.count > 0).sort((a, b) => b[1].count - a[1].count).slice(0, 12);
+  return done.map(([name, it]) => [`${prefix}${name}: half, 99 of 100`, `${length(it.p50_us / 1000)}, ${length(it.p99_us / 1000)}`]);
+}
+
 function Table({ caption, rows }) {
   return html`<section class="card"><table><caption>${caption}</caption><tbody>${rows.map(([name, value]) => html`<tr><th scope="row">${name}</th><td class="number">${value}</td></tr>`)}</tbody></table></section>`;
 }
@@ -119,6 +125,7 @@ export function System() {
         <${Chart} title="Steps and journal" unit="/s" names=${['steps settled', 'transactions']} points=${rates.map(([at, it]) => [at, [it[2], it[3]]])} />
         <${Chart} title="Queues" unit="" names=${['calls that wait', 'calls under way', 'changes to write']} points=${queues} />
         <${Table} caption="Latencies" rows=${[
+          ...times('Run, ', stats.value?.latencies?.runs), ...times('', stats.value?.latencies?.attempts), ...times('', { 'Journal commit': stats.value?.latencies?.journal }),
           [`Run, half of the last ${took.length}`, length(share(took, 0.5))], ['Run, 95 of 100', length(share(took, 0.95))],
           [`Answer to this page, half of ${asked.length}`, length(share(asked, 0.5))], ['Answer to this page, 95 of 100', length(share(asked, 0.95))]]} />
         <${Table} caption="Since the start of the process" rows=${[['Runs started', runs?.started], ['Runs completed', runs?.completed], ['Runs failed', runs?.failed], ['Runs cancelled', runs?.cancelled], ['Runs retried', runs?.retried], ['Steps settled', steps?.settled], ['Steps completed', steps?.completed]]} />

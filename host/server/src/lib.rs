@@ -6,6 +6,8 @@
 
 mod answer;
 mod audit;
+mod events;
+mod formats;
 mod gate;
 mod kept;
 mod limits;
@@ -28,7 +30,7 @@ pub mod wire;
 mod workflows;
 
 pub use audit::Audit;
-pub use listen::{Server, ServerError, ServerSetup};
+pub use listen::{Server, ServerError, ServerSetup, TlsError, certificate_ends, check_tls};
 pub use namespace::Namespace;
 pub use problem::{InputProblem, Problem, ProblemKind};
 pub use runs::start_in;

@@ -5,7 +5,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use jackfield::{EngineStats, Host, PluginStanding};
+use jackfield::{EngineStats, Host, Latencies, Latency, PluginStanding, SpanCounts};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
@@ -135,6 +135,10 @@ impl Collector for OfHost {
         let stats = self.0.stats();
         of_runs(&mut encoder, &stats)?;
         of_queues(&mut encoder, &stats)?;
+        of_times(&mut encoder, &stats.latencies)?;
+        if let Some(spans) = self.0.span_counts() {
+            of_spans(&mut encoder, &spans)?;
+        }
         of_plugins(&mut encoder, &self.0.plugin_standings())
     }
 }
@@ -179,6 +183,47 @@ fn of_queues(encoder: &mut DescriptorEncoder<'_>, stats: &EngineStats) -> fmt::R
     counter(encoder, "journal_transactions", "Transactions written", plain(journal.transactions))?;
     counter(encoder, "journal_changes", "Changes written", plain(journal.changes))?;
     counter(encoder, "journal_errors", "Writes that failed and are tried again", plain(journal.errors))
+}
+
+fn of_times(encoder: &mut DescriptorEncoder<'_>, times: &Latencies) -> fmt::Result {
+    let runs = times.runs.iter().map(|(status, it)| (vec![("status", *status)], it));
+    histogram(encoder, "run_duration_seconds", "From the start of a run to its end, by how it ended", runs)?;
+    let attempts = times.attempts.iter().map(|(method, it)| (vec![("method", method.as_str())], it));
+    let help = "From the beginning of an attempt of a step to its end, by what it calls";
+    histogram(encoder, "attempt_duration_seconds", help, attempts)?;
+    let commits = times.journal.iter().map(|it| (Vec::new(), it));
+    histogram(encoder, "journal_commit_duration_seconds", "Transactions of the journal", commits)
+}
+
+fn histogram<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: impl Iterator<Item = (Vec<(&'static str, &'a str)>, &'a Latency)>,
+) -> fmt::Result {
+    let mut of = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+    for (labels, value) in values {
+        let buckets: Vec<_> = value.buckets().collect();
+        let sum = value.sum_us as f64 / 1e6;
+        if labels.is_empty() {
+            of.encode_histogram::<[(&str, &str); 0]>(sum, value.count, &buckets, None)?;
+        } else {
+            of.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(
+                sum,
+                value.count,
+                &buckets,
+                None,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn of_spans(encoder: &mut DescriptorEncoder<'_>, spans: &SpanCounts) -> fmt::Result {
+    counter(encoder, "spans_sent", "Spans that the collector has taken", plain(spans.sent))?;
+    let lost = [("queue", spans.dropped), ("collector", spans.failed)];
+    counter(encoder, "spans_lost", "Spans that were lost, by where", labelled("where", &lost))?;
+    gauge(encoder, "spans_waiting", "Spans that wait to be sent", plain(spans.waiting as u64))
 }
 
 fn of_plugins(encoder: &mut DescriptorEncoder<'_>, plugins: &[PluginStanding]) -> fmt::Result {

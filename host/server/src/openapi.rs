@@ -180,7 +180,7 @@ impl Api {
             "servers": [{"url": "/"}],
             "security": [{"bearer": []}, {"session": []}, {}],
             "tags": [
-                {"name": "runs"}, {"name": "workflows"}, {"name": "schedules"}, {"name": "plugins"}, {"name": "stats"},
+                {"name": "runs"}, {"name": "workflows"}, {"name": "schedules"}, {"name": "events"}, {"name": "plugins"}, {"name": "stats"},
             ],
             "paths": paths,
             "components": {

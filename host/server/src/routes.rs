@@ -4,10 +4,10 @@ use crate::metrics::Metrics;
 use crate::openapi::{API, Api, delete, get, post};
 use crate::wire::{
     AddSchedule, Backfill, Document, Fork, Import, Letter, Planned, PluginLines, PluginVersions, Prune,
-    Pruned, Records, Registration, Released, Retry, RunDocument, RunLines, SAVED_BYTES_MAX, ScheduleLines,
-    StartRun, Starts, Stop, Trigger, Verdict, WorkflowLine, WorkflowLines,
+    Pruned, PublishEvent, PublishedEvent, Records, Registration, Released, Retry, RunDocument, RunLines,
+    SAVED_BYTES_MAX, ScheduleLines, StartRun, Starts, Stop, Trigger, Verdict, WorkflowLine, WorkflowLines,
 };
-use crate::{answer, kept, page, plugins, problem, runs, schedules, stream, workflows};
+use crate::{answer, events, kept, page, plugins, problem, runs, schedules, stream, workflows};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
@@ -49,6 +49,12 @@ async fn description() -> impl IntoResponse {
 
 fn api() -> Api {
     about_schedules(about_workflows(about_runs(Api::default())))
+        .add(
+            post("/events", "publishEvent", "Tells an event to all runs and schedules that wait for it")
+                .body::<PublishEvent>()
+                .gives::<PublishedEvent>(OK, "It has arrived."),
+            events::publish,
+        )
         .add(
             get("/plugins", "listPlugins", "All plugins, and what cannot be used")
                 .gives::<PluginLines>(OK, "The plugins."),

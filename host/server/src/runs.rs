@@ -1,6 +1,7 @@
 //! `/runs`
 
 use crate::answer::{answer, blocking, body, length};
+use crate::formats;
 use crate::problem::{Problem, ProblemKind};
 use crate::wire::{Letter, Prune, Pruned, Records, RunDocument, RunLine, RunLines, StartRun, Stop};
 use crate::workflows::check;
@@ -8,7 +9,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, RawQuery, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jackfield::{
     CancelMode, Host, Run, RunNo, RunOptions, RunQuery, RunReport, RunStatus, Timestamp, Workflow,
@@ -35,6 +36,7 @@ pub(crate) struct ShowQuery {
     /// Steps in the result document at most; 10,000 if absent.
     steps_max: Option<usize>,
     /// How long to wait for the end of the run at most, such as `30s`; up to 60 s.
+    #[schemars(regex(pattern = formats::DURATION))]
     wait: Option<String>,
 }
 
@@ -65,6 +67,7 @@ pub(crate) struct HistoryQuery {
     /// A former generation of the run; the present one if absent.
     generation: Option<u32>,
     /// How long to wait for a record at most, such as `30s`; up to 60 s.
+    #[schemars(regex(pattern = formats::DURATION))]
     wait: Option<String>,
 }
 
@@ -90,6 +93,7 @@ pub(crate) struct ListQuery {
     /// Only runs of this workflow.
     workflow: Option<String>,
     /// Only runs that began at this time or later, RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
     since: Option<String>,
     /// Only runs whose id, workflow, reason or custom status contains this text.
     q: Option<String>,
@@ -97,6 +101,7 @@ pub(crate) struct ListQuery {
     #[schemars(range(min = 1, max = 1000))]
     limit: Option<u32>,
     /// What the page before gave as `next`.
+    #[schemars(regex(pattern = formats::CURSOR))]
     cursor: Option<String>,
 }
 
@@ -141,10 +146,11 @@ fn run_query(text: &str) -> Result<RunQuery, Problem> {
 pub(crate) async fn start(
     State(host): State<Host>,
     query: Asked<ShowQuery>,
+    headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
     let shown = Shown::asked(query)?;
-    let request: StartRun = body(&bytes)?;
+    let request = body::<StartRun>(&bytes)?.within(&headers);
     if request.document.is_none() {
         let detail = "a run needs a `document`; registered workflows are run at `/workflows/{id}/runs`";
         return Err(Problem::bad_request(detail));

@@ -1,10 +1,12 @@
 //! What goes over the wire besides what the facade has types for: one type for both ends.
 
+use crate::formats;
+use axum::http::HeaderMap;
 use jackfield::diagnostic::Diagnostic;
 use jackfield::graph::Graph;
 use jackfield::{
     Backfilled, DocumentChange, Event, Isolation, Listing, Method, Payload, PlannedStart, Plugin,
-    PluginProblem, PluginStanding, RunStatus, ScheduleInfo, Timestamp, Workers, WorkflowEntry,
+    PluginProblem, PluginStanding, RunStatus, ScheduleInfo, SpanContext, Timestamp, Workers, WorkflowEntry,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,7 @@ use serde_json::{Value, json};
 #[serde(deny_unknown_fields)]
 pub struct Document {
     /// Its text.
+    #[schemars(length(min = 1), extend("contentMediaType" = "application/json", "examples" = [formats::DOCUMENT]))]
     pub document: String,
     /// What messages call it, as a rule its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,6 +35,15 @@ fn no_input() -> Payload {
     json!({}).into()
 }
 
+/// A length of time.
+fn delay(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "anyOf": [
+        { "type": "integer", "minimum": 0, "maximum": 36_500_u64 * 86_400_000 },
+        { "type": "string", "pattern": formats::DURATION },
+        { "type": "null" },
+    ]})
+}
+
 /// How a run is started.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -41,25 +53,40 @@ pub struct StartRun {
     pub document: Option<Document>,
     /// Range of versions, for a run of a registered workflow; the newest if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = formats::RANGE))]
     pub version: Option<String>,
     /// Its input.
     #[serde(default = "no_input")]
     pub input: Payload,
     /// Its id; a new one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = formats::ID))]
     pub run_id: Option<String>,
     /// Take a run of this id for it that has the same document and input.
     #[serde(default)]
     pub attach: bool,
     /// Step after which it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = formats::NAME))]
     pub until: Option<String>,
     /// W3C trace context that it is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = formats::TRACEPARENT))]
     pub traceparent: Option<String>,
     /// How long it waits before it begins: milliseconds, or a text such as `10s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "delay")]
     pub delay: Option<Value>,
+}
+
+impl StartRun {
+    /// The same in the trace that the headers of the request name, unless it names one itself. A header that is none is as good as
+    /// absent, as the standard has it.
+    pub(crate) fn within(mut self, headers: &HeaderMap) -> Self {
+        let said = || headers.get("traceparent")?.to_str().ok().filter(|it| SpanContext::parse(it).is_some());
+        self.traceparent = self.traceparent.or_else(|| said().map(str::to_owned));
+        self
+    }
 }
 
 /// How a run is cancelled, or why it is paused.
@@ -94,6 +121,7 @@ pub struct Import {
     pub saved: String,
     /// Its id here; its own if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = formats::ID))]
     pub run_id: Option<String>,
 }
 
@@ -108,6 +136,7 @@ pub struct Fork {
     pub input: Option<Payload>,
     /// Its id; a new one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = formats::ID))]
     pub run_id: Option<String>,
 }
 
@@ -116,10 +145,34 @@ pub struct Fork {
 #[serde(deny_unknown_fields)]
 pub struct Letter {
     /// Name of the event or of the queue.
+    #[schemars(length(min = 1, max = 256))]
     pub name: String,
     /// What goes with it; `null` if absent.
     #[serde(default)]
     pub data: Payload,
+}
+
+/// An event for all who wait for it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishEvent {
+    /// Its name.
+    #[schemars(length(min = 1, max = 256))]
+    pub name: String,
+    /// What goes with it; `null` if absent.
+    #[serde(default)]
+    pub data: Payload,
+    /// What tells it from others: one that comes again with the same key arrives once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
+    pub key: Option<String>,
+}
+
+/// An event that has arrived.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PublishedEvent {
+    /// The run that told it to all.
+    pub run_id: String,
 }
 
 /// Which runs to forget.
@@ -127,6 +180,7 @@ pub struct Letter {
 #[serde(deny_unknown_fields)]
 pub struct Prune {
     /// Those that ended before this time, RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
     pub ended_before: String,
 }
 
@@ -394,12 +448,14 @@ pub struct RunDocument {
 #[serde(deny_unknown_fields)]
 pub struct AddSchedule {
     /// Id of the workflow.
+    #[schemars(regex(pattern = formats::NAME))]
     pub workflow: String,
     /// Id of the schedule; that of the workflow if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Range of versions of which the newest is taken each time; any if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = formats::RANGE))]
     pub version: Option<String>,
     /// What a document would say under `schedule`.
     pub schedule: Payload,
@@ -419,8 +475,10 @@ pub struct Trigger {
 #[serde(deny_unknown_fields)]
 pub struct Backfill {
     /// From this time on, RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
     pub from: String,
     /// Up to this time, RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
     pub to: String,
 }
 

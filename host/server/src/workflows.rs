@@ -1,13 +1,14 @@
 //! `/workflows`
 
 use crate::answer::{answer, blocking, body};
+use crate::formats;
 use crate::problem::Problem;
 use crate::runs::{Asked, ShowQuery, Shown, asked, start_in, started};
 use crate::wire::{Document, Registration, StartRun, Verdict, WorkflowLine, WorkflowLines};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jackfield::graph::Graph;
 use jackfield::{Dialect, EngineError, Host, Version, VersionReq, Workflow};
@@ -18,6 +19,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(crate) struct VersionQuery {
     /// A version, or a range of versions where one is looked for, such as `^1.2`.
+    #[schemars(regex(pattern = formats::RANGE))]
     version: Option<String>,
 }
 
@@ -165,10 +167,11 @@ pub(crate) async fn start(
     State(host): State<Host>,
     Path(id): Path<String>,
     query: Asked<ShowQuery>,
+    headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
     let shown = Shown::asked(query)?;
-    let request: StartRun = body(&bytes)?;
+    let request = body::<StartRun>(&bytes)?.within(&headers);
     if request.document.is_some() {
         return Err(Problem::bad_request(
             "the workflow is registered; a run of a `document` starts at `/runs`",

@@ -95,7 +95,11 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 }
 
 fn file(conn: &Connection) -> Result<Vec<String>> {
-    let mut statement = conn.prepare(&format!("PRAGMA integrity_check({FILE_FINDINGS_MAX})"))?;
+    by_pragma(conn, "integrity_check")
+}
+
+fn by_pragma(conn: &Connection, pragma: &str) -> Result<Vec<String>> {
+    let mut statement = conn.prepare(&format!("PRAGMA {pragma}({FILE_FINDINGS_MAX})"))?;
     let mut said = Vec::new();
     for line in statement.query_map([], |row| row.get::<_, String>(0))? {
         match line {
@@ -160,5 +164,13 @@ impl crate::SqliteStore {
             Err(fault) => Ok(vec![told(fault)?]),
             findings => findings,
         })
+    }
+
+    /// What is wrong with the file itself, without comparing its indexes; nothing if that is sound. Reads all of it.
+    ///
+    /// # Errors
+    /// If it cannot be read at all.
+    pub fn check_quickly(&self) -> std::result::Result<Vec<String>, StoreError> {
+        self.read(|conn| by_pragma(conn, "quick_check"))
     }
 }

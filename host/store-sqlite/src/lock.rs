@@ -6,6 +6,34 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+/// The process that has the lock of the journal at `path`; `None` if nobody has it. To find out it is taken for a moment, shared:
+/// whoever wants to own the journal in this moment is refused.
+///
+/// # Errors
+/// [`StoreError::Other`] if the file cannot be used.
+pub(crate) fn owner(path: &Path) -> Result<Option<u32>, StoreError> {
+    let lock = beside(path, ".lock");
+    let other = |error: std::io::Error| StoreError::Other {
+        path: path.display().to_string(),
+        why: format!("its lock file {}: {error}", lock.display()),
+    };
+    let mut file = match File::open(&lock) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(other(error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            // on a full disk it was not written
+            let _ = file.read_to_string(&mut pid);
+            Ok(Some(pid.trim().parse().unwrap_or(0)))
+        }
+        Err(TryLockError::Error(error)) => Err(other(error)),
+    }
+}
+
 /// Held as long as this lives.
 #[derive(Debug)]
 pub(crate) struct OwnerLock {

@@ -108,6 +108,14 @@ impl SqliteStore {
         Ok(Self { path: path.into(), readers, owner: None })
     }
 
+    /// The process that has the journal at `path` open for writing, 0 if its number is not known; `None` if none has.
+    ///
+    /// # Errors
+    /// [`StoreError::Other`] if that cannot be found out.
+    pub fn owner(path: &Path) -> std::result::Result<Option<u32>, StoreError> {
+        crate::lock::owner(path)
+    }
+
     /// Its file.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -68,11 +68,24 @@ fn the_counters_count_what_was_done() {
         "jackfield_plugin_workers{plugin=\"echo\",version=",
         "jackfield_http_requests_total{method=\"POST\",route=\"/api/v1/runs\",status=\"201\"} 2",
         "jackfield_http_requests_total{method=\"GET\",route=\"/api/v1/runs/{id}\",status=\"404\"} 1",
+        "jackfield_run_duration_seconds_count{status=\"completed\"} 2",
+        "jackfield_run_duration_seconds_bucket{le=\"+Inf\",status=\"completed\"} 2",
+        "jackfield_run_duration_seconds_count{status=\"failed\"} 0",
+        "jackfield_attempt_duration_seconds_count{method=\"echo.echo\"} 2",
+        "jackfield_journal_commit_duration_seconds_count ",
         "jackfield_http_request_duration_seconds_count{method=\"POST\",route=\"/api/v1/runs\"} 2",
     ] {
         assert!(text.contains(line), "no `{line}` in\n{text}");
     }
     assert!(text.ends_with("# EOF\n"));
+    let times = service.ask("GET", "/api/v1/stats", &[], "").ok().json()["latencies"].clone();
+    assert_eq!(
+        (&times["runs"]["completed"]["count"], &times["attempts"]["echo.echo"]["count"]),
+        (&json!(2), &json!(2))
+    );
+    let of_runs = |key: &str| times["runs"]["completed"][key].as_u64().expect("a number");
+    assert!(of_runs("p50_us") <= of_runs("p99_us") && of_runs("p99_us") > 0, "{times}");
+    assert!(times["journal"]["count"].as_u64() > Some(0), "{times}");
     // every name is documented
     let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/server.md")).unwrap();
     for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {

@@ -105,7 +105,7 @@ impl Lab {
 
 fn ports(methods: Arc<dyn Methods>) -> Ports {
     let (secrets, clock) = (Arc::new(FileSecrets), Arc::new(WallClock));
-    Ports { methods, secrets, clock, listener: Arc::new(SilentListener), compile: None }
+    Ports { methods, secrets, clock, listener: Arc::new(SilentListener), compile: None, spans: None }
 }
 
 fn config() -> Config {

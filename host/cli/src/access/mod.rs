@@ -5,7 +5,7 @@ mod remote;
 mod server;
 
 pub(crate) use remote::Remote;
-pub(crate) use server::ServerAddress;
+pub(crate) use server::{Health, ServerAddress, health};
 
 use crate::settings::Settings;
 use anyhow::{Context, Result};

@@ -8,7 +8,7 @@ use reqwest::{Certificate, Client, Url};
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How long a connection may take to come about.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
@@ -71,6 +71,41 @@ impl ServerAddress {
         };
         builder.build().context("cannot make an HTTP client")
     }
+}
+
+/// How a server is.
+pub(crate) struct Health {
+    /// Status of `/readyz`.
+    pub(crate) ready: u16,
+    /// Status of a request that needs a token.
+    pub(crate) asked: u16,
+    /// What its clock shows.
+    pub(crate) date: Option<SystemTime>,
+}
+
+/// Asks a server how it is.
+///
+/// # Errors
+/// If it does not answer.
+pub(crate) fn health(server: &ServerAddress) -> Result<Health> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let client = server.client()?;
+    let asking = |path: &str| {
+        let mut request = client.get(format!("{}{path}", server.url())).timeout(CONNECT_PATIENCE);
+        if let Some(token) = server.token() {
+            request = request.bearer_auth(token);
+        }
+        request.send()
+    };
+    // a request with a limit of time can only be made where there is a clock for it
+    let ask = |path: &str| {
+        let answer = runtime.block_on(async { asking(path).await });
+        answer.with_context(|| format!("the server at {} does not answer", server.url()))
+    };
+    let ready = ask("/readyz")?;
+    let date =
+        ready.headers().get("date").and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    Ok(Health { ready: ready.status().as_u16(), asked: ask("/api/v1/stats")?.status().as_u16(), date })
 }
 
 /// Has this process speak TLS as the rest of Jackfield does.

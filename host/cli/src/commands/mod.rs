@@ -2,6 +2,7 @@
 
 mod bench;
 mod db;
+mod doctor;
 mod explain;
 mod fmt;
 mod graph;
@@ -45,12 +46,17 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         Command::Serve(args) => serve::run(args, here("serve")?, printer),
         Command::Token(command) => token::run(command, &here("token")?, printer),
         Command::Db(command) => db::run(command, &here("db")?, printer),
+        Command::Doctor => doctor::run(&cli.global, printer),
         Command::Bench(args) => bench::run(&args, here("bench")?, printer),
         Command::Plugin(command) => plugin::run(command, here("plugin")?, printer),
         Command::Completions(args) => manual::completions(&args, printer),
         Command::Man(args) => manual::man(&args, printer),
         Command::Examine => {
             jackfield_check::examine()?;
+            Ok(Exit::Success)
+        }
+        Command::SandboxProbe => {
+            printer.result_json(&doctor::apply_sandbox()?)?;
             Ok(Exit::Success)
         }
         Command::Worker => {

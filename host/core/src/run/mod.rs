@@ -176,6 +176,13 @@ impl RunState {
         self.data.path(&self.plan, instance, step)
     }
 
+    /// The step that an instance is a body of; `None` for what belongs to the run itself.
+    #[must_use]
+    pub fn owner(&self, instance: InstanceIx) -> Option<(InstanceIx, StepIx)> {
+        let info = self.data.infos.get(instance.0 as usize)?;
+        Some((info.parent?, self.plan.scope(info.scope).owner?))
+    }
+
     /// Path of a call, such as `probe[3].fetch`; that of an undo ends in `.compensate`.
     #[must_use]
     pub fn call_path(&self, key: CallKey) -> String {

@@ -188,7 +188,8 @@ impl Inner {
         shared.is_over = is_over;
         shared.is_evicted = journal.is_reader;
         shared.log = Some(Box::new(log));
-        Ok((RunCell::new(stored.row.run_id.clone(), plan, shared).within(start.traceparent), open))
+        let run = RunCell::new(stored.row.run_id.clone(), plan, shared);
+        Ok((run.within(start.traceparent, self.ports.spans.as_ref()), open))
     }
 
     /// A former generation of a run, to be shown; nothing if it is not kept.

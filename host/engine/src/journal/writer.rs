@@ -4,6 +4,7 @@ use crate::engine::Inner;
 use crate::error::EngineError;
 use crate::journal::Document;
 use crate::journal::keeper::{Chore, Keeper};
+use crate::latency::{Histogram, Latency};
 use crate::planted::{Bug, planted};
 use crate::run::RunCell;
 use crate::timers::Ticket;
@@ -43,6 +44,7 @@ pub(crate) struct Journal {
     /// The number that was given last.
     pub(super) last_run: Mutex<RunNo>,
     stats: Mutex<JournalStats>,
+    commits: Histogram,
     /// Documents that are in the store for sure.
     pub(super) documents: Mutex<HashSet<BlobId>>,
     /// Plans of stored runs, by document, methods and keys of the configuration.
@@ -135,6 +137,7 @@ impl Journal {
             written: Condvar::new(),
             last_run: Mutex::new(last),
             stats: Mutex::default(),
+            commits: Histogram::default(),
             documents: Mutex::default(),
             plans: Mutex::default(),
             replayed: Mutex::default(),
@@ -152,6 +155,11 @@ impl Journal {
 
     pub(crate) fn stats(&self) -> JournalStats {
         self.stats.lock().clone()
+    }
+
+    /// How long transactions took that were written.
+    pub(crate) fn commit_times(&self) -> Latency {
+        self.commits.read()
     }
 
     /// Changes that are not being written yet.
@@ -340,7 +348,11 @@ impl Journal {
 
     /// Tries to write.
     pub(crate) fn try_write(&self, changes: &[Change]) -> bool {
+        let began = Instant::now();
         let result = if changes.is_empty() { Ok(()) } else { self.store.write(changes) };
+        if result.is_ok() && !changes.is_empty() {
+            self.commits.add(began.elapsed());
+        }
         let mut stats = self.stats.lock();
         match result {
             Ok(()) => {

@@ -310,6 +310,7 @@ pub(super) fn ports() -> Ports {
         secrets: Arc::new(NoSecrets),
         clock: Arc::new(SimClock),
         listener: Arc::new(SilentListener),
+        spans: None,
         compile: Some(Arc::new(|text| Ok(super::documents::plan(text)))),
     }
 }

@@ -118,6 +118,7 @@ pub(crate) fn ports(kit: &Arc<Kit>) -> Ports {
         secrets: Arc::new(OneSecret),
         clock: Arc::new(WallClock),
         listener: Arc::new(SilentListener),
+        spans: None,
         compile: Some(Arc::new(|document| Ok(plan(document)))),
     }
 }

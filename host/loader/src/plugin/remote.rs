@@ -104,6 +104,7 @@ mod unix {
                 sessions: around.config.session_limits(&self.manifest.name),
                 clock,
                 quarantine: Arc::clone(&around.store.quarantine),
+                spans: around.config.spans.clone(),
             })
         }
 

@@ -18,12 +18,14 @@ use crate::method::MethodFacts;
 use crate::peers::Caller;
 use crate::quarantine::Quarantine;
 use crate::sessions::{Sessions, tell_of_loss};
+use crate::spans::CallSpan;
 use crate::store::Hash;
 use ends::Restarts;
 use handover::Trial;
 use jackfield_core::catalog::MethodKind;
 use jackfield_core::failure::{Failure, kind};
 use jackfield_core::ports::{Call, Completion, Outcome};
+use jackfield_core::trace::SpanSink;
 use jackfield_plugin_api::worker::{CallBody, Hello, Kind};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use semver::Version;
@@ -43,6 +45,8 @@ pub(crate) struct PoolSetup {
     pub(crate) caller: Arc<Caller>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) quarantine: Arc<Quarantine>,
+    /// Where spans of calls go, if anywhere.
+    pub(crate) spans: Option<Arc<dyn SpanSink>>,
 }
 
 pub(crate) struct Pool {
@@ -127,6 +131,7 @@ impl Pool {
 
     /// Makes a call; `done` is called with its outcome, from any thread.
     pub(crate) fn start(&self, call: Arc<Call>, facts: Arc<MethodFacts>, done: Completion) {
+        let (span, done) = self.traced(&call, &facts, done);
         let mut state = self.state.lock();
         if let Some(failure) = state.closed.clone() {
             drop(state);
@@ -136,15 +141,34 @@ impl Pool {
         match state.seats.sessions.enter(&call) {
             Ok(session) => {
                 let lane = self.lanes[facts.index as usize];
-                state.seats.wait(lane, Pending { call, facts, done, session });
+                state.seats.wait(lane, Pending { call, facts, done, session, span });
                 self.move_on(state);
             }
             Err(_) => {
                 let sessions = Arc::clone(&state.seats.sessions);
                 drop(state);
-                self.start_in_session(&sessions, call, facts, done);
+                self.start_in_session(&sessions, call, facts, (done, span));
             }
         }
+    }
+
+    /// The span of a call, if it is wanted: it ends when the call does.
+    fn traced(
+        &self,
+        call: &Call,
+        facts: &MethodFacts,
+        done: Completion,
+    ) -> (Option<Arc<CallSpan>>, Completion) {
+        let PoolSetup { spans, plugin, version, .. } = &self.setup;
+        let Some(span) = CallSpan::to_worker(spans.as_ref(), call, (plugin, version, &facts.name)) else {
+            return (None, done);
+        };
+        let own = Arc::clone(&span);
+        let done = Box::new(move |outcome| {
+            own.ended(&outcome);
+            done(outcome);
+        });
+        (Some(span), done)
     }
 
     /// Makes a call once there is room for its session.
@@ -153,7 +177,7 @@ impl Pool {
         sessions: &Arc<Sessions<u64>>,
         call: Arc<Call>,
         facts: Arc<MethodFacts>,
-        done: Completion,
+        (done, span): (Completion, Option<Arc<CallSpan>>),
     ) {
         let (pool, waiting) = (self.me.clone(), Arc::clone(&call));
         let then = move |entered| {
@@ -172,7 +196,7 @@ impl Pool {
                 return done(Err(failure));
             }
             let lane = pool.lanes[facts.index as usize];
-            state.seats.wait(lane, Pending { call, facts, done, session: Some(session) });
+            state.seats.wait(lane, Pending { call, facts, done, session: Some(session), span });
             pool.move_on(state);
         };
         sessions.wait(&waiting, Box::new(then));
@@ -258,7 +282,7 @@ impl Pool {
         assigned.into_iter().for_each(|call| self.send(call));
     }
 
-    fn send(&self, Assigned { worker, id, call, facts, is_session_lost }: Assigned) {
+    fn send(&self, Assigned { worker, id, call, facts, is_session_lost, span }: Assigned) {
         if is_session_lost {
             tell_of_loss(&call, "the worker that it was in");
         }
@@ -266,6 +290,10 @@ impl Pool {
         if let Err(failure) = offers::serves(&call, &worker, &self.setup) {
             return self.take_back((worker.id, id), &failure);
         }
+        let below = span.map(|span| {
+            span.is_sent(Some(worker.process.pid));
+            span.traceparent()
+        });
         let body = CallBody {
             method_index: facts.index,
             attempt: call.attempt,
@@ -274,7 +302,7 @@ impl Pool {
             idempotency_key: call.idempotency_key(),
             run_id_bytes: u32::try_from(call.run_id().len()).unwrap_or(u32::MAX),
             session: &call.session,
-            traceparent: &call.traceparent,
+            traceparent: below.as_ref().unwrap_or(&call.traceparent),
             params: "",
         };
         let mut head = Vec::with_capacity(160);

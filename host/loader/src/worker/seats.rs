@@ -4,6 +4,7 @@ use super::answer::Answer;
 use super::talk::Worker;
 use crate::method::MethodFacts;
 use crate::sessions::{InSession, Sessions};
+use crate::spans::CallSpan;
 use jackfield_core::ports::{Call, Completion};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub(crate) struct Pending {
     pub(crate) done: Completion,
     /// The session that it is in.
     pub(crate) session: Option<InSession<u64>>,
+    /// Its span, if it is wanted.
+    pub(crate) span: Option<Arc<CallSpan>>,
 }
 
 /// A call that a worker has.
@@ -104,6 +107,7 @@ pub(crate) struct Assigned {
     pub(crate) facts: Arc<MethodFacts>,
     /// Its session was lost with the worker that it was in, and begins anew.
     pub(crate) is_session_lost: bool,
+    pub(crate) span: Option<Arc<CallSpan>>,
 }
 
 pub(crate) struct Seats {
@@ -236,6 +240,7 @@ impl Seats {
                 call: Arc::clone(&pending.call),
                 facts: Arc::clone(&pending.facts),
                 is_session_lost,
+                span: pending.span.clone(),
             };
             seat.calls.insert(id, InFlight { pending, lane: lane_index, told: None, is_abandoned: false });
             return Some(assigned);

@@ -6,6 +6,7 @@ mod tls;
 mod write_timeout;
 
 pub use setup::{ServerError, ServerSetup};
+pub use tls::{TlsError, certificate_ends, check_tls};
 
 use crate::gate::{Client, Gate, Way};
 use connection::{Doors, busy, serve};

@@ -13,6 +13,8 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
 
 /// How often the files are looked at, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -53,6 +55,25 @@ pub enum TlsError {
         /// Why not.
         why: rustls::Error,
     },
+}
+
+/// Whether TLS could be spoken with a certificate and its key.
+///
+/// # Errors
+/// Why not.
+pub fn check_tls(cert: &Path, key: &Path) -> Result<(), TlsError> {
+    read(cert, key).map(drop)
+}
+
+/// From when on, and until when, the server's own certificate of a PEM file counts.
+///
+/// # Errors
+/// If there is none in it, or it cannot be understood.
+pub fn certificate_ends(cert: &Path) -> Result<(SystemTime, SystemTime), String> {
+    let own = CertificateDer::from_pem_file(cert).map_err(|error| error.to_string())?;
+    let own = Certificate::from_der(&own).map_err(|error| error.to_string())?;
+    let validity = own.tbs_certificate().validity();
+    Ok((validity.not_before.to_system_time(), validity.not_after.to_system_time()))
 }
 
 /// By which files are known to have changed.

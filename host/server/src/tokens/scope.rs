@@ -75,7 +75,9 @@ impl Need {
             (true, ["runs", _, "export"]) => Scope::Admin,
             (true, _) => Scope::Read,
             (false, ["workflows", "validate" | "graph"]) if *method == Method::POST => Scope::Read,
-            (false, ["runs"] | ["workflows", _, "runs"]) if *method == Method::POST => Scope::Run,
+            (false, ["runs"] | ["events"] | ["workflows", _, "runs"]) if *method == Method::POST => {
+                Scope::Run
+            }
             (false, ["runs", _, act]) if *method == Method::POST && RUN_ACTS.contains(act) => Scope::Run,
             (false, ["schedules", _, act]) if *method == Method::POST && SCHEDULE_ACTS.contains(act) => {
                 Scope::Run
@@ -121,6 +123,8 @@ mod tests {
             (Method::GET, "/api/v1/runs/x/document", "read"),
             (Method::POST, "/api/v1/plugins/p/release", "admin"),
             (Method::POST, "/api/v1/runs", "run"),
+            (Method::POST, "/api/v1/events", "run"),
+            (Method::DELETE, "/api/v1/events", "admin"),
             (Method::POST, "/api/v1/workflows/w/runs", "run"),
             (Method::POST, "/api/v1/runs/x/cancel", "run"),
             (Method::DELETE, "/api/v1/runs/x/cancel", "admin"),
