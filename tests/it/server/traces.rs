@@ -209,11 +209,9 @@ fn a_run_its_steps_their_attempts_and_calls_to_workers_are_spans_below_each_othe
     assert!(head.contains("x-tenant: t1") && head.contains("content-encoding: gzip"), "{head}");
     assert_eq!(resource["service.name"], "mill");
     assert_eq!(resource["deployment.environment.name"], "test");
-    let counted = service.get("/metrics", "").ok().body;
-    assert!(
-        counted.contains(&format!("jackfield_spans_sent_total {}", collector.spans().len())),
-        "{counted}"
-    );
+    // counted once the collector has answered
+    let wanted = format!("jackfield_spans_sent_total {}\n", spans.len());
+    wait_until(|| service.get("/metrics", "").ok().body.contains(&wanted));
 }
 
 #[test]
