@@ -1,7 +1,7 @@
 //! What ends a worker, and what comes of it.
 
 use super::{bench, bench_with, over, over_both, put_witness, step, steps, wait_until_gone, with, workers};
-use jackfield::{RunStatus, StepStatus, Transport, Value, json};
+use jackfield::{Config, RunStatus, StepStatus, Transport, Value, json};
 use jackfield_tests::Bench;
 use std::time::{Duration, Instant};
 
@@ -128,7 +128,9 @@ fn an_endless_loop_ends_at_its_deadline_and_its_worker_after_the_grace(transport
 }
 
 fn a_timeout_is_retried_in_another_worker(transport: Transport) {
-    let bench = bench_with(&["fault"], over(transport, |_| ()));
+    // a worker that was not ready before its call was given up is kept for the next one, for this long
+    let briefly = |config: &mut Config| config.isolation.workers.idle = Some(Duration::from_millis(100));
+    let bench = bench_with(&["fault"], over(transport, briefly));
     let step = with(with(step("a", "fault.hang"), "timeout", "30ms"), "max_retries", 2);
     let finished = bench.run(steps(vec![step]), json!({}));
     assert_eq!((&*finished.error().kind, finished.error().attempts), ("timeout", 3));
