@@ -11,10 +11,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use tokio::net::TcpSocket;
 
-/// One connection that is kept.
+/// One connection that is kept, and made anew when the server has closed it because nothing was asked for a while.
 pub(crate) struct Client {
     sender: SendRequest<Full<Bytes>>,
-    host: String,
+    address: SocketAddr,
 }
 
 /// What of a record of a run is looked at.
@@ -51,17 +51,7 @@ impl Client {
     }
 
     async fn connect_with(address: SocketAddr, room: Option<u32>) -> Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        if let Some(room) = room {
-            socket.set_recv_buffer_size(room)?;
-        }
-        let stream = socket.connect(address).await;
-        let stream = stream.with_context(|| format!("the server at {address} takes no connection"))?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // how it ends is seen by whoever asks
-        tokio::spawn(connection);
-        Ok(Self { sender, host: address.to_string() })
+        Ok(Self { sender: reach(address, room).await?, address })
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Result<Bytes> {
@@ -84,10 +74,12 @@ impl Client {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::HOST, &self.host)
+            .header(header::HOST, self.address.to_string())
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))?;
-        self.sender.ready().await.context("the server has closed the connection")?;
+        if self.sender.ready().await.is_err() {
+            self.sender = reach(self.address, None).await?;
+        }
         let response = self.sender.send_request(request).await.context("the server does not answer")?;
         if response.status().is_success() {
             return Ok(response);
@@ -96,6 +88,20 @@ impl Client {
         let told = response.into_body().collect().await?.to_bytes();
         bail!("the server answers {status} to `{path}`: {}", String::from_utf8_lossy(&told))
     }
+}
+
+async fn reach(address: SocketAddr, room: Option<u32>) -> Result<SendRequest<Full<Bytes>>> {
+    let socket = TcpSocket::new_v4()?;
+    if let Some(room) = room {
+        socket.set_recv_buffer_size(room)?;
+    }
+    let stream = socket.connect(address).await;
+    let stream = stream.with_context(|| format!("the server at {address} takes no connection"))?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    // how it ends is seen by whoever asks
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 impl Records {
