@@ -1,11 +1,13 @@
 //! The plugin `python`, with real interpreters, real processes and real packages. `docs/python-cases.md` says which behaviour is
 //! tested where.
 
+mod commands;
 mod environments;
 mod execution;
 mod lifetime;
 mod profiles;
 mod sessions;
+mod soak;
 
 use jackfield::{CancelMode, Config, Failure, Run, RunListener, Value, json};
 use jackfield_tests::Bench;
@@ -65,6 +67,8 @@ fn output(command: &mut Command) -> Result<String, String> {
 struct Lab {
     bench: Bench,
     heard: Arc<Heard>,
+    /// Where the plugin keeps everything; removed last.
+    _home: tempfile::TempDir,
 }
 
 /// Lines and progress of all calls, with the time at which they came.
@@ -126,22 +130,29 @@ fn index() -> Result<(), String> {
 
 impl Lab {
     fn new(config: &str) -> Result<Self, String> {
+        Self::with(&["python"], config)
+    }
+
+    /// The same with other plugins beside it.
+    fn with(plugins: &[&str], config: &str) -> Result<Self, String> {
         let tools = TOOLS.as_ref().map_err(Clone::clone)?;
         let heard = Arc::new(Heard::default());
         let (listener, config) = (Arc::clone(&heard), config.to_owned());
-        let home = tempfile::tempdir().map_err(|error| error.to_string())?.keep();
+        let home = tempfile::tempdir().map_err(|error| error.to_string())?;
         let table = format!(
             "[isolation]\ndefault = \"in_process\"\n[engine]\nshutdown_grace = \"0s\"\ncancel_grace = \"10s\"\n\
              [plugins.python.config]\ndir = {:?}\nuv = {:?}\npython = {:?}\n{config}\n",
-            home, tools.uv, tools.python
+            home.path(),
+            tools.uv,
+            tools.python
         );
-        let bench = Bench::with(&["python"], move |builder| {
+        let bench = Bench::with(plugins, move |builder| {
             builder
                 .config(Config::parse(&table).expect("it is right"))
                 .listener(listener)
                 .blocking_threads(64)
         });
-        Ok(Self { bench, heard })
+        Ok(Self { bench, heard, _home: home })
     }
 
     fn start(&self, method: &str, parameters: Value) -> Run {

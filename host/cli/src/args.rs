@@ -4,6 +4,7 @@ mod bench;
 mod plugin_author;
 mod plugin_store;
 mod plugin_trust;
+mod python;
 mod schedule;
 mod server;
 mod workflow;
@@ -12,6 +13,7 @@ pub(crate) use bench::{BenchArgs, BenchEngine, BenchIsolation, History, OutputSi
 pub(crate) use plugin_author::{AuthorCommand, CheckArgs, CheckSandbox, Language, NewArgs};
 pub(crate) use plugin_store::{PluginName, StoreCommand};
 pub(crate) use plugin_trust::TrustCommand;
+pub(crate) use python::{ExecArgs, PythonCommand};
 pub(crate) use schedule::{AddArgs, ScheduleCommand};
 pub(crate) use server::{ServeArgs, TokenCommand};
 pub(crate) use workflow::WorkflowCommand;
@@ -107,6 +109,9 @@ pub(crate) enum Command {
     /// Look at plugins, try their methods, install and write them
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Environments of Python, and code in them, by the plugin of that name
+    #[command(subcommand)]
+    Python(PythonCommand),
     /// Look at runs that are kept, and have a say in them
     #[command(subcommand)]
     Runs(RunsCommand),

@@ -14,6 +14,7 @@ mod plugin_docs;
 mod plugin_new;
 mod plugin_store;
 mod plugin_trust;
+mod python;
 mod run;
 mod runs;
 mod schedule;
@@ -49,6 +50,7 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         Command::Doctor => doctor::run(&cli.global, printer),
         Command::Bench(args) => bench::run(&args, here("bench")?, printer),
         Command::Plugin(command) => plugin::run(command, here("plugin")?, printer),
+        Command::Python(command) => python::run(command, settings()?, printer),
         Command::Completions(args) => manual::completions(&args, printer),
         Command::Man(args) => manual::man(&args, printer),
         Command::Examine => {

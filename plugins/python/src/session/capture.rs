@@ -2,6 +2,7 @@
 
 use jackfield_child::{Capped, text};
 use jackfield_plugin_api::{Context, Stream};
+use serde::Deserialize;
 
 /// Length of a line that is handed on, in bytes; what is longer comes as several.
 const LINE_BYTES_MAX: usize = 8 << 10;
@@ -26,6 +27,21 @@ pub(crate) struct Printed {
     pub(crate) is_cut: bool,
     /// Whether bytes were replaced that are no UTF-8.
     pub(crate) is_lossy: bool,
+}
+
+/// How far code is, as it prints it: `{"progress": 0.4, "message": "epoch 4"}` in a line of its own.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Progress {
+    progress: f64,
+    #[serde(default)]
+    message: String,
+}
+
+fn progress(stream: Stream, line: &[u8]) -> Option<Progress> {
+    let may_be = matches!(stream, Stream::Stdout) && line.starts_with(b"{\"progress\":");
+    // any other line is a line
+    if may_be { serde_json::from_slice(line).ok() } else { None }
 }
 
 impl Capture {
@@ -55,7 +71,10 @@ impl Capture {
     }
 
     fn show(&mut self, ctx: &Context) {
-        ctx.output_line(self.stream, &String::from_utf8_lossy(&self.line));
+        match progress(self.stream, &self.line) {
+            Some(told) => ctx.progress(told.progress, &told.message),
+            None => ctx.output_line(self.stream, &String::from_utf8_lossy(&self.line)),
+        }
         self.line.clear();
     }
 

@@ -1,6 +1,7 @@
 //! `exec`, `exec_batch`, `run_script`: code in, everything that came of it out.
 
 use super::capture::Printed;
+use super::code::Code;
 use super::state::Session;
 use super::table::{Found, Wanted, enter};
 use super::terms::{Bounds, CodeError, End, Ended, Figure, ProducedFile, Reason};
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Execute {
     /// The code. If its last statement is an expression, its value is the result.
-    code: String,
+    code: Code,
     /// An open session.
     #[serde(default)]
     session: Option<String>,
@@ -156,7 +157,7 @@ struct Task<'a> {
 
 pub(crate) fn execute(ctx: &Context, service: &Service, p: &Execute) -> Result<Executed, Error> {
     let task = Task {
-        what: What::Code { code: &p.code },
+        what: What::Code { code: p.code.text() },
         inputs: &p.inputs,
         outputs: &p.outputs,
         timeout: service.exec_timeout(p.timeout_ms),
@@ -370,7 +371,7 @@ pub(crate) struct Batch {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BatchItem {
     /// The code, as in `exec`.
-    code: String,
+    code: Code,
     /// Variables to set before.
     #[serde(default)]
     inputs: IndexMap<String, serde_json::Value>,
@@ -408,7 +409,7 @@ pub(crate) fn execute_batch(ctx: &Context, service: &Service, p: &Batch) -> Resu
         let mut items = Vec::new();
         for (index, item) in p.items.iter().enumerate() {
             let task = Task {
-                what: What::Code { code: &item.code },
+                what: What::Code { code: item.code.text() },
                 inputs: &item.inputs,
                 outputs: &item.outputs,
                 timeout: service.exec_timeout(item.timeout_ms),

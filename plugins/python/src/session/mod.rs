@@ -1,6 +1,7 @@
 //! Sessions: one long-lived interpreter each, with a line of calls in front of it.
 
 mod capture;
+mod code;
 mod execute;
 mod line;
 mod modes;
