@@ -80,7 +80,7 @@ impl Caller {
         let step = json!({
             "id": "call", "type": "call", "plugin": "python", "method": method, "parameters": "${input}", "timeout": 0,
         });
-        let document = json!({ "id": "python-call", "steps": [step], "output": "${steps.call.output}" });
+        let document = json!({ "id": "python_call", "steps": [step], "output": "${steps.call.output}" });
         let document = Document { document: document.to_string(), name: None, jsonc: false, dry_run: false };
         let request = StartRun { document: Some(document), input: parameters.into(), ..StartRun::default() };
         let run = keeper.start("", request, |_| ())?;
