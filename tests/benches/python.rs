@@ -1,6 +1,8 @@
 //! What the plugin `python` costs, beside `python -m venv` and beside an interpreter for each call. Medians, printed; needs `uv`, and
 //! the plugin library from `cargo build --release --workspace`.
 
+#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+
 use jackfield::{Config, Host, Run, Value, json};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

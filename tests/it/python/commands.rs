@@ -6,16 +6,10 @@ use jackfield_tests::{Bench, CliOutput, workspace};
 use std::io::Write;
 use std::process::Stdio;
 
-/// A bench whose configuration has the plugin; `None`, and why, if the machine lacks what it needs.
-fn bench(plugins: &[&str]) -> Option<Bench> {
-    let tools = match TOOLS.as_ref() {
-        Ok(tools) => tools,
-        Err(reason) => {
-            eprintln!("skipped: {reason}");
-            return None;
-        }
-    };
-    let bench = Bench::new(plugins);
+/// A bench whose configuration has the plugin; why not, if the machine lacks what it needs.
+fn bench() -> Result<Bench, String> {
+    let tools = TOOLS.as_ref().map_err(Clone::clone)?;
+    let bench = Bench::new(&["python"]);
     let config = format!(
         "[isolation]\ndefault = \"in_process\"\n[plugins.python.config]\ndir = {:?}\nuv = {:?}\npython = {:?}\n",
         bench.dir().join("python"),
@@ -23,7 +17,7 @@ fn bench(plugins: &[&str]) -> Option<Bench> {
         tools.python
     );
     bench.write("jackfield.toml", config);
-    Some(bench)
+    Ok(bench)
 }
 
 /// Runs the command with something on its standard input.
@@ -44,7 +38,10 @@ fn typed(bench: &Bench, arguments: &[&str], input: &str) -> CliOutput {
 
 #[test]
 fn the_command_makes_environments_and_executes_code() {
-    let Some(bench) = bench(&["python"]) else { return };
+    let bench = match bench() {
+        Ok(bench) => bench,
+        Err(reason) => return eprintln!("skipped: {reason}"),
+    };
     let cli = |arguments: &[&str]| bench.cli(&[&["python"], arguments].concat());
     let made = cli(&["create", "work"]).exits(0);
     assert!(made.stdout.contains("work") && made.stdout.contains("made"), "{made:?}");
@@ -72,7 +69,10 @@ fn the_command_makes_environments_and_executes_code() {
 
 #[test]
 fn standard_input_is_one_code_or_one_statement_after_the_other() {
-    let Some(bench) = bench(&["python"]) else { return };
+    let bench = match bench() {
+        Ok(bench) => bench,
+        Err(reason) => return eprintln!("skipped: {reason}"),
+    };
     let whole = typed(&bench, &["python", "exec", "-"], "def f():\n\n    return 6\n\nf() * 7\n").exits(0);
     assert_eq!(whole.stdout, "42\n");
     let text = "x = 20\n\ndef f(n):\n    return n + 1\n\nf(x)\n1 / 0\nprint('still there')\nx";
@@ -83,7 +83,10 @@ fn standard_input_is_one_code_or_one_statement_after_the_other() {
 
 #[test]
 fn sessions_of_the_process_that_owns_the_journal_are_those_that_the_command_sees() {
-    let Some(bench) = bench(&["python"]) else { return };
+    let bench = match bench() {
+        Ok(bench) => bench,
+        Err(reason) => return eprintln!("skipped: {reason}"),
+    };
     let mut serve = bench.command(&["serve"]).stderr(Stdio::null()).spawn().expect("the command was built");
     let open = || bench.cli(&["python", "exec", "x = 41", "--json"]);
     wait_until("it serves", || bench.cli(&["runs", "list", "--json"]).code == 0);
