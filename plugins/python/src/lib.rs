@@ -4,6 +4,16 @@
 mod config;
 mod environment;
 mod service;
+#[cfg_attr(
+    not(unix),
+    expect(
+        dead_code,
+        unreachable_code,
+        unused_mut,
+        unused_variables,
+        reason = "what a session does is behind the refusal to start its interpreter"
+    )
+)]
 mod session;
 mod upkeep;
 mod uv;
