@@ -4,7 +4,7 @@ use super::{Lab, TOOLS, index, is_alive, lab, wait_until};
 use jackfield::{CancelMode, RunStatus, Value, json};
 use jackfield_tests::{Bench, CliOutput, workspace};
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 /// A bench whose configuration has the plugin; why not, if the machine lacks what it needs.
 fn bench() -> Result<Bench, String> {
@@ -18,6 +18,17 @@ fn bench() -> Result<Bench, String> {
     );
     bench.write("jackfield.toml", config);
     Ok(bench)
+}
+
+/// A process that does not outlive its test.
+pub(super) struct Killed(pub(super) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // it may have ended
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Runs the command with something on its standard input.
@@ -87,7 +98,8 @@ fn sessions_of_the_process_that_owns_the_journal_are_those_that_the_command_sees
         Ok(bench) => bench,
         Err(reason) => return eprintln!("skipped: {reason}"),
     };
-    let mut serve = bench.command(&["serve"]).stderr(Stdio::null()).spawn().expect("the command was built");
+    let serve = bench.command(&["serve"]).stderr(Stdio::null()).spawn().expect("the command was built");
+    let mut serve = Killed(serve);
     let open = || bench.cli(&["python", "exec", "x = 41", "--json"]);
     wait_until("it serves", || bench.cli(&["runs", "list", "--json"]).code == 0);
     assert_eq!(open().exits(0).json()["success"], true);
@@ -101,8 +113,8 @@ fn sessions_of_the_process_that_owns_the_journal_are_those_that_the_command_sees
         json!([]),
         "calls leave no runs behind"
     );
-    serve.kill().expect("it runs");
-    serve.wait().expect("it ran");
+    serve.0.kill().expect("it runs");
+    serve.0.wait().expect("it ran");
     wait_until("the session ended with it", || !is_alive(pid));
 }
 

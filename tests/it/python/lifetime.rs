@@ -48,13 +48,14 @@ fn a_host_that_is_killed_leaves_no_orphan() {
     bench.write("jackfield.toml", config);
     let parameters = json!({ "code": code, "timeout_ms": 600_000 }).to_string();
     let mut command = bench.command(&["plugin", "call", "python.exec", "--params", &parameters]);
-    let mut host = command.stdout(std::process::Stdio::null()).spawn().expect("the command was built");
+    let host = command.stdout(std::process::Stdio::null()).spawn().expect("the command was built");
+    let mut host = super::commands::Killed(host);
     wait_until("the code runs", || std::fs::read_to_string(&pids).is_ok_and(|text| text.ends_with('\n')));
     let text = std::fs::read_to_string(&pids).expect("it was there");
     let all: Vec<u64> = text.split_whitespace().map(|pid| pid.parse().expect("a number")).collect();
     assert!(all.iter().all(|pid| is_alive(*pid)));
-    host.kill().expect("it runs");
-    host.wait().expect("it ran");
+    host.0.kill().expect("it runs");
+    host.0.wait().expect("it ran");
     wait_until("all are gone", || !all.iter().any(|pid| is_alive(*pid)));
 }
 
