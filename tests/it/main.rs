@@ -17,6 +17,8 @@ mod plugins_store;
 mod plugins_trust;
 mod plugins_watch;
 #[cfg(unix)]
+mod process;
+#[cfg(unix)]
 mod python;
 mod readme;
 mod running;

@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const BUNDLED: [&str; 7] = ["csv", "echo", "fault", "fs", "http", "json", "table"];
+const BUNDLED: [&str; 8] = ["csv", "echo", "fault", "fs", "http", "json", "process", "table"];
 const AUTHOR: &str = "Your Name <you@example.org>";
 
 fn api() -> PathBuf {

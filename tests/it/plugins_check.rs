@@ -242,7 +242,7 @@ fn a_plugin_that_misbehaves_in_every_way_is_found_out_in_every_method() {
 #[test]
 fn every_bundled_plugin_but_the_one_that_misbehaves_passes() {
     let bench = Bench::new(&[]);
-    for plugin in ["csv", "echo", "fs", "http", "json", "table"] {
+    for plugin in ["csv", "echo", "fs", "http", "json", "process", "table"] {
         let found = check(&bench, bundled_plugin(plugin), &[]);
         let report = found.clone().exits(0).json();
         let methods = report["methods"].as_array().unwrap();

@@ -88,6 +88,18 @@ impl Capped {
     }
 }
 
+/// Takes everything.
+impl io::Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.add(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Tail {
     /// Keeps at most `lines_max` lines.
     #[must_use]

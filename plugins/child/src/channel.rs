@@ -99,10 +99,34 @@ impl Sender {
 }
 
 #[cfg(unix)]
-impl Drop for Sender {
-    fn drop(&mut self) {
+impl Sender {
+    /// Ends the program's input.
+    pub fn finish(&mut self) {
         // the other direction holds the socket open; it may be closed already
         let _ = self.to.shutdown(std::net::Shutdown::Write);
+    }
+
+    /// Ends both directions, whoever holds the other end: the receiver comes to its end.
+    pub fn abort(self) {
+        // it may be closed already
+        let _ = self.to.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+#[cfg(windows)]
+impl Sender {
+    /// Ends the program's input when the sender is dropped, and not before.
+    #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "as on other systems")]
+    pub fn finish(&mut self) {}
+
+    /// Ends the program's input. The receiver ends with the program.
+    pub fn abort(self) {}
+}
+
+#[cfg(unix)]
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 

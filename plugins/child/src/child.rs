@@ -172,13 +172,18 @@ impl Child {
         }
     }
 
+    /// Asks the whole group to end (`SIGTERM`), and does not wait; whether it could be asked. On Windows it cannot.
+    pub fn terminate(&self) -> bool {
+        self.shared.group.terminate()
+    }
+
     /// Asks the whole group to end, waits for the program for `grace`, and then kills the group. When this returns the program has
     /// ended and everything else in its group has at least been killed.
     pub fn stop(&self, grace: Duration) -> Told {
         if self.exit().is_some() {
             return Told::Nothing;
         }
-        if self.shared.group.terminate() && self.wait(grace).is_some() {
+        if self.terminate() && self.wait(grace).is_some() {
             return Told::Terminate;
         }
         self.kill();
@@ -187,8 +192,13 @@ impl Child {
 
     /// Kills the whole group, and waits until the program has ended.
     pub fn kill(&self) {
-        self.shared.group.kill();
+        self.kill_soon();
         let _ = self.wait(Duration::MAX);
+    }
+
+    /// Kills the whole group, and does not wait.
+    pub fn kill_soon(&self) {
+        self.shared.group.kill();
     }
 }
 
