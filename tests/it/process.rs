@@ -3,6 +3,7 @@
 mod ends;
 mod pool;
 mod run;
+mod stream;
 
 use jackfield::{Failure, Payload, RunStatus, Value, json};
 use jackfield_tests::Bench;

@@ -309,6 +309,20 @@ pub(crate) enum RunsCommand {
         #[arg(long, value_name = "ID")]
         run_id: Option<String>,
     },
+    /// Print what the methods of a run have logged and what their programs have printed
+    Logs {
+        /// Id of the run
+        run_id: String,
+        /// Go on with what comes, until the run has ended
+        #[arg(long)]
+        follow: bool,
+        /// Only lines of this step and of what is in it, such as probe[3]
+        #[arg(long, value_name = "PATH")]
+        step: Option<String>,
+        /// Begin with the line of this number
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        from: u64,
+    },
     /// Print what happens in a run, as it happens, until it has ended
     Watch {
         /// Id of the run

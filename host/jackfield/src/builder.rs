@@ -5,6 +5,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, ConfigValues, to_json, values};
 use crate::definition::{self, Dialect};
 use crate::host::{Host, Parts};
+use crate::lines::{self, KeepingListener, RunLines};
 use crate::listener::TracingListener;
 use crate::secrets::SecretSources;
 use crate::traces::Exporter;
@@ -260,12 +261,18 @@ impl HostBuilder {
             Arc::new(SecretSources { named, dir: self.config.secrets_dir.clone() })
         });
         let values = Arc::new(values(&self.config.config));
+        let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock));
+        let lines = self.lines(&clock)?;
+        let listener = self.listener.take().unwrap_or_else(|| Arc::new(TracingListener));
         let ports = engine::Ports {
             methods: methods.clone(),
             secrets,
-            clock: self.clock.take().unwrap_or_else(|| Arc::new(SystemClock)),
-            listener: self.listener.take().unwrap_or_else(|| Arc::new(TracingListener)),
             spans,
+            clock,
+            listener: match &lines {
+                Some(lines) => Arc::new(KeepingListener { lines: lines.clone(), inner: listener }),
+                None => listener,
+            },
             compile: Some(compiler(&registry, &methods, &values)),
         };
         let pools = self.pools()?;
@@ -275,7 +282,28 @@ impl HostBuilder {
             true => Some(Watcher::start(registry.clone(), self.plugin_hearer.take())?),
             false => None,
         };
-        Ok(Host::assemble(Parts { engine, methods, registry, values, checks, watcher, exporter }))
+        Ok(Host::assemble(Parts { engine, methods, registry, values, checks, watcher, lines, exporter }))
+    }
+
+    /// The file of the journal; `None` if runs live in memory.
+    fn journal_file(&self) -> Result<Option<PathBuf>, Error> {
+        match &self.engine.0 {
+            EngineKind::Memory => Ok(None),
+            EngineKind::Sqlite(Some(path), _) => Ok(Some(path.clone())),
+            EngineKind::Sqlite(None, _) | EngineKind::Reader => {
+                Ok(Some(self.data_place()?.join(JOURNAL_FILE)))
+            }
+        }
+    }
+
+    /// Where lines of runs are kept; `None` if runs live in memory.
+    fn lines(&self, clock: &Arc<dyn Clock>) -> Result<Option<Arc<RunLines>>, Error> {
+        let Some(journal) = self.journal_file()? else { return Ok(None) };
+        if matches!(self.engine.0, EngineKind::Reader) {
+            return Ok(Some(Arc::new(RunLines::reader(&journal))));
+        }
+        let bytes_max = self.config.engine.run_lines_bytes_max.unwrap_or(lines::BYTES_MAX);
+        RunLines::writer(&journal, bytes_max, clock.clone()).map(Some)
     }
 
     fn start_engine(
@@ -285,18 +313,10 @@ impl HostBuilder {
         pools: BTreeMap<Box<str>, u32>,
     ) -> Result<engine::Engine, Error> {
         let limits = engine::Config { pools, ..self.limits(values) };
-        let (path, durability) = match &self.engine.0 {
-            EngineKind::Memory => return Ok(engine::Engine::new(limits, ports)?),
-            EngineKind::Reader => {
-                let path = self.data_place()?.join(JOURNAL_FILE);
-                let store = SqliteStore::open_reader(&path).map_err(engine::EngineError::from)?;
-                return Ok(engine::Engine::reader(limits, ports, Arc::new(store))?);
-            }
-            EngineKind::Sqlite(path, durability) => (path, durability),
-        };
-        let path = match path {
-            Some(path) => path.clone(),
-            None => self.data_place()?.join(JOURNAL_FILE),
+        let Some(path) = self.journal_file()? else { return Ok(engine::Engine::new(limits, ports)?) };
+        let EngineKind::Sqlite(_, durability) = &self.engine.0 else {
+            let store = SqliteStore::open_reader(&path).map_err(engine::EngineError::from)?;
+            return Ok(engine::Engine::reader(limits, ports, Arc::new(store))?);
         };
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(|source| Error::io("create", dir, source))?;

@@ -161,6 +161,9 @@ pub struct EngineConfig {
     pub nesting_max: Option<u32>,
     /// What runs keep of what has happened in them.
     pub history: Option<History>,
+    /// Bytes that are kept of the lines which methods of a durable run log and print; the oldest go first. 64 MiB if absent, 0
+    /// keeps none.
+    pub run_lines_bytes_max: Option<u64>,
 }
 
 /// `[loader]`. What is absent has the loader's own default.

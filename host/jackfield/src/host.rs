@@ -7,6 +7,7 @@ use crate::code::{Step, WorkflowBuilder};
 use crate::config::ConfigValues;
 use crate::definition::{self, Dialect};
 use crate::diagnostic::Diagnostic;
+use crate::lines::RunLines;
 use crate::prepared::PreparedCall;
 use crate::run::{Outcome, Run, RunOptions};
 use crate::traces::{Exporter, SpanCounts};
@@ -48,6 +49,8 @@ pub(crate) struct Parts {
     pub(crate) checks: validate::Options,
     /// Looks at plugins again when something changes.
     pub(crate) watcher: Option<Watcher>,
+    /// What methods of durable runs say and print.
+    pub(crate) lines: Option<Arc<RunLines>>,
     /// Sends spans, if they go anywhere. Last: what ends before it may still have some.
     pub(crate) exporter: Option<Exporter>,
 }
@@ -325,7 +328,9 @@ impl Host {
     /// # Errors
     /// If there is no such run, or it goes on.
     pub fn delete(&self, run_id: &str) -> Result<(), Error> {
-        Ok(self.inner.engine.delete(run_id)?)
+        self.inner.engine.delete(run_id)?;
+        self.inner.lines.iter().for_each(|lines| lines.forget(run_id));
+        Ok(())
     }
 
     /// Forgets runs in the journal that ended before `before`, for good; how many.
@@ -333,7 +338,9 @@ impl Host {
     /// # Errors
     /// If runs live in memory, or the journal cannot be written.
     pub fn prune(&self, before: Timestamp) -> Result<u64, Error> {
-        Ok(self.inner.engine.prune(before)?)
+        let lines = &self.inner.lines;
+        let forget = |run_id: &str| lines.iter().for_each(|lines| lines.forget(run_id));
+        Ok(self.inner.engine.prune(before, forget)?)
     }
 
     /// Forgets a run that has ended.
@@ -449,6 +456,7 @@ impl Host {
         self.inner.watcher.iter().for_each(Watcher::stop);
         self.inner.engine.shutdown();
         self.inner.registry.end_workers();
+        self.inner.lines.iter().for_each(|lines| lines.close());
         self.inner.registry.exit_note().leave();
         self.inner.exporter.iter().for_each(Exporter::stop);
     }

@@ -1,11 +1,29 @@
 //! What is done with kept runs besides starting and stopping them.
 
-use crate::{Error, Host, Run};
+use crate::{Error, Host, Run, RunTexts, TextQuery};
 use jackfield_core::journal::SavedRun;
 use jackfield_core::payload::Payload;
 use jackfield_engine::EngineError;
 
 impl Host {
+    /// Lines that methods of a durable run have logged and printed, all that had come when this is called. They are kept beside
+    /// the journal, the newest 64 MiB of each run unless the configuration says otherwise, and go with the run.
+    ///
+    /// # Errors
+    /// If runs live in memory; if there is no such run; if the lines cannot be read.
+    pub fn run_lines(&self, run_id: &str, query: &TextQuery) -> Result<RunTexts, Error> {
+        let Some(lines) = &self.inner.lines else { return Err(EngineError::NoJournal.into()) };
+        let _there_is_one = self.inner.engine.get(run_id)?;
+        lines.read(run_id, query)
+    }
+
+    /// A number that stays the same while this host keeps no new line of the run: for those who follow it and would look again and
+    /// again. It may change for other reasons.
+    #[must_use]
+    pub fn lines_mark(&self, run_id: &str) -> u64 {
+        self.inner.lines.as_ref().map_or(0, |lines| lines.written(run_id))
+    }
+
     /// Lets a durable run that failed or was cancelled go back and on: to the moment before the failure that ended it, or, with
     /// `from`, to the moment at which the step of that path began for the last time. What had completed by then is kept, and so
     /// are results of calls that were under way; everything else runs again. Returns when that is recorded; the run goes on.

@@ -11,6 +11,7 @@ mod formats;
 mod gate;
 mod kept;
 mod limits;
+mod lines;
 mod listen;
 mod metrics;
 mod namespace;

@@ -199,12 +199,17 @@ impl Api {
 
 impl Operation {
     fn describe(&self, asked: &mut SchemaGenerator, told: &mut SchemaGenerator, problem: &Schema) -> Value {
-        let mut answers = Map::new();
+        let mut answers: Map<String, Value> = Map::new();
         for answer in &self.answers {
             let mut described = json!({"description": answer.what});
             if let Some((kind, schema)) = answer.content {
                 let schema = schema.map_or_else(|| json!({"type": "string"}), |schema| schema(told).into());
                 described["content"] = json!({kind: {"schema": schema}});
+                // the same answer in another form
+                if let Some(other) = answers.get_mut(answer.status.as_str()) {
+                    other["content"][kind] = described["content"][kind].clone();
+                    continue;
+                }
             }
             if answer.status == StatusCode::CREATED
                 && self.tag() != "schedules"

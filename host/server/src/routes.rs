@@ -3,11 +3,12 @@
 use crate::metrics::Metrics;
 use crate::openapi::{API, Api, delete, get, post};
 use crate::wire::{
-    AddSchedule, Backfill, Document, Fork, Import, Letter, Planned, PluginLines, PluginVersions, Prune,
-    Pruned, PublishEvent, PublishedEvent, Records, Registration, Released, Retry, RunDocument, RunLines,
-    SAVED_BYTES_MAX, ScheduleLines, StartRun, Starts, Stop, Trigger, Verdict, WorkflowLine, WorkflowLines,
+    AddSchedule, Backfill, Document, Fork, Import, Letter, LinesPage, Planned, PluginLines, PluginVersions,
+    Prune, Pruned, PublishEvent, PublishedEvent, Records, Registration, Released, Retry, RunDocument,
+    RunLines, SAVED_BYTES_MAX, ScheduleLines, StartRun, Starts, Stop, Trigger, Verdict, WorkflowLine,
+    WorkflowLines,
 };
-use crate::{answer, events, kept, page, plugins, problem, runs, schedules, stream, workflows};
+use crate::{answer, events, kept, lines, page, plugins, problem, runs, schedules, stream, workflows};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
@@ -164,6 +165,17 @@ fn kept_runs(api: Api) -> Api {
                 "text/event-stream",
             ),
         stream::stream,
+    )
+    .add(
+        get("/runs/{id}/logs", "runLogs", "What the methods of a durable run have logged and printed")
+            .query::<lines::LinesQuery>()
+            .headers(&[("Last-Event-ID", "With `follow`, the number of the last line that came.")])
+            .gives::<LinesPage>(
+                OK,
+                "The lines. With `follow` server-sent events: `line`, each with its number as id, and at last `end` with the status.",
+            )
+            .gives_other("The lines as they come.", "text/event-stream"),
+        lines::lines,
     )
     .add(
         get("/runs/{id}/document", "runDocument", "The document that a run follows, and a picture of it")

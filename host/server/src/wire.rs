@@ -6,7 +6,8 @@ use jackfield::diagnostic::Diagnostic;
 use jackfield::graph::Graph;
 use jackfield::{
     Backfilled, DocumentChange, Event, Isolation, Listing, Method, Payload, PlannedStart, Plugin,
-    PluginProblem, PluginStanding, RunStatus, ScheduleInfo, SpanContext, Timestamp, Workers, WorkflowEntry,
+    PluginProblem, PluginStanding, RunStatus, RunText, ScheduleInfo, SpanContext, Timestamp, Workers,
+    WorkflowEntry,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -254,6 +255,17 @@ pub struct RunLines {
 pub struct Records {
     /// In order.
     pub records: Vec<Event>,
+    /// Where the run stood before they were read.
+    pub status: RunStatus,
+}
+
+/// Lines that methods of a run have logged and printed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LinesPage {
+    /// In order.
+    pub lines: Vec<RunText>,
+    /// Number to go on with.
+    pub next: u64,
     /// Where the run stood before they were read.
     pub status: RunStatus,
 }

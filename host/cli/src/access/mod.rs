@@ -11,11 +11,11 @@ use crate::settings::Settings;
 use anyhow::{Context, Result};
 use jackfield::{
     Backfilled, CancelMode, Engine, EngineError, Error, Event, Host, Journal, Payload, PlannedStart, Run,
-    RunListener, RunQuery, RunReport, RunStatus, ScheduleInfo, Timestamp, Triggered, Workflow,
+    RunListener, RunQuery, RunReport, RunStatus, ScheduleInfo, TextQuery, Timestamp, Triggered, Workflow,
 };
 use jackfield_server::wire::{
-    AddSchedule, Document, Fork, Import, Letter, Registration, Retry, RunLine, RunLines, StartRun, Stop,
-    Trigger, WorkflowLine, WorkflowLines,
+    AddSchedule, Document, Fork, Import, Letter, LinesPage, Registration, Retry, RunLine, RunLines, StartRun,
+    Stop, Trigger, WorkflowLine, WorkflowLines,
 };
 use jackfield_server::{Socket, add_schedule_in, find_workflow, register_in};
 use std::sync::Arc;
@@ -176,6 +176,18 @@ impl Keeper {
                 Ok(RunAt::There { remote, id, generation: None })
             }
             Self::Here { host, .. } => Ok(RunAt::Here(host.import(&import.saved, import.run_id.as_deref())?)),
+        }
+    }
+
+    /// Lines that the methods of a run have logged and printed, at least one unless it has ended or `patience` is over.
+    pub(crate) fn lines(&self, run_id: &str, query: &TextQuery, patience: Duration) -> Result<LinesPage> {
+        match self {
+            Self::There(remote) => remote.lines(run_id, query, patience),
+            Self::Here { host, .. } => {
+                let status = host.get(run_id)?.status();
+                let found = host.run_lines(run_id, query)?;
+                Ok(LinesPage { lines: found.lines, next: found.next, status })
+            }
         }
     }
 

@@ -2,10 +2,12 @@
 
 use super::ServerAddress;
 use anyhow::{Context, Result, anyhow};
-use jackfield::{Backfilled, Error, PlannedStart, RunQuery, RunReport, ScheduleInfo, Timestamp, Triggered};
+use jackfield::{
+    Backfilled, Error, PlannedStart, RunQuery, RunReport, ScheduleInfo, TextQuery, Timestamp, Triggered,
+};
 use jackfield_server::wire::{
-    AddSchedule, Backfill, Document, Fork, Import, Planned, Prune, Pruned, Records, Registration, RunLines,
-    ScheduleLines, StartRun, Starts, Trigger, Verdict, WorkflowLine, WorkflowLines,
+    AddSchedule, Backfill, Document, Fork, Import, LinesPage, Planned, Prune, Pruned, Records, Registration,
+    RunLines, ScheduleLines, StartRun, Starts, Trigger, Verdict, WorkflowLine, WorkflowLines,
 };
 use jackfield_server::{Problem, ProblemKind, SocketAddress};
 use reqwest::{Client, Method};
@@ -176,6 +178,13 @@ impl Remote {
         let mut query = vec![("from", from.to_string()), ("wait", wait)];
         query.extend(generation.map(|generation| ("generation", generation.to_string())));
         self.ask(Method::GET, &run_path(run_id, "/history"), &query, EMPTY)
+    }
+
+    pub(super) fn lines(&self, run_id: &str, asked: &TextQuery, patience: Duration) -> Result<LinesPage> {
+        let wait = patience.min(WAIT_MAX).as_millis().to_string();
+        let mut query = vec![("from", asked.from.to_string()), ("wait", wait)];
+        query.extend(asked.step.iter().map(|step| ("step", step.clone())));
+        self.ask(Method::GET, &run_path(run_id, "/logs"), &query, EMPTY)
     }
 
     pub(super) fn act(&self, run_id: &str, what: &str, body: &impl Serialize) -> Result<()> {

@@ -17,6 +17,7 @@ mod plugin_trust;
 mod python;
 mod run;
 mod runs;
+mod runs_logs;
 mod schedule;
 mod schema;
 mod serve;

@@ -2,8 +2,8 @@
 
 use crate::access::{Keeper, RunAt, list_runs};
 use crate::args::{ListArgs, RunsCommand};
-use crate::commands::kept;
 use crate::commands::run::follow_to_end;
+use crate::commands::{kept, runs_logs};
 use crate::exit::Exit;
 use crate::input::{json_argument, length_of_time, point_in_time};
 use crate::live::{Voices, line};
@@ -11,7 +11,7 @@ use crate::printer::{Printer, Tone};
 use crate::settings::Settings;
 use crate::show::time::human;
 use anyhow::{Result, anyhow, bail};
-use jackfield::{CancelMode, Event, RunNo, RunQuery, RunStatus, Timestamp};
+use jackfield::{CancelMode, Event, RunNo, RunQuery, RunStatus, TextQuery, Timestamp};
 use jackfield_server::wire::Fork;
 use serde_json::json;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -50,6 +50,10 @@ pub(crate) fn run(command: RunsCommand, settings: Settings, printer: &Printer) -
         }
         RunsCommand::Export { run_id, file } => kept::export(&run_id, &file, settings, printer),
         RunsCommand::Import { file, run_id } => kept::import(&file, run_id, settings, printer),
+        RunsCommand::Logs { run_id, follow, step, from } => {
+            let query = TextQuery { from, step, limit: 0 };
+            runs_logs::run(&run_id, query, follow, settings, printer)
+        }
         RunsCommand::Watch { run_id, from } => kept::watch(&run_id, from, settings, printer),
         RunsCommand::Delete { run_ids } => delete(&run_ids, settings, printer),
         RunsCommand::Prune { older_than } => prune(&older_than, settings, printer),

@@ -71,7 +71,7 @@ fn words(record: &Event) -> Option<(Tone, &'static str)> {
 }
 
 /// How a log line is marked.
-pub(super) fn level_word(level: LogLevel) -> (Tone, &'static str) {
+pub(crate) fn level_word(level: LogLevel) -> (Tone, &'static str) {
     match level {
         LogLevel::Trace => (Tone::Dim, "trace"),
         LogLevel::Debug => (Tone::Dim, "debug"),

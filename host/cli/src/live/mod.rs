@@ -5,7 +5,7 @@ mod bars;
 mod lines;
 mod voices;
 
-pub(crate) use lines::line;
+pub(crate) use lines::{level_word, line};
 pub(crate) use voices::Voices;
 
 use crate::access::RunAt;

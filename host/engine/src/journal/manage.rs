@@ -92,11 +92,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Forgets the runs that ended before `before`, in memory and in the journal, for good; how many.
+    /// Forgets the runs that ended before `before`, in memory and in the journal, for good; how many. `deleted` gets the id of each
+    /// once that is written.
     ///
     /// # Errors
     /// [`EngineError::NoJournal`] if runs live in memory; if the journal cannot be read.
-    pub fn prune(&self, before: Timestamp) -> Result<u64, EngineError> {
+    pub fn prune(&self, before: Timestamp, mut deleted: impl FnMut(&str)) -> Result<u64, EngineError> {
         let journal = self.inner.journal.as_ref().ok_or(EngineError::NoJournal)?;
         self.inner.check_writable()?;
         journal.settle()?;
@@ -106,11 +107,12 @@ impl Engine {
         loop {
             let page = journal.store.list(&query)?;
             let old = |line: &&Listing| line.standing.ended_at.is_some_and(|ended_at| ended_at < before);
-            let mut deleted: Vec<_> =
+            let mut changes: Vec<_> =
                 page.runs.iter().filter(old).map(|line| Change::Delete(line.no)).collect();
-            count += deleted.len() as u64;
+            count += changes.len() as u64;
             page.runs.iter().filter(old).for_each(|line| self.inner.drop_ended(&line.run_id));
-            journal.wait(journal.submit(&mut deleted, None));
+            journal.wait(journal.submit(&mut changes, None));
+            page.runs.iter().filter(old).for_each(|line| deleted(&line.run_id));
             query.before = page.next;
             if page.next.is_none() {
                 return Ok(count);
