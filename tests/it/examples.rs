@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 
-const PLUGINS: [&str; 7] = ["csv", "echo", "fault", "fs", "http", "json", "table"];
+const PLUGINS: [&str; 8] = ["csv", "echo", "fault", "fs", "http", "json", "process", "table"];
 
 /// A bench with a copy of the examples, so that what they write stays in it.
 fn bench() -> Bench {
@@ -105,9 +105,10 @@ fn ends_as_it_says(bench: &Bench, name: &str, document: &Value) {
 #[test]
 fn examples_are_valid_without_warnings_and_formatted() {
     let bench = bench();
-    let files: Vec<String> = ["examples/workflows", "examples/durable"]
+    let files: Vec<String> = ["examples/workflows", "examples/durable", "examples/patterns"]
         .iter()
         .flat_map(|dir| names(dir).into_iter().map(move |name| format!("{dir}/{name}")))
+        .filter(|name| name.ends_with(".json"))
         .collect();
     assert!(files.len() >= 35, "only {} examples", files.len());
     let files = files.iter().map(String::as_str);

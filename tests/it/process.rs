@@ -1,6 +1,7 @@
 //! The plugin `process` on a whole host, against real programs. Processes are looked at by their numbers.
 
 mod ends;
+mod patterns;
 mod pool;
 mod run;
 mod stream;

@@ -1,6 +1,7 @@
 //! The command line as it is written; nothing is looked up or checked here beyond its grammar.
 
 mod bench;
+mod pattern;
 mod plugin_author;
 mod plugin_store;
 mod plugin_trust;
@@ -10,6 +11,7 @@ mod server;
 mod workflow;
 
 pub(crate) use bench::{BenchArgs, BenchEngine, BenchIsolation, History, OutputSize, Shape};
+pub(crate) use pattern::{PatternCommand, RecommendArgs};
 pub(crate) use plugin_author::{AuthorCommand, CheckArgs, CheckSandbox, Language, NewArgs};
 pub(crate) use plugin_store::{PluginName, StoreCommand};
 pub(crate) use plugin_trust::TrustCommand;
@@ -134,6 +136,9 @@ pub(crate) enum Command {
     Doctor,
     /// Measure what steps, calls and definitions cost on this machine
     Bench(BenchArgs),
+    /// Tell which way of running programs fits, and what there is to know of each
+    #[command(subcommand)]
+    Pattern(PatternCommand),
     /// Print what makes a shell complete this command, to be loaded by it
     Completions(CompletionsArgs),
     /// Write the manual pages, one for each command

@@ -8,6 +8,7 @@ mod fmt;
 mod graph;
 mod kept;
 mod manual;
+mod pattern;
 mod plugin;
 mod plugin_check;
 mod plugin_docs;
@@ -52,6 +53,7 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         Command::Bench(args) => bench::run(&args, here("bench")?, printer),
         Command::Plugin(command) => plugin::run(command, here("plugin")?, printer),
         Command::Python(command) => python::run(command, settings()?, printer),
+        Command::Pattern(command) => pattern::run(&command, printer),
         Command::Completions(args) => manual::completions(&args, printer),
         Command::Man(args) => manual::man(&args, printer),
         Command::Examine => {
