@@ -21,7 +21,7 @@ fn asked_to_end() {
         json!({ "argv": argv, "shell": true, "cwd": bench.dir(), "timeout_ms": 1_000, "grace_ms": 20_000 }),
     );
     assert_eq!(kind(&late), "process.timeout");
-    let failure = late.unwrap_err();
+    let failure = late.expect_err("it is refused");
     assert!(failure.message.contains("ended by SIGTERM"), "{failure:?}");
     assert_eq!(failure.details.value()["signal"], "SIGTERM");
     for file in ["child", "grandchild"] {
@@ -44,7 +44,7 @@ fn killed_after_the_grace() {
         "run",
         json!({ "argv": argv, "shell": true, "cwd": bench.dir(), "timeout_ms": 1_000, "grace_ms": 100 }),
     );
-    let failure = late.unwrap_err();
+    let failure = late.expect_err("it is refused");
     assert!(
         &*failure.kind == "process.timeout" && failure.message.contains("ended by SIGKILL"),
         "{failure:?}"
@@ -153,11 +153,11 @@ fn killed_host_leaves_no_orphan(config: &str) {
             json!({ "argv": [with_grandchild("trap '' TERM HUP INT;")], "shell": true, "cwd": bench.dir() });
         bench.write("long.json", one_step(method, parameters).to_string());
         let mut command = bench.command(&["run", "long.json"]);
-        let mut host = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut host = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it works");
         let pids = [pid_in(&bench, "child"), pid_in(&bench, "grandchild")];
         assert!(pids.iter().all(|pid| is_alive(*pid)));
-        host.kill().unwrap();
-        host.wait().unwrap();
+        host.kill().expect("it works");
+        host.wait().expect("it works");
         wait_until("both end", || !pids.iter().any(|pid| is_alive(*pid)));
     }
 }

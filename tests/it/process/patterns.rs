@@ -18,11 +18,12 @@ fn bench() -> Bench {
 
 fn with_examples(bench: Bench) -> Bench {
     for dir in ["examples/patterns", "examples/data"] {
-        fs::create_dir_all(bench.dir().join(dir)).unwrap();
-        for entry in fs::read_dir(workspace::root().join(dir)).unwrap() {
-            let path = entry.unwrap().path();
+        fs::create_dir_all(bench.dir().join(dir)).expect("it works");
+        for entry in fs::read_dir(workspace::root().join(dir)).expect("it works") {
+            let path = entry.expect("it works").path();
             if path.is_file() {
-                fs::copy(&path, bench.dir().join(dir).join(path.file_name().unwrap())).unwrap();
+                fs::copy(&path, bench.dir().join(dir).join(path.file_name().expect("it works")))
+                    .expect("it works");
             }
         }
     }
@@ -31,8 +32,9 @@ fn with_examples(bench: Bench) -> Bench {
 
 /// The example, with its programs started in the directory of the bench.
 fn example(bench: &Bench, name: &str) -> Value {
-    let text = fs::read_to_string(bench.dir().join(format!("examples/patterns/{name}.json"))).unwrap();
-    let mut document: Value = serde_json::from_str(&text).unwrap();
+    let text =
+        fs::read_to_string(bench.dir().join(format!("examples/patterns/{name}.json"))).expect("it works");
+    let mut document: Value = serde_json::from_str(&text).expect("it works");
     place(&mut document, &bench.dir().to_string_lossy());
     document
 }
@@ -46,7 +48,7 @@ fn place(value: &mut Value, dir: &str) {
                 let below = parameters.get("cwd").and_then(Value::as_str).unwrap_or_default();
                 parameters.insert("cwd".into(), json!(format!("{dir}/{below}")));
                 if let Some(Value::Object(stdin)) = parameters.get_mut("stdin") {
-                    stdin["file"] = json!(format!("{dir}/{}", stdin["file"].as_str().unwrap()));
+                    stdin["file"] = json!(format!("{dir}/{}", stdin["file"].as_str().expect("it works")));
                 }
             }
             fields.values_mut().for_each(|field| place(field, dir));
@@ -130,7 +132,7 @@ fn host(bench: &Bench, clock: &Arc<SetClock>) -> Host {
     let mut config = Config::default();
     config.isolation.default = Some(Isolation::InProcess);
     let builder = Host::builder().config(config).data_dir(bench.data_dir()).plugin_path(bench.plugin_dir());
-    builder.engine(Engine::durable()).clock(clock.clone()).build().unwrap()
+    builder.engine(Engine::durable()).clock(clock.clone()).build().expect("it works")
 }
 
 #[test]
@@ -157,9 +159,10 @@ fn periodic_while_there(bench: &Bench, host: &Host, clock: &SetClock) {
         "argv": ["printf 'Filesystem\\nused\\n'; while ! test -e go; do sleep 0.01; done"],
         "shell": true, "stdout": "lines", "cwd": bench.dir(),
     });
-    host.register(&host.parse(&document.to_string()).unwrap()).unwrap();
+    host.register(&host.parse(&document.to_string()).expect("it works")).expect("it works");
     let schedules = host.schedules();
-    let next: Vec<Timestamp> = schedules.next("periodic", 3).unwrap().iter().map(|start| start.at).collect();
+    let next: Vec<Timestamp> =
+        schedules.next("periodic", 3).expect("it works").iter().map(|start| start.at).collect();
     assert_eq!(next, [5, 10, 15].map(|minute| at(&format!("2026-03-02T10:{minute:02}:00Z"))));
 
     // due: one run, and none beside it while it goes on
@@ -174,23 +177,23 @@ fn periodic_while_there(bench: &Bench, host: &Host, clock: &SetClock) {
     wait_until("the next start is that behind it", || {
         schedules.next("periodic", 1).is_ok_and(|next| next[0].at == at("2026-03-02T10:15:00Z"))
     });
-    fs::write(bench.dir().join("go"), "").unwrap();
-    let ended = host.get(first).unwrap().wait(Some(super::PATIENCE)).unwrap();
+    fs::write(bench.dir().join("go"), "").expect("it works");
+    let ended = host.get(first).expect("it works").wait(Some(super::PATIENCE)).expect("it works");
     assert_eq!(ended.output.value(), &json!({ "at": "2026-03-02T10:05:00.000Z", "disk": "used" }));
     assert!(host.get("periodic@2026-03-02T10:10:00Z").is_err(), "it was left out");
 
     // switched off it starts nothing
-    schedules.pause("periodic", "for now").unwrap();
+    schedules.pause("periodic", "for now").expect("it works");
     forward("2026-03-02T10:30:00Z");
     assert!(host.get("periodic@2026-03-02T10:30:00Z").is_err());
-    schedules.resume("periodic").unwrap();
+    schedules.resume("periodic").expect("it works");
     forward("2026-03-02T10:35:00Z");
     let run = "periodic@2026-03-02T10:35:00Z";
     wait_until("it runs again", || host.get(run).is_ok_and(|run| run.status() == RunStatus::Completed));
 }
 
 fn at(text: &str) -> Timestamp {
-    Timestamp::from_rfc3339(text).unwrap()
+    Timestamp::from_rfc3339(text).expect("it works")
 }
 
 #[test]
@@ -220,8 +223,8 @@ fn every_pattern_has_a_valid_example() {
 fn recommended(bench: &Bench, options: &str) -> (String, Vec<String>) {
     let words = ["pattern", "recommend", "--json"].into_iter().chain(options.split_whitespace());
     let told = bench.cli(&words.collect::<Vec<_>>()).exits(0).json();
-    let beside = told["together_with"].as_array().unwrap().iter();
-    let name = |value: &Value| value["pattern"].as_str().unwrap().to_owned();
+    let beside = told["together_with"].as_array().expect("it works").iter();
+    let name = |value: &Value| value["pattern"].as_str().expect("it works").to_owned();
     assert!(told["because"].is_string() && told["uses"].is_string());
     (name(&told), beside.map(name).collect())
 }

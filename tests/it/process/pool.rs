@@ -27,15 +27,15 @@ serve(answer)
 fn pooled() -> Bench {
     let bench = bench();
     let helper = workspace::root().join("examples/patterns/jackfield_worker.py");
-    std::fs::copy(helper, bench.dir().join("jackfield_worker.py")).unwrap();
+    std::fs::copy(helper, bench.dir().join("jackfield_worker.py")).expect("it works");
     bench.write("worker.py", WORKER);
     bench
 }
 
 fn parameters(bench: &Bench, settings: &Value, request: Option<Value>) -> Value {
     let mut all = json!({ "argv": ["python3", "worker.py"], "cwd": bench.dir() });
-    let object = all.as_object_mut().unwrap();
-    object.extend(settings.as_object().unwrap().clone());
+    let object = all.as_object_mut().expect("it works");
+    object.extend(settings.as_object().expect("it works").clone());
     object.extend(request.map(|request| ("request".to_owned(), request)));
     all
 }
@@ -45,7 +45,7 @@ fn ask(bench: &Bench, settings: &Value, request: Value) -> Result<Value, Failure
 }
 
 fn state(bench: &Bench, settings: &Value) -> Value {
-    call(bench, "pool", parameters(bench, settings, None)).unwrap()
+    call(bench, "pool", parameters(bench, settings, None)).expect("it works")
 }
 
 #[test]

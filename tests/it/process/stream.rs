@@ -80,21 +80,23 @@ fn line_reaches_who_follows() {
     let bench = bench();
     let script = "while read -r go; do date +%s%N; done < go";
     let fifo = bench.dir().join("go");
-    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("it works").success());
     let mut parameters = stream(script);
     parameters["cwd"] = json!(bench.dir());
     bench.write("long.json", one_step("stream", parameters).to_string());
     let mut host = started(&bench, &["run", "long.json", "--durable", "--run-id", "long"]);
     // opens when the script reads
-    let mut go = fs::File::options().write(true).open(&fifo).unwrap();
+    let mut go = fs::File::options().write(true).open(&fifo).expect("it works");
     let mut follower = started(&bench, &["--json", "runs", "logs", "long", "--follow", "--step", "it"]);
-    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    let mut lines = BufReader::new(follower.stdout.take().expect("it works")).lines();
     let mut late = Vec::new();
     for n in 0..9 {
-        writeln!(go, "{n}").unwrap();
-        let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let flushed = Duration::from_nanos(line["text"].as_str().unwrap().parse().unwrap());
+        writeln!(go, "{n}").expect("it works");
+        let line: Value =
+            serde_json::from_str(&lines.next().expect("it works").expect("it works")).expect("it works");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it works");
+        let flushed =
+            Duration::from_nanos(line["text"].as_str().expect("it works").parse().expect("it works"));
         assert_eq!((line["seq"].as_u64(), &line["from"]), (Some(n), &json!("stdout")));
         late.push(now.saturating_sub(flushed));
     }
@@ -102,9 +104,9 @@ fn line_reaches_who_follows() {
     assert!(late[4] < PROMISED, "{late:?}");
     // the end of the script is the end of the run and of who follows it
     drop(go);
-    assert!(host.wait().unwrap().success());
+    assert!(host.wait().expect("it works").success());
     assert!(lines.next().is_none());
-    assert!(follower.wait().unwrap().success());
+    assert!(follower.wait().expect("it works").success());
     // and afterwards all of it can still be read
     let kept = bench.cli(&["runs", "logs", "long", "--json"]).exits(0).stdout;
     assert_eq!(kept.lines().count(), 9);
@@ -115,9 +117,9 @@ fn line_reaches_who_follows() {
 /// Sends a request to the process that owns the journal; what it answers until it closes.
 fn ask(bench: &Bench, path: &str) -> String {
     let mut socket = UnixStream::connect(bench.data_dir().join("jackfield.sock")).expect("somebody serves");
-    write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it works");
     let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
+    socket.read_to_string(&mut answer).expect("it works");
     answer
 }
 
