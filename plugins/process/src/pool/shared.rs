@@ -272,7 +272,7 @@ impl Pool {
     pub(super) fn never_started(&self, worker: &Worker, error: &Error) {
         let mut state = self.lock();
         state.workers.retain(|other| other.number != worker.number);
-        refuse_all(&mut state, &error);
+        refuse_all(&mut state, error);
     }
 
     /// Waits until there is something for this worker.
