@@ -321,7 +321,7 @@ pub(crate) enum RunsCommand {
         /// Go on with what comes, until the run has ended
         #[arg(long)]
         follow: bool,
-        /// Only lines of this step and of what is in it, such as probe[3]
+        /// Only lines of this step and of what is in it, such as probe
         #[arg(long, value_name = "PATH")]
         step: Option<String>,
         /// Begin with the line of this number
