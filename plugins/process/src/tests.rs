@@ -4,6 +4,7 @@ use crate::exported_plugin;
 use jackfield_plugin_api::testing::TestCall;
 use jackfield_plugin_api::{Error, Stream};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 fn call(method: &str, parameters: Value) -> Result<Value, Error> {
     TestCall::new().call(exported_plugin(), method, &parameters)
@@ -55,6 +56,7 @@ fn lines_that_report_progress_are_no_output() {
 #[test]
 fn lengths_of_time_that_no_clock_can_count_are_long() {
     let far = u64::MAX;
+    assert_eq!(crate::program::length(far), Duration::from_secs(315_360_000));
     let ended = call("run", json!({ "argv": ["true"], "timeout_ms": far, "grace_ms": far })).unwrap();
     assert_eq!(ended["code"], 0);
     let health = json!({ "every_ms": far, "timeout_ms": far, "start_ms": far });
