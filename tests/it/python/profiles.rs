@@ -8,7 +8,8 @@ use jackfield::json;
 fn the_built_in_profiles_are_really_installed() {
     let lab = lab_with_index!("");
     let imports = [
-        ("base", "import pip, setuptools, wheel, virtualenv"),
+        // setuptools refuses to be imported behind pip
+        ("base", "import setuptools, wheel, virtualenv, pip"),
         ("web", "import flask, requests, bs4"),
         ("data-science", "import numpy, pandas, matplotlib, scipy, sklearn"),
     ];
