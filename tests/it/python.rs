@@ -140,7 +140,7 @@ impl Lab {
         let (listener, config) = (Arc::clone(&heard), config.to_owned());
         let home = tempfile::tempdir().map_err(|error| error.to_string())?;
         let table = format!(
-            "[isolation]\ndefault = \"in_process\"\n[engine]\nshutdown_grace = \"0s\"\ncancel_grace = \"10s\"\n\
+            "[isolation]\ndefault = \"in_process\"\n[engine]\nfinished_runs_max = 20\nshutdown_grace = \"0s\"\ncancel_grace = \"10s\"\n\
              [plugins.python.config]\ndir = {:?}\nuv = {:?}\npython = {:?}\n{config}\n",
             home.path(),
             tools.uv,
