@@ -27,13 +27,13 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Starts one on a free port of this machine. Of the configuration it has where plugins are; all limits are those of a
+    /// Starts one on a free port of this machine. Of the configuration it has where plugins are, which run in it; all limits are those of a
     /// server without any.
     pub(crate) fn start(settings: &Settings, job: &Job) -> Result<Self> {
         let dir = settings.scratch_dir("bench")?;
         let config = dir.path().join("jackfield.toml");
-        fs::write(&config, format!("[engine]\nthreads = {}\n", job.threads))
-            .with_context(|| format!("cannot write `{}`", config.display()))?;
+        let text = format!("[engine]\nthreads = {}\n[isolation]\ndefault = \"in_process\"\n", job.threads);
+        fs::write(&config, text).with_context(|| format!("cannot write `{}`", config.display()))?;
         let mut command = Command::new(this_program());
         command.arg("--config").arg(&config).arg("--data-dir").arg(dir.path());
         for path in settings.plugin_paths() {
